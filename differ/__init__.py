@@ -1,0 +1,1 @@
+"""Compare desired with live: pods against containers, objects against objects. Pure."""

@@ -1,0 +1,101 @@
+"""What was observed of a host, as values: facts, containers, images. Written by `hosts/`, read by everybody.
+
+An observation is always of *one* host and either complete or absent: a partial read is never given on. All times are
+the host's own clock as the engine reports it, aware UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class ObservedStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of observations: never part of a manifest."""
+
+
+class ImageFact(ObservedStruct):
+    """An image on a host. names: tags and digests as Docker lists them; size_bytes: on disk, layers included."""
+
+    id: str
+    names: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+class HostFacts(ObservedStruct):
+    """What a host is and has; changes rarely.
+
+    disk_*: the file system that holds Docker's root directory. memory_available_bytes is `MemAvailable`.
+    cpus: logical processors. cgroup_version: 1 or 2.
+    """
+
+    hostname: str = ""
+    cpus: int = 0
+    memory_bytes: int = 0
+    memory_available_bytes: int = 0
+    disk_bytes: int = 0
+    disk_free_bytes: int = 0
+    architecture: str = ""
+    operating_system: str = ""
+    kernel_version: str = ""
+    engine_version: str = ""
+    api_version: str = ""
+    docker_root: str = ""
+    cgroup_version: int = 0
+    boot_id: str = ""
+    images: tuple[ImageFact, ...] = ()
+
+
+class ObservedContainer(ObservedStruct):
+    """One container on a host, ours or foreign.
+
+    state: Docker's `created running paused restarting removing exited dead`. restart_count: Docker's own restarts since
+    the last start by the API. address: on the pod network, else ''. restart_policy: `no always unless-stopped
+    on-failure`. cpu_shares, cpu_quota_micros, memory_bytes: as `docker inspect` shows them now, 0 when unlimited.
+    host_ports: (protocol, host ip, port) that it publishes. has_no_network: it runs but hangs on no network (somebody
+    disconnected it). labels: all of them; ours begin with `berth.dev/`.
+    """
+
+    id: str
+    name: str
+    image: str = ""
+    image_id: str = ""
+    labels: dict[str, str] = {}
+    state: str = "created"
+    exit_code: int = 0
+    oom_killed: bool = False
+    error: str = ""
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    restart_count: int = 0
+    restart_policy: str = "no"
+    address: str = ""
+    network_mode: str = ""
+    has_no_network: bool = False
+    cpu_shares: int = 0
+    cpu_quota_micros: int = 0
+    memory_bytes: int = 0
+    host_ports: tuple[tuple[str, str, int], ...] = ()
+
+
+class NetworkFact(ObservedStruct):
+    """The pod network of a host as Docker has it."""
+
+    name: str
+    subnet: str = ""
+    gateway: str = ""
+
+
+class HostObservation(ObservedStruct):
+    """A complete look at one host at one time.
+
+    now: the *host's* clock when the look was taken, so that times of containers compare without skew.
+    """
+
+    host: str
+    now: datetime
+    facts: HostFacts
+    containers: tuple[ObservedContainer, ...] = ()
+    pod_network: NetworkFact | None = None

@@ -1,0 +1,1 @@
+"""The engine: store, controllers, scheduler loop, host workers, status, command line."""

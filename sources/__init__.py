@@ -1,0 +1,1 @@
+"""Desired state comes in (Git, rendering, parsing, validation); status commits go out."""
