@@ -1,4 +1,4 @@
-"""Namespace, Node, ConfigMap, Secret and Event of the core/v1 API (pods, services and volumes have modules of their own)."""
+"""Namespace, Node, ConfigMap, Secret and Event of the core/v1 API (pods, services, volumes: own modules)."""
 
 from __future__ import annotations
 

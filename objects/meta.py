@@ -8,7 +8,7 @@ Times are aware UTC `datetime`s, as RFC 3339 in JSON.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias, dataclass_transform
 
 import msgspec
 
@@ -20,6 +20,8 @@ ResourceList: TypeAlias = dict[str, QuantityLike]
 DEFAULT_NAMESPACE = "default"
 
 
+# msgspec hands `frozen` down to subclasses at run time; type checkers must be told so.
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class KubeStruct(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True
 ):

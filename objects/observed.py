@@ -7,10 +7,12 @@ the host's own clock as the engine reports it, aware UTC.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import dataclass_transform
 
 import msgspec
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class ObservedStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of observations: never part of a manifest."""
 

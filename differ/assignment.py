@@ -1,0 +1,45 @@
+"""What the engine wants of one host: the input of `differ.pods.plan_host`.
+
+An assignment is complete: a pod that is not in it, but on the host, is reported and left alone (the engine adopts or
+deletes it). A pod to be stopped stays in the assignment, with a deletion timestamp, until it is seen to be gone.
+"""
+
+from __future__ import annotations
+
+from typing import dataclass_transform
+
+import msgspec
+
+from objects.core import ConfigMap, Secret
+from objects.pods import Pod
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class DifferStruct(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of this room's values."""
+
+
+class PodNetwork(DifferStruct):
+    """The pod network of one host. subnet: this host's slice, e.g. `10.244.3.0/24`; cluster_cidr: all slices."""
+
+    subnet: str
+    cluster_cidr: str
+    name: str = "berth-pods"
+
+
+class HostAssignment(DifferStruct):
+    """pods: bound to this host, defaulted, `status.pod_ip` set (host network excepted).
+
+    config_maps and secrets: those that the pods name, by (namespace, name); one that is missing does not exist.
+    pull_secrets follow the same rule and lie in `secrets`. host: its Host object's name. pause_image: for sandboxes.
+    """
+
+    host: str
+    host_ip: str
+    network: PodNetwork
+    pause_image: str
+    pods: tuple[Pod, ...] = ()
+    config_maps: dict[tuple[str, str], ConfigMap] = {}
+    secrets: dict[tuple[str, str], Secret] = {}
+    node_labels: dict[str, str] = {}
+    node_allocatable: dict[str, str | int | float] = {}

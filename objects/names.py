@@ -1,0 +1,78 @@
+"""Names, labels and uids that Berth derives: the one place that knows how they look.
+
+Everything here is deterministic, so that a process without memory finds what an earlier one made.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import NamedTuple
+
+from objects.meta import ObjectKey
+
+LABEL_PREFIX = "berth.dev/"
+LABEL_MANAGED = "berth.dev/managed"
+"""On every container and network that we made; its absence makes a container foreign."""
+LABEL_CLUSTER = "berth.dev/cluster"
+LABEL_POD_UID = "berth.dev/pod-uid"
+LABEL_POD_NAME = "berth.dev/pod-name"
+LABEL_POD_NAMESPACE = "berth.dev/pod-namespace"
+LABEL_CONTAINER = "berth.dev/container"
+LABEL_ROLE = "berth.dev/role"
+"""`sandbox`, `init`, `sidecar` or `main`."""
+LABEL_SPEC_HASH = "berth.dev/spec-hash"
+"""Hash of everything the container was composed from: differs when it must be replaced."""
+LABEL_POD = "berth.dev/pod"
+"""The pod's manifest as JSON, on the container that owns its namespaces."""
+
+POD_TEMPLATE_HASH = "pod-template-hash"
+
+_UID_NAMESPACE = uuid.UUID("5a1c6a3e-6a0b-5a53-8f4d-0c1f6e0b7a11")
+_SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Kubernetes' alphabet for generated names: no vowels, no look-alikes, so no words appear by chance."""
+
+
+def stable_uid(key: ObjectKey, *, salt: str = "") -> str:
+    """A uid derived from the key: the same object has the same uid in every process."""
+    return str(uuid.uuid5(_UID_NAMESPACE, "\0".join((*key, salt))))
+
+
+def random_uid(source: random.Random) -> str:
+    """A uid from a seeded source."""
+    return str(uuid.UUID(int=source.getrandbits(128), version=4))
+
+
+def random_suffix(source: random.Random, length: int = 5) -> str:
+    """The tail of a generated pod name (`x7k2p`)."""
+    return "".join(source.choice(_SAFE_ALPHABET) for _ in range(length))
+
+
+def safe_encode(text: str) -> str:
+    """Replace vowels and look-alikes as Kubernetes does with hashes in names (`rand.SafeEncodeString`)."""
+    return "".join(_SAFE_ALPHABET[ord(char) % len(_SAFE_ALPHABET)] for char in text)
+
+
+class ContainerName(NamedTuple):
+    """The parts of `berth_<container>_<pod>_<namespace>_<uid>_<attempt>`; none of them may hold a `_`."""
+
+    container: str
+    pod: str
+    namespace: str
+    uid: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"berth_{self.container}_{self.pod}_{self.namespace}_{self.uid}_{self.attempt}"
+
+
+SANDBOX_CONTAINER = "POD"
+"""Container part of a sandbox's name: upper case cannot collide with a container of the manifest."""
+
+
+def parse_container_name(name: str) -> ContainerName | None:
+    """name: as Docker gives it, with or without the leading slash. None when it is not one of ours."""
+    parts = name.lstrip("/").split("_")
+    if len(parts) != 6 or parts[0] != "berth" or not parts[5].isdigit():
+        return None
+    return ContainerName(parts[1], parts[2], parts[3], parts[4], int(parts[5]))
