@@ -1,0 +1,299 @@
+"""The SSH link to one host: one connection, kept alive, opened again when needed, shared by all threads.
+
+A link does nothing until it is used. Who calls while there is no connection makes one; others wait for it. After a
+failure the link refuses calls at once until its back-off is over, so that a dead host costs nobody any time.
+Whatever is raised here is from `objects.errors` (or a subclass of HostError defined in `hosts`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
+
+import msgspec
+import paramiko
+
+from hosts.ssh_commands import CommandResult, check_success, check_sudo, run_on_channel, shell_line
+from hosts.ssh_target import SshTarget
+from hosts.ssh_transport import Clock, SshTransport, connect_transport, open_socket
+from hosts.ssh_watchdog import Watchdog
+from objects.errors import DeadlineExceeded, HostError, HostUnreachable, Needs
+
+BACKOFF_FIRST_SECONDS = 0.5
+BACKOFF_MOST_SECONDS = 15.0
+"""A host that comes back is found within this time; 100 dead ones make 7 attempts a second at most."""
+
+BACKOFF_OPERATOR_SECONDS = 10.0
+"""At least this long after a refused login or a wrong host key: only a person can mend that, and guards like fail2ban
+ban whoever tries again and again."""
+
+STEADY_SECONDS = 5.0
+"""A connection that lived shorter than this counts as a failed attempt, else a host that accepts and drops us at once
+would be called in a tight loop."""
+
+SESSIONS_AT_ONCE = 10
+"""sshd's default MaxSessions, counting commands only: forwarding channels are free."""
+
+
+class LinkState(msgspec.Struct, frozen=True):
+    """connected: now. since: clock value of the last change. error: why the last attempt or connection failed."""
+
+    connected: bool
+    since: float
+    error: HostError | None = None
+
+
+class SshLink:
+    """Thread-safe. `clock` is a monotonic clock in seconds; `connect_slots` bounds handshakes across hosts, which cost
+    a core for 20 ms each and which sshd's MaxStartups counts."""
+
+    def __init__(
+        self,
+        target: SshTarget,
+        *,
+        clock: Clock,
+        random: Random,
+        connect_slots: threading.Semaphore,
+        watchdog: Watchdog,
+        via: SshLink | None = None,
+    ) -> None:
+        self.target = target
+        self.clock = clock
+        self._random = random
+        self._connect_slots = connect_slots
+        self._watchdog = watchdog
+        self._via = via
+        self._changed = threading.Condition()
+        self._sessions = threading.BoundedSemaphore(SESSIONS_AT_ONCE)
+        self._transport: SshTransport | None = None
+        self._connection_number = 0
+        self._is_connecting = False
+        self._is_closed = False
+        self._failures = 0
+        self._retry_at = 0.0
+        self._error: HostError | None = None
+        self._since = clock()
+
+    # --- what people look at -----------------------------------------------------------------------------------------
+
+    @property
+    def host(self) -> str:
+        return self.target.name
+
+    @property
+    def state(self) -> LinkState:
+        with self._changed:
+            self._notice_loss()
+            return LinkState(self._transport is not None, self._since, self._error)
+
+    @property
+    def connection_number(self) -> int:
+        """Grows with each new connection: what was learnt about sshd on another number is stale."""
+        return self._connection_number
+
+    # --- channels ----------------------------------------------------------------------------------------------------
+
+    def open_unix(self, path: str, *, timeout_seconds: float) -> paramiko.Channel:
+        """Open a stream to a Unix socket of the host. Raises ChannelRefused when nobody listens or sshd forbids it
+        (sshd gives the same answer to both)."""
+        return self._open("direct-streamlocal@openssh.com", path, "", 0, timeout_seconds=timeout_seconds)
+
+    def open_tcp(self, address: str, port: int, *, timeout_seconds: float) -> paramiko.Channel:
+        """Open a TCP stream from the host to `address:port` (a pod, a port of the host). Raises ChannelRefused."""
+        return self._open("direct-tcpip", address, port, "127.0.0.1", 0, timeout_seconds=timeout_seconds)
+
+    def _open(self, kind: str, *arguments: str | int, timeout_seconds: float) -> paramiko.Channel:
+        deadline = self.clock() + timeout_seconds
+        transport = self._connected(deadline)
+        try:
+            return transport.open_kind(kind, *arguments, timeout_seconds=self._left(deadline))
+        except HostUnreachable:
+            # A connection that had died unnoticed. Nothing was done on the host yet, so a new one may be tried, once.
+            if transport.is_active() or self.clock() >= deadline:
+                raise
+        return self._connected(deadline).open_kind(kind, *arguments, timeout_seconds=self._left(deadline))
+
+    def open_command(self, line: str, *, timeout_seconds: float) -> paramiko.Channel:
+        """Start a shell line and leave its channel to the caller: a stream to its input and output.
+
+        It counts in MaxSessions until it is closed; the caller bounds how many it holds.
+        """
+        deadline = self.clock() + timeout_seconds
+        transport = self._connected(deadline)
+        channel = transport.open_kind("session", timeout_seconds=self._left(deadline))
+        try:
+            transport.start_command(channel, line, timeout_seconds=self._left(deadline))
+        except BaseException:
+            channel.close()
+            raise
+        return channel
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        input: bytes = b"",  # noqa: A002 - the word that subprocess uses
+        timeout_seconds: float,
+        root: bool = False,
+        check: bool = False,
+    ) -> CommandResult:
+        """Run a shell script (a string) or a command with arguments (a sequence) on the host.
+
+        root: by `sudo -n` unless we log in as root. check: raise CommandFailed on another code than 0. The deadline
+        covers connecting and waiting for a free session, too. Raises AuthenticationRefused when sudo refuses.
+        """
+        deadline = self.clock() + timeout_seconds
+        by_sudo = root and self.target.user != "root"
+        with self._session(deadline):
+            result = self._run_once(command, input, deadline, by_sudo)
+        if by_sudo:
+            check_sudo(result, host=self.host, user=self.target.user)
+        if check:
+            what = command if isinstance(command, str) else " ".join(command)
+            check_success(result, f"`{what.strip().splitlines()[0][:80]}`", host=self.host)
+        return result
+
+    def _run_once(
+        self, command: str | Sequence[str], input_bytes: bytes, deadline: float, by_sudo: bool
+    ) -> CommandResult:
+        transport = self._connected(deadline)
+        line = shell_line(command, timeout_seconds=self._left(deadline), as_root=by_sudo)
+        channel = transport.open_kind("session", timeout_seconds=self._left(deadline))
+        try:
+            left = self._left(deadline)
+            return run_on_channel(transport, channel, line, input_bytes=input_bytes, timeout_seconds=left)
+        finally:
+            channel.close()
+
+    @contextmanager
+    def _session(self, deadline: float) -> Iterator[None]:
+        if not self._sessions.acquire(timeout=max(0.0, deadline - self.clock())):
+            raise DeadlineExceeded(f"{SESSIONS_AT_ONCE} commands run already, none ended in time", host=self.host)
+        try:
+            yield
+        finally:
+            self._sessions.release()
+
+    # --- the connection ----------------------------------------------------------------------------------------------
+
+    def _left(self, deadline: float) -> float:
+        return max(0.001, deadline - self.clock())
+
+    def _connected(self, deadline: float) -> SshTransport:
+        """The living connection; made now if there is none and no back-off runs."""
+        with self._changed:
+            while True:
+                self._notice_loss()
+                if self._is_closed:
+                    raise HostUnreachable("the link is closed", host=self.host)
+                if self._transport is not None:
+                    return self._transport
+                if not self._is_connecting:
+                    self._refuse_in_backoff()
+                    self._is_connecting = True
+                    break
+                if not self._changed.wait(max(0.0, deadline - self.clock())):
+                    raise HostUnreachable(f"still connecting to {self.target}", host=self.host)
+        return self._connect(deadline)
+
+    def _refuse_in_backoff(self) -> None:
+        wait_seconds = self._retry_at - self.clock()
+        if wait_seconds > 0 and self._error is not None:
+            raise _again(self._error, wait_seconds)
+
+    def _connect(self, deadline: float) -> SshTransport:
+        transport: SshTransport | None = None
+        failure: HostError | None = None
+        try:
+            transport = self._dial(deadline)
+        except HostError as error:
+            failure = error
+            raise
+        finally:  # also when interrupted: nobody may wait for a connection that nobody makes
+            with self._changed:
+                self._is_connecting = False
+                self._settle(transport, failure)
+                self._changed.notify_all()
+        return transport
+
+    def _dial(self, deadline: float) -> SshTransport:
+        # The way through a jump host first: it may itself need one of the slots.
+        through = self._open_through(self._via, deadline) if self._via is not None else None
+        if not self._connect_slots.acquire(timeout=max(0.0, deadline - self.clock())):
+            if through is not None:
+                through.close()
+            raise HostUnreachable("too many hosts connect at the same time", host=self.host)
+        try:
+            return connect_transport(through or open_socket(self.target), self.target, self.clock)
+        finally:
+            self._connect_slots.release()
+
+    def _open_through(self, jump: SshLink, deadline: float) -> paramiko.Channel:
+        seconds = min(self.target.connect_timeout_seconds, self._left(deadline))
+        try:
+            return jump.open_tcp(self.target.address, self.target.port, timeout_seconds=seconds)
+        except HostError as error:
+            what = f"cannot connect to {self.target} through host {jump.host}: {error.message}"
+            raise HostUnreachable(what, host=self.host, hint=error.hint) from error
+
+    def _settle(self, transport: SshTransport | None, failure: HostError | None) -> None:
+        """Note how an attempt ended. The caller holds the lock."""
+        now = self.clock()
+        self._since = now
+        if transport is not None and not self._is_closed:
+            self._transport = transport
+            self._connection_number += 1
+            self._error = None
+            self._watchdog.watch(transport)
+        elif transport is not None:
+            transport.sever("the link was closed")
+        elif failure is not None:
+            self._error = failure
+            self._back_off(failure)
+
+    def _notice_loss(self) -> None:
+        """Forget a connection that died. The caller holds the lock."""
+        transport = self._transport
+        if transport is None or transport.is_active():
+            return
+        self._transport = None
+        self._since = self.clock()
+        self._error = transport.lost()
+        if self._since - transport.connected_at >= STEADY_SECONDS:
+            self._failures = 0
+            self._retry_at = self._since
+        else:
+            self._back_off(self._error)
+
+    def _back_off(self, error: HostError) -> None:
+        self._failures += 1
+        most = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2 ** min(self._failures - 1, 16))
+        seconds = most * self._random.uniform(0.5, 1.0)
+        if error.needs is Needs.NEEDS_OPERATOR:
+            seconds = max(seconds, BACKOFF_OPERATOR_SECONDS)
+        self._retry_at = self.clock() + seconds
+
+    def retry_now(self) -> None:
+        """End the back-off: something changed (a person asks, the host is known to be up again)."""
+        with self._changed:
+            self._retry_at = 0.0
+
+    def close(self) -> None:
+        """Cut the connection and refuse further calls. Idempotent."""
+        with self._changed:
+            self._is_closed = True
+            transport, self._transport = self._transport, None
+            self._changed.notify_all()
+        if transport is not None:
+            transport.sever("the link was closed")
+            transport.join(timeout=2)
+
+
+def _again(error: HostError, wait_seconds: float) -> HostError:
+    """The same refusal once more, without a new attempt."""
+    hint = "; ".join(filter(None, (error.hint, f"next attempt in {wait_seconds:.1f} s")))
+    again = type(error)(error.message, host=error.host, hint=hint)
+    again.__cause__ = error
+    return again
