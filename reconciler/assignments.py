@@ -1,0 +1,102 @@
+"""From the store to what one host should run. Pure.
+
+An assignment holds of each pod what its host needs and nothing that its host reports (status), so that it changes
+only when the host has something to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from differ.assignment import HostAssignment, PodNetwork
+from objects.config import ClusterSpec, Host
+from objects.core import ConfigMap, Node, Secret
+from objects.meta import ObjectMeta
+from objects.pods import Container, Pod, PodStatus
+from objects.volumes import Volume
+from reconciler.host_status import HostStatus
+from reconciler.store import View
+
+ConfigRef = tuple[str, str]
+"""(kind, name) of a ConfigMap or Secret in a pod's namespace."""
+
+
+def build_assignment(view: View, host: Host, settings: ClusterSpec) -> HostAssignment | None:
+    """Everything `host` should run now; None until it has a slice of the pod network (never reached yet)."""
+    status = view.get(HostStatus, "", host.name)
+    if status is None or not status.pod_subnet:
+        return None
+    node = view.get(Node, "", host.name)
+    pods = tuple(assigned_form(pod) for pod in view.pods_on(host.name))
+    config_maps: dict[tuple[str, str], ConfigMap] = {}
+    secrets: dict[tuple[str, str], Secret] = {}
+    for pod in pods:
+        for kind, name in config_references(pod):
+            if kind == "ConfigMap" and (config_map := view.get(ConfigMap, pod.namespace, name)) is not None:
+                config_maps[pod.namespace, name] = config_map
+            elif kind == "Secret" and (secret := view.get(Secret, pod.namespace, name)) is not None:
+                secrets[pod.namespace, name] = secret
+    return HostAssignment(
+        host=host.name,
+        host_ip=host.spec.address,
+        network=PodNetwork(subnet=status.pod_subnet, cluster_cidr=settings.network.pod_cidr),
+        pause_image=settings.pause_image,
+        pods=pods,
+        config_maps=config_maps,
+        secrets=secrets,
+        node_labels=node.metadata.labels if node else {},
+        node_allocatable=node.status.allocatable if node else {},
+    )
+
+
+def assigned_form(pod: Pod) -> Pod:
+    """`pod` without what its host reports back or what only the store counts: equal forms mean nothing to do."""
+    status = PodStatus(
+        pod_ip=pod.status.pod_ip, host_ip=pod.status.host_ip, start_time=pod.status.start_time, reason=_verdict(pod)
+    )
+    metadata: ObjectMeta = msgspec.structs.replace(pod.metadata, resource_version="", generation=0)
+    return msgspec.structs.replace(pod, metadata=metadata, status=status)
+
+
+def _verdict(pod: Pod) -> str:
+    """The reason of a pod that was ended by decision (Evicted, …): its host must not start it again."""
+    return pod.status.reason if pod.status.phase == "Failed" else ""
+
+
+def config_references(pod: Pod) -> set[ConfigRef]:
+    """The ConfigMaps and Secrets that a pod's environment, volumes and image pulls name."""
+    found: set[ConfigRef] = {("Secret", reference.name) for reference in pod.spec.image_pull_secrets}
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        found.update(_of_container(container))
+    for volume in pod.spec.volumes:
+        found.update(_of_volume(volume))
+    return found
+
+
+def _of_container(container: Container) -> Iterator[ConfigRef]:
+    for source in container.env_from:
+        if source.config_map_ref:
+            yield "ConfigMap", source.config_map_ref.name
+        if source.secret_ref:
+            yield "Secret", source.secret_ref.name
+    for variable in container.env:
+        if variable.value_from is None:
+            continue
+        if variable.value_from.config_map_key_ref:
+            yield "ConfigMap", variable.value_from.config_map_key_ref.name
+        if variable.value_from.secret_key_ref:
+            yield "Secret", variable.value_from.secret_key_ref.name
+
+
+def _of_volume(volume: Volume) -> Iterator[ConfigRef]:
+    if volume.config_map:
+        yield "ConfigMap", volume.config_map.name
+    if volume.secret:
+        yield "Secret", volume.secret.secret_name
+    for projection in volume.projected.sources if volume.projected else ():
+        if projection.config_map:
+            yield "ConfigMap", projection.config_map.name
+        if projection.secret:
+            yield "Secret", projection.secret.name

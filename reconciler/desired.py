@@ -1,0 +1,110 @@
+"""A desired commit against the store: what is put, what goes. Pure.
+
+What Git says about an object (spec, labels, annotations, data) replaces what was; what Berth says about it (uid, times, status,
+controller annotations, replicas that an autoscaler owns) stays. Nothing is deleted unless a complete reading no longer
+has it, its Application allows pruning and the deletion budget is kept.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from objects.autoscaling import HorizontalPodAutoscaler
+from objects.config import Application, Cluster, ClusterSpec
+from objects.meta import KubeObject, ObjectKey, ObjectMeta
+from objects.names import stable_uid
+from objects.pods import Pod
+from policies.prune import decide_prune
+from reconciler.messages import Desired
+from reconciler.store import View
+
+TEMPLATE_HASH_ANNOTATION = "berth.dev/template-hash"
+_CONTROLLER_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"})
+"""Written by controllers on objects that come from Git."""
+
+
+def stored_form(view: View, desired: KubeObject, *, now: datetime) -> KubeObject:
+    """`desired` as the store should hold it, given what it holds now."""
+    live = view.find(desired.key)
+    if live is None:
+        metadata = msgspec.structs.replace(desired.metadata, uid=uid_of(desired), creation_timestamp=now)
+        return msgspec.structs.replace(desired, metadata=metadata)
+    kept = {name: text for name, text in live.annotations.items() if name in _CONTROLLER_ANNOTATIONS}
+    metadata = msgspec.structs.replace(
+        live.metadata,
+        labels=desired.labels,
+        annotations={**desired.annotations, **kept},
+        owner_references=desired.metadata.owner_references,
+        finalizers=desired.metadata.finalizers,
+    )
+    changes: dict[str, object] = {"metadata": metadata}
+    if hasattr(live, "status"):
+        changes["status"] = live.status
+    if _replicas_belong_to_autoscaler(view, desired.key):
+        changes["spec"] = msgspec.structs.replace(desired.spec, replicas=live.spec.replicas)  # type: ignore[attr-defined]
+    return msgspec.structs.replace(desired, **changes)
+
+
+def uid_of(desired: KubeObject) -> str:
+    """From its key; a bare Pod's also from its template, since another spec is another pod."""
+    if isinstance(desired, Pod):
+        return stable_uid(desired.key, salt=desired.annotations.get(TEMPLATE_HASH_ANNOTATION, ""))
+    return stable_uid(desired.key)
+
+
+def is_other_pod(live: KubeObject | None, desired: KubeObject) -> bool:
+    """Whether `live` is an earlier pod of the same name, which has to go before `desired` can come."""
+    return isinstance(desired, Pod) and live is not None and live.uid != uid_of(desired)
+
+
+def suspended_applications(objects: tuple[KubeObject, ...]) -> frozenset[str]:
+    """Names of Applications whose objects are to be left as they are."""
+    return frozenset(obj.name for obj in objects if isinstance(obj, Application) and obj.spec.suspend)
+
+
+def cluster_of(objects: tuple[KubeObject, ...]) -> Cluster:
+    """The Cluster object of a commit, or one with the default settings."""
+    return next((obj for obj in objects if isinstance(obj, Cluster)), Cluster())
+
+
+def _replicas_belong_to_autoscaler(view: View, key: ObjectKey) -> bool:
+    return any(
+        (key.kind, key.name) == (hpa.spec.scale_target_ref.kind, hpa.spec.scale_target_ref.name)
+        for hpa in view.all_of(HorizontalPodAutoscaler, key.namespace)
+    )
+
+
+class PrunePlan(msgspec.Struct, frozen=True):
+    """delete: keys to delete. inventory: what counts as deployed from Git after that. held: why nothing goes, or ''."""
+
+    delete: tuple[ObjectKey, ...]
+    inventory: dict[ObjectKey, str]
+    held: str
+
+
+def plan_prune(inventory: dict[ObjectKey, str], desired: Desired, settings: ClusterSpec) -> PrunePlan:
+    """What of `inventory` goes with this commit. Kept and held keys stay in the inventory: a later commit decides."""
+    applications = [obj for obj in desired.objects if isinstance(obj, Application)]
+    protected = {app.name for app in applications if app.spec.suspend or not app.spec.prune}
+    wanted = {obj.key: desired.application.get(obj.key, "") for obj in desired.objects}
+    decision = decide_prune(
+        inventory,
+        wanted,
+        budget=settings.sync.deletion_budget,
+        confirmations=desired.confirmations,
+        protected_applications=protected,
+    )
+    return PrunePlan(decision.delete, {**{key: inventory[key] for key in decision.keep}, **wanted}, decision.held)
+
+
+def named(name: str) -> ObjectMeta:
+    """Metadata of a cluster-scoped object of our own making."""
+    return ObjectMeta(name=name)
+
+
+def renamed_for_removal(pod: Pod) -> Pod:
+    """`pod` under a name that no manifest can have, so that the store can hold it beside its successor while it ends."""
+    metadata = msgspec.structs.replace(pod.metadata, name=f"{pod.name}~{pod.uid[:8]}", owner_references=())
+    return msgspec.structs.replace(pod, metadata=metadata)

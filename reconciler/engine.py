@@ -1,0 +1,351 @@
+"""The engine: messages in, assignments out, no I/O.
+
+`step` brings the store up to date with what was told, runs every controller whose keys became dirty until nothing
+changes any more, lets the scheduler bind pending pods, and says what each changed host should run now. It can be killed
+between any two instructions: everything it holds is rebuilt from Git, the status branch and the hosts.
+
+Not here: what a Deployment means (controllers), where a pod fits (policies), talking to anybody (workers, daemon).
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from differ.assignment import HostAssignment
+from objects.config import Application, ClusterSpec, Host
+from objects.core import ConfigMap, Node, Secret
+from objects.meta import KubeObject, ObjectKey
+from objects.pods import Pod
+from reconciler import desired as desiring
+from reconciler.adoption import missing_replica_sets
+from reconciler.addresses import choose_subnet
+from reconciler.assignments import build_assignment
+from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
+from reconciler.events import EventLog
+from reconciler.host_status import HostStatus
+from reconciler.messages import Desired, HostReport, HostSilent, Message, Restored
+from reconciler.pod_state import terminating, with_reported_status
+from reconciler.scheduling import SchedulingLoop
+from reconciler.store import Changed, Store
+
+MAX_ROUNDS_PER_KEY = 50
+"""A controller that wants the same key again this often within one step contradicts itself or another one."""
+
+
+class StepResult(msgspec.Struct, frozen=True):
+    """assignments: by host, only those that differ from the last ones. changed: every write, in order.
+
+    wake_at: when the engine wants to be called again although nothing is told.
+    """
+
+    assignments: dict[str, HostAssignment]
+    changed: tuple[Changed, ...]
+    wake_at: datetime | None
+
+
+class Engine:
+    """Single owner: all calls from one thread."""
+
+    def __init__(self, controllers: Sequence[Controller], *, source: random.Random) -> None:
+        self.store = Store()
+        self.events = EventLog()
+        self.holds: dict[tuple[str, ObjectKey], Hold] = {}
+        self.desired: Desired | None = None
+        self.held_deletions: str = ""
+        self.settings = ClusterSpec()
+        self.is_started = False
+        self._controllers = {controller.name: controller for controller in controllers}
+        self._random = source
+        self._scheduling = SchedulingLoop()
+        self._dirty: dict[tuple[str, ObjectKey], None] = {}
+        self._timers: list[tuple[datetime, str, ObjectKey]] = []
+        self._dirty_hosts: set[str] = set()
+        self._assignments: dict[str, HostAssignment] = {}
+        self._wanted: dict[ObjectKey, KubeObject] = {}
+        self._inventory: dict[ObjectKey, str] = {}
+        self._restored: Restored | None = None
+        self._heard: set[str] = set()
+        self._changed: list[Changed] = []
+
+    # --- the step ------------------------------------------------------------------------------------------------
+
+    def step(self, messages: Iterable[Message], now: datetime) -> StepResult:
+        """Take in `messages`, decide until nothing changes, return what is new. Any number of messages, also none."""
+        self._changed = []
+        for message in messages:
+            self._absorb(message, now)
+        if self._may_start():
+            self._start(now)
+        if self.is_started:
+            self._settle(now)
+        return StepResult(self._new_assignments(), tuple(self._changed), self._next_timer())
+
+    @property
+    def inventory(self) -> dict[ObjectKey, str]:
+        """What is deployed from Git: key → Application."""
+        return self._inventory
+
+    @property
+    def unheard_hosts(self) -> list[str]:
+        """Hosts that neither answered nor were found silent since the start."""
+        return [host.name for host in self.store.all_of(Host) if host.name not in self._heard]
+
+    def _may_start(self) -> bool:
+        return not self.is_started and self.desired is not None and not self.unheard_hosts
+
+    def _start(self, now: datetime) -> None:
+        """Everything that can be known is known: adopt, and let the controllers begin."""
+        self.is_started = True
+        if self._restored is not None:
+            self._restore_from_status(self._restored)
+        for replica_set in missing_replica_sets(self.store, self.store.all_of(Pod)):
+            self._put(replica_set)
+        self._prune(now)
+        for obj in self.store:
+            self._mark_dirty(obj)
+
+    def _restore_from_status(self, restored: Restored) -> None:
+        """Objects of an earlier process. Of pods only those on silent hosts: others are where they were seen."""
+        silent = {status.name for status in self.store.all_of(HostStatus) if not status.reachable}
+        for obj in restored.objects:
+            if self.store.find(obj.key) is None and (not isinstance(obj, Pod) or obj.spec.node_name in silent):
+                self._put(obj)
+
+    # --- messages ------------------------------------------------------------------------------------------------
+
+    def _absorb(self, message: Message, now: datetime) -> None:
+        match message:
+            case Restored():
+                self._restored = message
+                self._inventory = dict(message.inventory)
+            case Desired():
+                self._take_desired(message, now)
+            case HostReport():
+                self._take_report(message, now)
+            case HostSilent():
+                self._take_silence(message, now)
+
+    def _take_desired(self, message: Desired, now: datetime) -> None:
+        self.desired = message
+        self.settings = desiring.cluster_of(message.objects).spec
+        suspended = desiring.suspended_applications(message.objects)
+        self._wanted = {
+            obj.key: obj
+            for obj in message.objects
+            if message.application.get(obj.key, "") not in suspended or isinstance(obj, Application)
+        }
+        for obj in self._wanted.values():
+            self._want(obj, now)
+        self._dirty_hosts.update(host.name for host in self.store.all_of(Host))
+        if self.is_started:
+            self._prune(now)
+
+    def _want(self, desired: KubeObject, now: datetime) -> None:
+        live = self.store.find(desired.key)
+        if live is not None and desiring.is_other_pod(live, desired):
+            self._apply(Delete(live.key, live.uid), now)
+            return
+        self._put(desiring.stored_form(self.store, desired, now=now))
+
+    def _prune(self, now: datetime) -> None:
+        """Delete what was deployed from Git and is gone from it, as far as policy and budget allow."""
+        if self.desired is None:
+            return
+        plan = desiring.plan_prune(self._inventory, self.desired, self.settings)
+        self.held_deletions = plan.held
+        for key in plan.delete:
+            live = self.store.find(key)
+            if live is not None:
+                self._apply(Delete(key, live.uid), now)
+        self._inventory = plan.inventory
+
+    def _take_report(self, message: HostReport, now: datetime) -> None:
+        self._heard.add(message.host)
+        known = self.store.get(HostStatus, "", message.host)
+        subnet = message.pod_subnet or (known.pod_subnet if known else "") or self._new_subnet(message.host)
+        status = HostStatus(
+            metadata=desiring.named(message.host), facts=message.facts, reachable=True, pod_subnet=subnet
+        )
+        self._put(status)
+        for uid, reported in message.statuses.items():
+            pod = self.store.by_uid(uid)
+            if isinstance(pod, Pod):
+                self._put(with_reported_status(pod, reported))
+        for uid in message.gone:
+            pod = self.store.by_uid(uid)
+            if isinstance(pod, Pod):
+                self._remove(pod.key, now)
+        for pod in message.unknown:
+            self._adopt(pod, message.host, now)
+
+    def _adopt(self, pod: Pod, host: str, now: datetime) -> None:
+        """A pod on a host that we do not know. A second one of the same name has to go: its key is taken."""
+        if self.store.by_uid(pod.uid) is not None:
+            return
+        pod = msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, node_name=host))
+        if self.store.find(pod.key) is not None:
+            pod = desiring.renamed_for_removal(pod)
+            pod = terminating(pod, grace_seconds=None, now=now)
+        self._put(pod)
+        if self.is_started:
+            for replica_set in missing_replica_sets(self.store, (pod,)):
+                self._put(replica_set)
+
+    def _take_silence(self, message: HostSilent, now: datetime) -> None:
+        self._heard.add(message.host)
+        known = self.store.get(HostStatus, "", message.host) or HostStatus(
+            metadata=desiring.named(message.host), pod_subnet=self._restored_subnet(message.host)
+        )
+        self._put(
+            msgspec.structs.replace(
+                known,
+                reachable=False,
+                unreachable_since=known.unreachable_since or now,
+                reason=message.reason,
+                message=message.message,
+            )
+        )
+
+    def _restored_subnet(self, host: str) -> str:
+        return self._restored.subnets.get(host, "") if self._restored else ""
+
+    def _new_subnet(self, host_name: str) -> str:
+        """A slice for a host that has none on it: what its Host says, what it had before, else the first free one."""
+        host = self.store.get(Host, "", host_name)
+        if host is not None and host.spec.pod_cidr:
+            return host.spec.pod_cidr
+        taken = {status.pod_subnet for status in self.store.all_of(HostStatus) if status.pod_subnet}
+        if self._restored:
+            taken |= {subnet for name, subnet in self._restored.subnets.items() if name != host_name}
+        before = self._restored_subnet(host_name)
+        return before or choose_subnet(self.settings.network, taken) or ""
+
+    # --- deciding ------------------------------------------------------------------------------------------------
+
+    def _settle(self, now: datetime) -> None:
+        """Controllers and scheduler in turn until neither changes anything."""
+        self._mark_due(now)
+        rounds: dict[tuple[str, ObjectKey], int] = {}
+        while True:
+            self._run_controllers(rounds, now)
+            self._schedule(now)
+            if not self._dirty:
+                return
+
+    def _run_controllers(self, rounds: dict[tuple[str, ObjectKey], int], now: datetime) -> None:
+        while self._dirty:
+            task = next(iter(self._dirty))
+            del self._dirty[task]
+            rounds[task] = rounds.get(task, 0) + 1
+            if rounds[task] > MAX_ROUNDS_PER_KEY:
+                self._break_loop(task, now)
+                continue
+            self._reconcile(task, now)
+
+    def _reconcile(self, task: tuple[str, ObjectKey], now: datetime) -> None:
+        name, key = task
+        outcome = self._controllers[name].reconcile(
+            self.store, key, Context(now=now, random=self._random, settings=self.settings)
+        )
+        for change in outcome.changes:
+            self._apply(change, now)
+        for occurrence in outcome.occurrences:
+            self.events.add(occurrence, source=name, now=now)
+        if outcome.hold is not None:
+            self.holds[task] = outcome.hold
+        else:
+            self.holds.pop(task, None)
+        if outcome.again_at is not None:
+            heapq.heappush(self._timers, (outcome.again_at, name, key))
+
+    def _break_loop(self, task: tuple[str, ObjectKey], now: datetime) -> None:
+        name, key = task
+        message = f"{name} wanted {key} {MAX_ROUNDS_PER_KEY} times in one step without coming to rest"
+        self.events.add(Occurrence(key, "Warning", "LoopBreaker", message), source="engine", now=now)
+        self.holds[task] = Hold("LoopBreaker", message)
+
+    def _schedule(self, now: datetime) -> None:
+        for change, occurrence in self._scheduling.place(self.store, self.settings, now):
+            self._apply(change, now)
+            if occurrence is not None:
+                self.events.add(occurrence, source="scheduler", now=now)
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def _apply(self, change: Change, now: datetime) -> None:
+        if isinstance(change, Put):
+            self._put(change.obj)
+            return
+        obj = self.store.find(change.key)
+        if obj is None or (change.uid and obj.uid != change.uid):
+            return
+        if isinstance(obj, Pod) and obj.spec.node_name and self.store.get(Host, "", obj.spec.node_name) is not None:
+            self._put(terminating(obj, grace_seconds=change.grace_seconds, now=now))
+        else:
+            self._remove(change.key, now)
+
+    def _put(self, obj: KubeObject) -> None:
+        self._note(self.store.put(obj))
+
+    def _remove(self, key: ObjectKey, now: datetime) -> None:
+        self._note(self.store.remove(key))
+        wanted = self._wanted.get(key)
+        if isinstance(wanted, Pod):
+            self._want(wanted, now)
+
+    def _note(self, changed: Changed | None) -> None:
+        if changed is None:
+            return
+        self._changed.append(changed)
+        self._scheduling.observe(changed)
+        for obj in (changed.old, changed.new):
+            if obj is not None:
+                self._mark_dirty(obj)
+                self._mark_hosts(obj)
+
+    def _mark_dirty(self, obj: KubeObject) -> None:
+        for name, controller in self._controllers.items():
+            watch = controller.watches.get(obj.KIND)
+            for key in watch(self.store, obj) if watch else ():
+                self._dirty[name, key] = None
+
+    def _mark_hosts(self, obj: KubeObject) -> None:
+        if isinstance(obj, Pod):
+            if obj.spec.node_name:
+                self._dirty_hosts.add(obj.spec.node_name)
+        elif isinstance(obj, Host | HostStatus | Node):
+            self._dirty_hosts.add(obj.name)
+        elif isinstance(obj, ConfigMap | Secret):
+            self._dirty_hosts.update(
+                p.spec.node_name for p in self.store.all_of(Pod, obj.namespace) if p.spec.node_name
+            )
+
+    # --- results -------------------------------------------------------------------------------------------------
+
+    def _new_assignments(self) -> dict[str, HostAssignment]:
+        """Assignments that changed. Before the start there are none: a worker then only observes."""
+        if not self.is_started:
+            return {}
+        fresh: dict[str, HostAssignment] = {}
+        for name in sorted(self._dirty_hosts):
+            host = self.store.get(Host, "", name)
+            assignment = build_assignment(self.store, host, self.settings) if host else None
+            if assignment is None:
+                self._assignments.pop(name, None)
+            elif self._assignments.get(name) != assignment:
+                self._assignments[name] = fresh[name] = assignment
+        self._dirty_hosts.clear()
+        return fresh
+
+    def _mark_due(self, now: datetime) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            _, name, key = heapq.heappop(self._timers)
+            self._dirty[name, key] = None
+
+    def _next_timer(self) -> datetime | None:
+        return self._timers[0][0] if self._timers else None

@@ -1,0 +1,31 @@
+"""HostStatus: what is known of a host now, as an object in the store beside its `Host`.
+
+Internal: written by the engine from host messages, read by the node controller; never in a manifest. Figures that
+change all the time (free memory) stay inside `facts` and are quantised by those who show them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from objects.meta import KubeObject
+from objects.observed import HostFacts
+
+
+class HostStatus(KubeObject):
+    """reachable: the last attempt to observe it worked. unreachable_since: None while it is reachable.
+
+    pod_subnet: its slice of the pod network, '' until it was reached for the first time.
+    """
+
+    API_VERSION: ClassVar[str] = "berth.dev/v1alpha1"
+    KIND: ClassVar[str] = "HostStatus"
+    NAMESPACED: ClassVar[bool] = False
+
+    facts: HostFacts | None = None
+    reachable: bool = False
+    unreachable_since: datetime | None = None
+    reason: str = ""
+    message: str = ""
+    pod_subnet: str = ""

@@ -1,0 +1,66 @@
+"""What the engine is told, as values. A message says what is the case, never what to do.
+
+Messages of one host come from its one worker, in order; a later one always knows more than an earlier one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+from objects.meta import KubeObject, ObjectKey
+from objects.observed import HostFacts
+from objects.pods import Pod, PodStatus
+
+
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete, valid reading of one commit. objects: defaulted; application: key → name of its Application.
+
+    confirmations: values of the commit's `Berth-Confirm-Delete` trailers.
+    """
+
+    commit: str
+    objects: tuple[KubeObject, ...]
+    application: dict[ObjectKey, str] = {}
+    confirmations: tuple[str, ...] = ()
+
+
+class HostReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A host was observed completely.
+
+    statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
+    unknown: pods found on the host that were not assigned to it.
+    """
+
+    host: str
+    facts: HostFacts
+    statuses: dict[str, PodStatus] = {}
+    gone: tuple[str, ...] = ()
+    unknown: tuple[Pod, ...] = ()
+    pod_subnet: str = ""
+
+
+class HostSilent(msgspec.Struct, frozen=True, kw_only=True):
+    """A host cannot be observed now. Says nothing about its pods."""
+
+    host: str
+    reason: str
+    message: str
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What an earlier process wrote to the status branch; heard once, before anything else.
+
+    objects: Pods and what controllers made (ReplicaSets …), as they were. inventory: what was deployed from Git.
+    subnets: host → its slice of the pod network.
+    """
+
+    objects: tuple[KubeObject, ...] = ()
+    inventory: dict[ObjectKey, str] = {}
+    subnets: dict[str, str] = {}
+    written_at: datetime | None = None
+
+
+Message: TypeAlias = Desired | HostReport | HostSilent | Restored

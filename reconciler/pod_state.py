@@ -1,0 +1,52 @@
+"""How a pod in the store takes in what its host reports, and how it begins to end. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from objects.meta import Condition
+from objects.pods import Pod, PodStatus
+
+DEFAULT_GRACE_SECONDS = 30
+
+
+def with_reported_status(pod: Pod, reported: PodStatus) -> Pod:
+    """`pod` with the status its host reports.
+
+    Conditions that the host does not speak of (PodScheduled, DisruptionTarget, readiness gates) stay; a condition whose
+    claim did not change keeps its transition time.
+    """
+    known = {condition.type: condition for condition in pod.status.conditions}
+    merged: list[Condition] = []
+    for condition in reported.conditions:
+        before = known.pop(condition.type, None)
+        if before is not None and before.status == condition.status:
+            condition = msgspec.structs.replace(condition, last_transition_time=before.last_transition_time)
+        merged.append(condition)
+    status = msgspec.structs.replace(
+        reported,
+        conditions=(*known.values(), *merged),
+        nominated_node_name=pod.status.nominated_node_name,
+        start_time=pod.status.start_time or reported.start_time,
+        qos_class=pod.status.qos_class or reported.qos_class,
+        host_ip=pod.status.host_ip or reported.host_ip,
+        pod_ip=pod.status.pod_ip or reported.pod_ip,
+    )
+    return msgspec.structs.replace(pod, status=status)
+
+
+def terminating(pod: Pod, *, grace_seconds: int | None, now: datetime) -> Pod:
+    """`pod` with a deletion timestamp: when the grace period ends. A second call can only shorten it."""
+    grace = grace_seconds
+    if grace is None:
+        grace = pod.spec.termination_grace_period_seconds
+    if grace is None:
+        grace = DEFAULT_GRACE_SECONDS
+    ends = now + timedelta(seconds=grace)
+    before = pod.metadata.deletion_timestamp
+    if before is not None and before <= ends:
+        return pod
+    metadata = msgspec.structs.replace(pod.metadata, deletion_timestamp=ends, deletion_grace_period_seconds=grace)
+    return msgspec.structs.replace(pod, metadata=metadata)
