@@ -1,0 +1,69 @@
+# First process of a lab host: makes the host's file tree, then waits as its init.
+#
+# Runs as pid 1 of new mount, uts, ipc, pid and cgroup namespaces inside the host's network namespace. Everything that the
+# host has is in these namespaces: when this process dies, all of it is gone, as by a power cut.
+#
+# HOST_NAME; ROOT: the host's root directory; RUN: the directory for its /run; DATA: its persistent engine data;
+# DISK: image file for a small disk of its own, or empty; CGROUPS: "directory|type|options" words; WRAP_RUNC: yes or no.
+set -eu
+mount --make-rprivate /
+mount --bind "$ROOT" "$ROOT"
+cd "$ROOT"
+
+mount --bind /usr usr
+mount -o remount,bind,ro usr
+for directory in bin sbin lib lib32 lib64 libx32; do
+    if [ -d "$directory" ] && [ ! -L "$directory" ]; then # a machine without merged /usr
+        mount --bind "/$directory" "$directory"
+        mount -o remount,bind,ro "$directory"
+    fi
+done
+mount --bind "$RUN" run
+mount --bind "$DATA/etc-docker" etc/docker
+if [ -n "$DISK" ]; then
+    mount -o loop "$DISK" var/lib/docker
+else
+    mount --bind "$DATA/docker" var/lib/docker
+fi
+mount --bind "$DATA/containerd" var/lib/containerd
+
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount --bind /dev dev
+mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
+mount -t tmpfs -o mode=1777 shm dev/shm
+if [ -d dev/mqueue ]; then mount -t mqueue mqueue dev/mqueue; fi
+
+case "$CGROUPS" in
+.\|*) ;;
+*) mount -t tmpfs -o mode=755 cgroup sys/fs/cgroup ;;
+esac
+for spec in $CGROUPS; do
+    directory=${spec%%|*}
+    rest=${spec#*|}
+    mkdir -p "sys/fs/cgroup/$directory"
+    case "$rest" in
+    cgroup2\|*)
+        place="sys/fs/cgroup/$directory"
+        mount -t cgroup2 cgroup2 "$place"
+        for controller in $(cat "$place/cgroup.controllers"); do
+            echo "+$controller" >"$place/cgroup.subtree_control"
+        done
+        ;;
+    *) mount -t cgroup -o "${rest#*|}" cgroup "sys/fs/cgroup/$directory" ;;
+    esac
+done
+
+if [ "$WRAP_RUNC" = yes ]; then
+    runc=$(command -v runc)
+    mount --bind "$runc" opt/lab/runc.real
+    mount --bind opt/lab/runc ".$(readlink -f "$runc")"
+fi
+
+hostname "$HOST_NAME"
+ip link set lo up
+pivot_root . .old
+cd /
+umount -l /.old
+echo up >/run/lab-ready
+exec docker-init -- sleep infinity

@@ -1,0 +1,137 @@
+"""A lab host as a machine: power on, power off, run something in it. What its services mean is not known here."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import cgroups, network, rootfs
+from tests.lab.errors import LabError
+from tests.lab.hostspec import HostSpec
+from tests.lab.names import HostNames
+from tests.lab.processes import (
+    SEARCH_PATH,
+    Process,
+    kill_all,
+    namespace_id,
+    processes_in,
+    run,
+    start_detached,
+    wait_until,
+)
+
+_CAP_SYS_RESOURCE = 24
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Handle by name; holds no state of its own: whether it runs is looked up each time."""
+
+    names: HostNames
+    spec: HostSpec
+    address: str
+
+    def init(self) -> Process | None:
+        """The host's first process, or None while it is off."""
+        identity = network.namespace_identity(self.names)
+        if identity is None:
+            return None
+        # Containers on the host's network are in the same network namespace, but one pid namespace further down.
+        return next((process for process in processes_in("net", identity) if process.inner_pids == (1,)), None)
+
+    def processes(self, command: str = "") -> list[Process]:
+        """The host's own processes (not those in containers), all or those of this command name."""
+        init = self.init()
+        pids = namespace_id(init.pid, "pid") if init else None
+        if init is None or pids is None:
+            return []
+        mounts = namespace_id(init.pid, "mnt")
+        found = [process for process in processes_in("pid", pids) if namespace_id(process.pid, "mnt") == mounts]
+        return [process for process in found if command in ("", process.command)]
+
+    def power_on(self) -> None:
+        """Boot the host: network, file tree, init. Services are started by the caller. What was left of it is ended first."""
+        self.power_off()
+        network.make_namespace(self.names, self.address)
+        shutil.rmtree(self.names.run, ignore_errors=True)
+        (self.names.run / "sshd").mkdir(parents=True)
+        log = self.names.logs / "init.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        start_detached(self._boot_command(), log=log)
+        ready = self.names.run / "lab-ready"
+        try:
+            wait_until(ready.exists, what=f"{self.names.host} has not booted", timeout_seconds=15)
+        except LabError as error:
+            words = log.read_text(errors="replace").strip().splitlines()[-3:]
+            raise LabError(f"{error}; its last words ({log}): {' / '.join(words)}") from error
+
+    def power_off(self) -> None:
+        """As by pulling the plug: every process of the host and its containers dies at once, its network state is lost."""
+        init = self.init()
+        if init is not None:
+            # The kernel ends all of a pid namespace with its first process, containers' namespaces below included.
+            inside = self.processes()
+            kill_all([init, *inside])
+        network.remove_namespace(self.names)
+        cgroups.remove_group(self.names.cgroup)
+
+    def exec(
+        self, argv: Sequence[str], *, stdin: bytes = b"", check: bool = True, timeout_seconds: float = 30
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command as root in all namespaces of the host, without ssh. Raises LabError like `processes.run`."""
+        bounded = ["timeout", "--kill-after=1", str(timeout_seconds), *argv]
+        return run(self._enter(bounded), stdin=stdin, check=check, timeout_seconds=timeout_seconds + 5)
+
+    def start_service(self, name: str, argv: Sequence[str]) -> None:
+        """Start a daemon on the host; its output goes to the log of this name, started anew."""
+        log = self.log(name)
+        with contextlib.suppress(FileNotFoundError):
+            log.rename(log.with_suffix(".log.1"))
+        start_detached(self._enter(argv), log=log)
+
+    def log(self, name: str) -> Path:
+        return self.names.logs / f"{name}.log"
+
+    def _enter(self, argv: Sequence[str]) -> list[str]:
+        init = self.init()
+        if init is None:
+            raise LabError(f"host {self.names.host} is powered off; power it on first")
+        join = cgroups.join_command(self.names.cgroup, leaf=True)
+        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
+        return ["sh", "-c", f'{join}exec "$@"', "enter", "nsenter", "--target", str(init.pid), *namespaces, "--", *argv]
+
+    def _boot_command(self) -> list[str]:
+        cgroups.make_group(self.names.cgroup)
+        disk = rootfs.disk_image(self.names) if self.spec.disk_bytes else ""
+        environment = {
+            "PATH": SEARCH_PATH,
+            "HOST_NAME": self.names.host,
+            "ROOT": self.names.root,
+            "RUN": self.names.run,
+            "DATA": self.names.state,
+            "DISK": disk,
+            "CGROUPS": " ".join(hierarchy.mount_spec() for hierarchy in cgroups.find_hierarchies()),
+            "WRAP_RUNC": "no" if may_raise_limits() else "yes",
+        }
+        assignments = [f"{key}={value}" for key, value in environment.items()]
+        script = Path(__file__).with_name("host_init.sh")
+        # The cgroup namespace is rooted where its maker is, so it comes first; only then the process moves into the leaf.
+        into_group = cgroups.join_command(self.names.cgroup, leaf=False)
+        into_leaf = cgroups.join_command(self.names.cgroup, leaf=True)
+        network_and_cgroup = ["nsenter", f"--net={self.names.netns_path}", "unshare", "--cgroup"]
+        others = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
+        init = [*others, "env", "-i", *assignments, "sh", str(script)]
+        leaf = ["sh", "-c", f'{into_leaf}exec "$@"', "leaf", *init]
+        return ["sh", "-c", f'{into_group}exec "$@"', "boot", *network_and_cgroup, *leaf]
+
+
+def may_raise_limits() -> bool:
+    """Whether root on this machine has CAP_SYS_RESOURCE; without it runc fails on privileged containers and OOM scores."""
+    status = Path("/proc/self/status").read_text()
+    bounding = next(line.split()[1] for line in status.splitlines() if line.startswith("CapBnd:"))
+    return bool(int(bounding, 16) >> _CAP_SYS_RESOURCE & 1)

@@ -1,0 +1,147 @@
+"""The file tree of a lab host: the machine's own programs, and everything else private.
+
+`/usr` is the machine's, read-only (mounted at boot by `host_init.sh`); `/etc` is a copy; the rest starts empty. So a host
+knows its own users, has its own `/var`, `/tmp` and `/run`, and never sees this repository or the tester's home.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from tests.lab import sshd
+from tests.lab.errors import LabError
+from tests.lab.hostspec import HostSpec
+from tests.lab.names import HostNames
+from tests.lab.processes import run
+
+FIRST_USER_ID = 1000
+_DIRECTORIES = (
+    "dev etc/docker home mnt opt/lab proc root run srv sys usr var/cache var/lib/containerd var/lib/docker var/log .old"
+).split()
+_PERSISTENT = ("docker", "containerd", "etc-docker")
+
+
+def build_root(names: HostNames, spec: HostSpec, *, address: str, client_key: Path) -> None:
+    """Make the host's root anew; what its engine has stored (images, above all) is kept beside it and survives."""
+    remove_root(names)
+    root = names.root
+    for directory in _DIRECTORIES:
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    for directory in ("tmp", "var/tmp"):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+        (root / directory).chmod(0o1777)
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        _mirror_top_level(Path("/") / name, root / name)
+    (root / "var/run").symlink_to("/run")
+    for name in _PERSISTENT:
+        (names.state / name).mkdir(parents=True, exist_ok=True)
+    _write_etc(names, root / "etc")
+    _write_user(root, spec)
+    _write_ssh(names, spec, address=address, client_key=client_key)
+    shutil.copy(Path(__file__).with_name("runc_wrapper.sh"), root / "opt/lab/runc")
+    (root / "opt/lab/runc").chmod(0o755)
+    (root / "opt/lab/runc.real").touch()
+    if spec.disk_bytes:
+        _ensure_disk(disk_image(names), spec.disk_bytes)
+
+
+def remove_root(names: HostNames) -> None:
+    """Remove the root directory; refused while something is mounted in it, because that would be deleted too."""
+    prefix = f"{names.root}/"
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    inside = [place for place in mounted if place == str(names.root) or place.startswith(prefix)]
+    if inside:
+        raise LabError(f"mounted in the root of {names.host}: {', '.join(inside)}; unmount that first")
+    if names.root.exists():
+        shutil.rmtree(names.root)
+
+
+def disk_image(names: HostNames) -> Path:
+    return names.state / "disk.img"
+
+
+def restore_host_key(names: HostNames) -> None:
+    """Give the host back the key that it had when its root was built."""
+    for suffix in ("", ".pub"):
+        shutil.copy(names.state / f"ssh/{sshd.HOST_KEY}{suffix}", names.root / f"etc/ssh/{sshd.HOST_KEY}{suffix}")
+
+
+def _mirror_top_level(source: Path, target: Path) -> None:
+    """Debian's `/bin -> usr/bin` and its like; a real directory becomes a mount point."""
+    if source.is_symlink():
+        target.symlink_to(os.readlink(source))
+    elif source.is_dir():
+        target.mkdir()
+
+
+def _write_etc(names: HostNames, etc: Path) -> None:
+    run(["cp", "-a", "/etc/.", str(etc)])
+    shutil.rmtree(etc / "ssh", ignore_errors=True)
+    shutil.rmtree(etc / "docker", ignore_errors=True)
+    (etc / "docker").mkdir()
+    (etc / "hostname").write_text(f"{names.host}\n")
+    (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {names.host}\n")
+    # Nothing listens there: look-ups are refused at once instead of timing out.
+    (etc / "resolv.conf").unlink(missing_ok=True)
+    (etc / "resolv.conf").write_text("nameserver 127.0.0.1\noptions attempts:1\n")
+
+
+def _write_user(root: Path, spec: HostSpec) -> None:
+    etc = root / "etc"
+    _drop_lines(etc / "passwd", f"{spec.user}:", keep=spec.user == "root")
+    if spec.user == "root":
+        return
+    home = root / "home" / spec.user
+    home.mkdir()
+    os.chown(home, FIRST_USER_ID, FIRST_USER_ID)
+    _append(etc / "passwd", f"{spec.user}:x:{FIRST_USER_ID}:{FIRST_USER_ID}::/home/{spec.user}:/bin/bash\n")
+    _append(etc / "group", f"{spec.user}:x:{FIRST_USER_ID}:\n")
+    _append(etc / "shadow", f"{spec.user}:*:19700:0:99999:7:::\n")
+    if spec.has_engine:
+        _join_group(etc / "group", "docker", spec.user)
+        rule = etc / "sudoers.d/lab"
+        rule.parent.mkdir(exist_ok=True)
+        rule.write_text(f"{spec.user} ALL=(ALL) NOPASSWD: ALL\n")
+        rule.chmod(0o440)
+
+
+def _write_ssh(names: HostNames, spec: HostSpec, *, address: str, client_key: Path) -> None:
+    directory = names.root / "etc/ssh"
+    (directory / "authorized_keys").mkdir(parents=True)
+    (directory / "sshd_config").write_text(sshd.render_config(spec, address))
+    (directory / "authorized_keys" / spec.user).write_text(client_key.with_suffix(".pub").read_text())
+    sshd.ensure_key(names.state / "ssh" / sshd.HOST_KEY, comment=names.host)
+    restore_host_key(names)
+
+
+def _ensure_disk(image: Path, size_bytes: int) -> None:
+    """A sparse ext4 image of exactly this size; without blocks reserved for root, so that full means full."""
+    if image.exists() and image.stat().st_size == size_bytes:
+        return
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    run(["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(image)])
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("a") as file:
+        file.write(text)
+
+
+def _drop_lines(path: Path, prefix: str, *, keep: bool) -> None:
+    """The machine may have a user of that name already; the host gets its own."""
+    if not keep:
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not line.startswith(prefix)))
+
+
+def _join_group(path: Path, group: str, user: str) -> None:
+    lines = []
+    for line in path.read_text().splitlines():
+        if line.startswith(f"{group}:"):
+            line += user if line.endswith(":") else f",{user}"
+        lines.append(line)
+    path.write_text("\n".join(lines) + "\n")
