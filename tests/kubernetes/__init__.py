@@ -1,0 +1,1 @@
+"""Kubernetes' own test tables, run against our pure functions."""
