@@ -124,6 +124,14 @@ class EngineClient(docker.APIClient):
         else:
             self._version = min(newest, SDK_API_VERSION, key=_version_key)
 
+    def versioned(self, path: str) -> str:
+        """The URL of an API path, for calls that the SDK has no method for."""
+        return f"{self.base_url}/v{self._version}{path}"
+
+    def check(self, response: requests.Response) -> None:
+        """Raise the error that the engine answered with, if it did."""
+        self._raise_for_status(response)
+
     def _set_request_timeout(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         kwargs.setdefault("timeout", self._engine.call_seconds)
         return kwargs

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import paramiko
 
-from objects.errors import AuthenticationRefused, CommandFailed, HostError
+from objects.errors import AuthenticationRefused, CommandFailed, DiskFull, HostError
 
 if TYPE_CHECKING:
     from hosts.ssh_transport import SshTransport
@@ -137,7 +137,9 @@ def check_sudo(result: CommandResult, *, host: str, user: str) -> None:
 
 
 def check_success(result: CommandResult, what: str, *, host: str) -> None:
-    """Raise CommandFailed with the last lines of what the command complained about."""
+    """Raise CommandFailed, or DiskFull, with the last of what the command complained about."""
     if not result.is_success:
         said = result.stderr.decode(errors="replace").strip()[-500:] or "it said nothing"
+        if "No space left on device" in said:
+            raise DiskFull(f"{what} failed: {said}", host=host, hint="free space on the host")
         raise CommandFailed(f"{what} failed with code {result.exit_code}: {said}", host=host)

@@ -1,0 +1,156 @@
+"""Container events of one host, as they happen: a hint to look at once, never the only source of anything.
+
+Docker remembers 256 events and forgets them when it is restarted; so after each (re)connection `on_gap` says that
+something may have been missed and everything has to be listed. Reconnecting asks for the events since the last one
+seen, too, so that what the list cannot show (a container that came and went) is mostly not lost.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import msgspec
+
+from hosts.engine import Engine
+from hosts.engine_stream import LineStream, follow_lines
+from objects.errors import HostError
+
+ACTIONS = ("create", "start", "restart", "die", "oom", "stop", "pause", "unpause", "destroy", "rename", "update")
+"""Those that change what a list shows. `exec_*` would come with every probe; `kill` adds nothing to `die`."""
+
+BEGIN_SECONDS = 15.0
+"""The engine answers at once, before the first event."""
+
+RECONNECT_FIRST_SECONDS = 0.1
+RECONNECT_MOST_SECONDS = 5.0
+"""An engine that was restarted is noticed within this time; a dead host costs nothing, its link refuses at once."""
+
+
+class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """time_nanos: the host's clock, since 1970. exit_code: of `die`. labels: the container's, our own among them."""
+
+    time_nanos: int
+    action: str
+    container_id: str
+    name: str = ""
+    image: str = ""
+    exit_code: int | None = None
+    labels: dict[str, str] = {}
+
+
+class EventStream:
+    """Follows one engine in a thread of its own until `stop`. Callbacks run there: they must be quick and not raise.
+
+    on_event: one container event. on_gap: the stream runs now, events before may be lost: list everything.
+    on_lost: the stream broke, with the reason; it is taken up again by itself.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        on_event: Callable[[ContainerEvent], None],
+        on_gap: Callable[[], None],
+        on_lost: Callable[[HostError], None],
+        random: Random,
+    ) -> None:
+        self._engine = engine
+        self._on_event = on_event
+        self._on_gap = on_gap
+        self._on_lost = on_lost
+        self._random = random
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._lines: LineStream | None = None
+        self._last_nanos = 0
+        self._seen_at_last: set[tuple[str, str]] = set()
+        self._thread = threading.Thread(target=self._run, name=f"events {engine.host}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; returns when it did, or after 2 s when it hangs in a call to a dead host."""
+        with self._lock:
+            self._stopping.set()
+            if self._lines is not None:
+                self._lines.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                with self._lock:
+                    self._lines = None
+                with self._engine.deadline(BEGIN_SECONDS):
+                    lines = follow_lines(self._engine, "/events", self._params())
+                with self._lock:
+                    self._lines = lines
+                    if self._stopping.is_set():
+                        lines.close()
+                        return
+                failures = 0
+                self._on_gap()
+                self._follow(lines)
+                failure: HostError | None = None
+            except HostError as error:
+                failure = error
+            if self._stopping.is_set():
+                return
+            failures += 1
+            if failure is not None:
+                self._on_lost(failure)
+            most = min(RECONNECT_MOST_SECONDS, RECONNECT_FIRST_SECONDS * 2 ** min(failures - 1, 10))
+            self._stopping.wait(most * self._random.uniform(0.5, 1.0))
+
+    def _params(self) -> dict[str, str]:
+        params = {"filters": json.dumps({"type": ["container"], "event": list(ACTIONS)})}
+        if self._last_nanos:
+            seconds, nanos = divmod(self._last_nanos, 10**9)
+            params["since"] = f"{seconds}.{nanos:09}"
+        return params
+
+    def _follow(self, lines: LineStream) -> None:
+        for line in lines:
+            event = parse_event(line)
+            if event is not None and self._is_new(event):
+                self._on_event(event)
+
+    def _is_new(self, event: ContainerEvent) -> bool:
+        """Whether it was not given on before. `since` is inclusive, so the last one comes again."""
+        mark = (event.container_id, event.action)
+        if event.time_nanos != self._last_nanos:
+            self._last_nanos = event.time_nanos
+            self._seen_at_last = {mark}
+            return True
+        is_new = mark not in self._seen_at_last
+        self._seen_at_last.add(mark)
+        return is_new
+
+
+def parse_event(line: bytes) -> ContainerEvent | None:
+    """Read one line of `GET /events`; None if it is no container event or no JSON object (a cut line)."""
+    try:
+        raw: Any = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(raw, dict) or raw.get("Type") != "container":
+        return None
+    actor = raw.get("Actor") or {}
+    attributes = dict(actor.get("Attributes") or {})
+    code = attributes.pop("exitCode", None)
+    return ContainerEvent(
+        time_nanos=int(raw.get("timeNano") or 0),
+        action=str(raw.get("Action", "")),
+        container_id=str(actor.get("ID", "")),
+        name=str(attributes.pop("name", "")),
+        image=str(attributes.pop("image", "")),
+        exit_code=int(code) if code is not None else None,
+        labels={name: str(value) for name, value in attributes.items()},
+    )
