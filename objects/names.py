@@ -27,6 +27,8 @@ LABEL_POD = "berth.dev/pod"
 """The pod's manifest as JSON, on the container that owns its namespaces."""
 
 POD_TEMPLATE_HASH = "pod-template-hash"
+ANNOTATION_TEMPLATE_HASH = "berth.dev/template-hash"
+"""On objects from Git that hold a pod template (and on bare Pods): its hash as written, before defaulting."""
 
 _UID_NAMESPACE = uuid.UUID("5a1c6a3e-6a0b-5a53-8f4d-0c1f6e0b7a11")
 _SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -76,3 +78,8 @@ def parse_container_name(name: str) -> ContainerName | None:
     if len(parts) != 6 or parts[0] != "berth" or not parts[5].isdigit():
         return None
     return ContainerName(parts[1], parts[2], parts[3], parts[4], int(parts[5]))
+
+
+def volume_name(pod_uid: str, volume: str) -> str:
+    """The Docker volume of a pod's own volume (`emptyDir` and friends); it goes with the pod."""
+    return f"berth_{pod_uid}_{volume}"

@@ -99,3 +99,13 @@ def controller_key(_view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
     """The key of the object's controller: for kinds that a controller makes."""
     owner = controller_of(obj)
     return () if owner is None else (ObjectKey(owner.kind, obj.namespace, owner.name),)
+
+
+def owner_key(kind: str) -> KeysFor:
+    """Like `controller_key`, for one kind of controller: a Pod of a Job makes no ReplicaSet dirty."""
+
+    def keys(_view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
+        owner = controller_of(obj)
+        return (ObjectKey(kind, obj.namespace, owner.name),) if owner is not None and owner.kind == kind else ()
+
+    return keys

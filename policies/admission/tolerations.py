@@ -1,0 +1,33 @@
+"""How long a pod stays bound to a host that is not ready or does not answer, unless it says so itself.
+
+Source of the rule: Kubernetes' admission plug-in DefaultTolerationSeconds.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from objects.pods import PodSpec, Toleration
+from objects.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
+
+DEFAULT_TOLERATION_SECONDS = 300
+"""Long enough for a reboot of the host, so that a restart of a machine moves nothing."""
+
+
+def with_default_tolerations(spec: PodSpec) -> PodSpec:
+    """`spec` tolerating `not-ready` and `unreachable` for five minutes each, where it does not speak of that taint.
+
+    Idempotent.
+    """
+    missing = tuple(
+        Toleration(key=taint, operator="Exists", effect=NO_EXECUTE, toleration_seconds=DEFAULT_TOLERATION_SECONDS)
+        for taint in (NOT_READY, UNREACHABLE)
+        if not any(_speaks_of(toleration, taint) for toleration in spec.tolerations)
+    )
+    if not missing:
+        return spec
+    return msgspec.structs.replace(spec, tolerations=(*spec.tolerations, *missing))
+
+
+def _speaks_of(toleration: Toleration, taint: str) -> bool:
+    return toleration.key in ("", taint) and toleration.effect in ("", NO_EXECUTE)
