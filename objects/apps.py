@@ -1,4 +1,4 @@
-"""ReplicaSet, Deployment, DaemonSet, StatefulSet and ControllerRevision of apps/v1."""
+"""ReplicaSet, Deployment, DaemonSet, StatefulSet, ControllerRevision of apps/v1; ReplicationController of core/v1."""
 
 from __future__ import annotations
 
@@ -174,3 +174,22 @@ class ControllerRevision(KubeObject):
 
     revision: int = 0
     data: dict[str, Any] = {}
+
+
+class ReplicationControllerSpec(KubeStruct):
+    """As a ReplicaSet's, but `selector` is a plain map of labels."""
+
+    selector: dict[str, str] = {}
+    template: PodTemplateSpec = PodTemplateSpec()
+    replicas: int | None = None
+    min_ready_seconds: int = 0
+
+
+class ReplicationController(KubeObject):
+    """The forerunner of the ReplicaSet, of core/v1."""
+
+    API_VERSION: ClassVar[str] = "v1"
+    KIND: ClassVar[str] = "ReplicationController"
+
+    spec: ReplicationControllerSpec = ReplicationControllerSpec()
+    status: ReplicaSetStatus = ReplicaSetStatus()

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from objects.meta import Condition, KubeObject, KubeStruct, ResourceList
+from msgspec import field
+
+from objects.meta import Condition, KubeObject, KubeStruct, ObjectReference, ResourceList
+from objects.pods import NodeSelector
 from objects.volumes import (
+    AWSElasticBlockStoreVolumeSource,
+    AzureDiskVolumeSource,
+    FCVolumeSource,
+    GCEPersistentDiskVolumeSource,
+    HostPathVolumeSource,
+    NFSVolumeSource,
     PersistentVolumeClaimSpec,
+    VsphereVirtualDiskVolumeSource,
 )
 
 
@@ -24,3 +34,163 @@ class PersistentVolumeClaim(KubeObject):
 
     spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
     status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
+
+
+class SecretReference(KubeStruct):
+    """A secret of any namespace: persistent volumes belong to none."""
+
+    name: str = ""
+    namespace: str = ""
+
+
+class LocalVolumeSource(KubeStruct):
+    path: str
+    fs_type: str | None = None
+
+
+class ISCSIPersistentVolumeSource(KubeStruct):
+    target_portal: str
+    iqn: str
+    lun: int = 0
+    portals: tuple[str, ...] = ()
+    iscsi_interface: str = ""
+    fs_type: str = ""
+    read_only: bool = False
+    chap_auth_discovery: bool = False
+    chap_auth_session: bool = False
+    secret_ref: SecretReference | None = None
+    initiator_name: str | None = None
+
+
+class RBDPersistentVolumeSource(KubeStruct):
+    monitors: tuple[str, ...] = ()
+    image: str = ""
+    pool: str = ""
+    user: str = ""
+    keyring: str = ""
+    secret_ref: SecretReference | None = None
+    fs_type: str = ""
+    read_only: bool = False
+
+
+class CephFSPersistentVolumeSource(KubeStruct):
+    monitors: tuple[str, ...] = ()
+    path: str = ""
+    user: str = ""
+    secret_file: str = ""
+    secret_ref: SecretReference | None = None
+    read_only: bool = False
+
+
+class FlexPersistentVolumeSource(KubeStruct):
+    driver: str
+    fs_type: str = ""
+    secret_ref: SecretReference | None = None
+    read_only: bool = False
+    options: dict[str, str] = {}
+
+
+class CSIPersistentVolumeSource(KubeStruct):
+    driver: str
+    volume_handle: str
+    read_only: bool = False
+    fs_type: str = ""
+    volume_attributes: dict[str, str] = {}
+    controller_publish_secret_ref: SecretReference | None = None
+    node_stage_secret_ref: SecretReference | None = None
+    node_publish_secret_ref: SecretReference | None = None
+    controller_expand_secret_ref: SecretReference | None = None
+    node_expand_secret_ref: SecretReference | None = None
+
+
+class AzureFilePersistentVolumeSource(KubeStruct):
+    secret_name: str = ""
+    share_name: str = ""
+    read_only: bool = False
+    secret_namespace: str | None = None
+
+
+class CinderPersistentVolumeSource(KubeStruct):
+    volume_id: str = field(name="volumeID")
+    fs_type: str = ""
+    read_only: bool = False
+    secret_ref: SecretReference | None = None
+
+
+class GlusterfsPersistentVolumeSource(KubeStruct):
+    endpoints: str
+    path: str
+    read_only: bool = False
+    endpoints_namespace: str | None = None
+
+
+class VolumeNodeAffinity(KubeStruct):
+    required: NodeSelector | None = None
+
+
+class PersistentVolumeSpec(KubeStruct):
+    """Exactly one source is set."""
+
+    capacity: ResourceList = {}
+    access_modes: tuple[str, ...] = ()
+    persistent_volume_reclaim_policy: str = ""
+    storage_class_name: str = ""
+    volume_mode: str | None = None
+    mount_options: tuple[str, ...] = ()
+    node_affinity: VolumeNodeAffinity | None = None
+    claim_ref: ObjectReference | None = None
+    volume_attributes_class_name: str | None = None
+    host_path: HostPathVolumeSource | None = None
+    local: LocalVolumeSource | None = None
+    nfs: NFSVolumeSource | None = None
+    iscsi: ISCSIPersistentVolumeSource | None = None
+    rbd: RBDPersistentVolumeSource | None = None
+    cephfs: CephFSPersistentVolumeSource | None = None
+    flex_volume: FlexPersistentVolumeSource | None = None
+    csi: CSIPersistentVolumeSource | None = None
+    gce_persistent_disk: GCEPersistentDiskVolumeSource | None = None
+    aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = None
+    azure_disk: AzureDiskVolumeSource | None = None
+    azure_file: AzureFilePersistentVolumeSource | None = None
+    cinder: CinderPersistentVolumeSource | None = None
+    fc: FCVolumeSource | None = None
+    glusterfs: GlusterfsPersistentVolumeSource | None = None
+    vsphere_volume: VsphereVirtualDiskVolumeSource | None = None
+
+
+class PersistentVolumeStatus(KubeStruct):
+    phase: str = ""
+    message: str = ""
+    reason: str = ""
+
+
+class PersistentVolume(KubeObject):
+    API_VERSION: ClassVar[str] = "v1"
+    KIND: ClassVar[str] = "PersistentVolume"
+    NAMESPACED: ClassVar[bool] = False
+
+    spec: PersistentVolumeSpec = PersistentVolumeSpec()
+    status: PersistentVolumeStatus = PersistentVolumeStatus()
+
+
+class TopologySelectorLabelRequirement(KubeStruct):
+    key: str
+    values: tuple[str, ...] = ()
+
+
+class TopologySelectorTerm(KubeStruct):
+    match_label_expressions: tuple[TopologySelectorLabelRequirement, ...] = ()
+
+
+class StorageClass(KubeObject):
+    API_VERSION: ClassVar[str] = "storage.k8s.io/v1"
+    KIND: ClassVar[str] = "StorageClass"
+    NAMESPACED: ClassVar[bool] = False
+
+    provisioner: str = ""
+    parameters: dict[str, str] = {}
+    reclaim_policy: str | None = None
+    mount_options: tuple[str, ...] = ()
+    allow_volume_expansion: bool | None = None
+    volume_binding_mode: str | None = None
+    allowed_topologies: tuple[TopologySelectorTerm, ...] = ()
