@@ -1,0 +1,326 @@
+"""A Git repository over SSH, HTTPS or a local path, seen through a bare clone in a cache folder.
+
+Blobs only: nothing is ever checked out, no hook runs, no symlink is followed, no submodule is fetched. A failed read
+is always an error and never an empty result. All methods may be called from any thread: one lock serialises them,
+because the object reader is one pipe. Methods that talk to the remote have a deadline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from objects.errors import InvalidInput, RevisionNotFound, SourceError
+from sources.cache_lock import exclusive, remove_stale_locks
+from sources.errors import BranchVanished, CacheBroken, EmptyRepository
+from sources.git_errors import source_error
+from sources.git_process import NETWORK_DEADLINE_SECONDS, GitProcess, GitResult, git_environment
+from sources.object_reader import ObjectReader
+from sources.remotes import SHA, Access, check_branch, parse_revision, parse_url
+from sources.revisions import Commit, Tree, parse_tree
+
+POLL_DEADLINE_SECONDS = 30.0
+MAX_BLOB_BYTES = 16 * 2**20
+_TREES_KEPT = 4
+_REMOTE_HEADS = "refs/remotes/origin/"
+
+
+class Repository:
+    """One remote repository and its local clone. The clone is made by the first fetch.
+
+    url: see `sources.remotes.parse_url`. cache_dir: holds the clone in a folder named after the URL; it may be deleted
+    at any time. network_deadline_seconds: for one fetch or push.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        cache_dir: Path,
+        access: Access | None = None,
+        *,
+        network_deadline_seconds: float = NETWORK_DEADLINE_SECONDS,
+    ) -> None:
+        access = access or Access()
+        self.url = parse_url(url)
+        name = re.sub(r"[^A-Za-z0-9]+", "-", self.url.text.removesuffix(".git")).strip("-")[-40:]
+        self.git_dir = cache_dir.absolute() / f"{name}-{hashlib.sha256(self.url.text.encode()).hexdigest()[:12]}.git"
+        self._environment = git_environment(self.git_dir, self.url, access)
+        self._git = GitProcess(self.git_dir, self._environment)
+        self._deadline_seconds = network_deadline_seconds
+        self._reader: ObjectReader | None = None
+        self._trees: OrderedDict[str, Tree] = OrderedDict()
+        self._is_damaged = False
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the helper processes. The repository can be used again afterwards."""
+        with self._lock:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+
+    # --- the remote ------------------------------------------------------------------------------------------------
+
+    def ls_remote(self, branch: str) -> str:
+        """The commit id of a branch on the remote now, without fetching: the cheap poll.
+
+        Raises SourceUnreachable, EmptyRepository, BranchVanished or RevisionNotFound.
+        """
+        with self._lock:
+            return self._ls_remote(check_branch(branch))
+
+    def fetch(self, branch: str) -> Commit:
+        """Bring a branch of the remote into the clone, whatever happened to it there (force-push included).
+
+        Raises SourceUnreachable, EmptyRepository, BranchVanished or RevisionNotFound.
+        """
+        ref = _REMOTE_HEADS + check_branch(branch)
+        with self._lock:
+            try:
+                self.fetch_refs([f"+refs/heads/{branch}:{ref}"])
+            except RevisionNotFound:
+                # git names the ref; whether the branch or the whole history is missing tells the list of refs.
+                self._ls_remote(branch)
+                raise
+            return self.read_commit(self._rev_parse(ref))
+
+    def fetch_refs(self, refspecs: Sequence[str]) -> None:
+        """Fetch with refspecs of our own making. A damaged clone is made again, once."""
+        with self._lock:
+            if self._is_damaged:
+                self.discard_clone()
+            try:
+                self._fetch(refspecs)
+            except CacheBroken:
+                self.discard_clone()
+                self._fetch(refspecs)
+
+    def push(self, refspecs: Sequence[str]) -> GitResult:
+        """Push without force. A rejected ref is a result with code 1 and `!` lines on stdout, as `--porcelain` says.
+
+        Raises SourceUnreachable and its kin when the remote could not be asked.
+        """
+        command = ["push", "--porcelain", "--no-verify", "--quiet", "--", self.url.text, *refspecs]
+        with self._lock:
+            result = self._write(command, deadline_seconds=self._deadline_seconds)
+        if result.code != 0 and not re.search(rb"^!\t", result.stdout, re.MULTILINE):
+            raise source_error(result.stderr, self.url)
+        return result
+
+    # --- the clone -------------------------------------------------------------------------------------------------
+
+    def resolve(self, revision: str) -> str:
+        """The commit id of a branch, a commit id or its beginning, each with `~N` and `^N`. Never asks the remote.
+
+        Raises InvalidInput or RevisionNotFound.
+        """
+        name, steps = parse_revision(revision)
+        candidates = [f"{_REMOTE_HEADS}{name}{steps}"]
+        if parse_revision(revision).is_sha:
+            candidates.insert(0, f"{name}{steps}")
+        with self._lock:
+            for candidate in candidates:
+                sha = self._try_rev_parse(candidate)
+                if sha:
+                    return sha
+        raise RevisionNotFound(f"revision {revision!r} is not in {self.url.text}")
+
+    def read_commit(self, sha: str) -> Commit:
+        """Raises RevisionNotFound when the clone does not have this commit."""
+        with self._lock:
+            try:
+                return self._objects().read_commit(_checked(sha))
+            except CacheBroken:
+                self._is_damaged = True
+                raise
+
+    def read_tree(self, commit: str, path: str = "") -> Tree:
+        """Everything below a folder of a commit. path: relative, '' is the root. Raises RevisionNotFound."""
+        with self._lock:
+            tree = self._whole_tree(self.read_commit(commit).tree_sha)
+        below = tree.subtree(path)
+        if below is None:
+            raise RevisionNotFound(f"commit {commit[:10]} has no folder {path!r}")
+        return below
+
+    def tree_hash(self, commit: str, path: str = "") -> str:
+        """The revision of a folder: changes only when something in it changes. Raises RevisionNotFound."""
+        return self.read_tree(commit, path).sha
+
+    def read_blob(self, sha: str, *, limit_bytes: int = MAX_BLOB_BYTES) -> bytes:
+        """The content of a file. Raises SourceError when it is larger than `limit_bytes` or not there."""
+        with self._lock:
+            try:
+                content = self._objects().read_blob(_checked(sha))
+            except CacheBroken:
+                self._is_damaged = True
+                raise
+        if len(content) > limit_bytes:
+            raise SourceError(f"file {sha[:10]} is larger than {limit_bytes} bytes")
+        return content
+
+    def log(self, path: str, *, revision: str, limit: int = 100) -> tuple[Commit, ...]:
+        """The commits up to `revision` (a commit id) that touched `path`, newest first, at most `limit`."""
+        arguments = [
+            "log",
+            "--format=%H",
+            f"--max-count={int(limit)}",
+            _checked(revision),
+            "--",
+            f":(top,literal){path}",
+        ]
+        return tuple(self.read_commit(sha) for sha in self._local(arguments).decode().split())
+
+    def trailers(self, since: str, until: str, *, limit: int = 500) -> tuple[tuple[str, str], ...]:
+        """The trailers of all commits after `since` up to `until`, newest commit first.
+
+        A pull request's merge commit does not carry the trailers of the commits that it merges. since: '' or a commit
+        that was lost in a force-push counts only `until` itself.
+        """
+        newest = self.read_commit(until)
+        if not since or not self.has_commit(since):
+            return newest.trailers
+        arguments = ["rev-list", f"--max-count={int(limit)}", _checked(until), f"^{_checked(since)}"]
+        shas = self._local(arguments).decode().split()
+        return tuple(trailer for sha in shas for trailer in self.read_commit(sha).trailers)
+
+    def has_commit(self, sha: str) -> bool:
+        """Whether the clone has this commit: after a force-push an old one may be gone."""
+        with self._lock:
+            return bool(self._try_rev_parse(_checked(sha)))
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `new` builds on `old`. False after a force-push that dropped `old`."""
+        with self._lock:
+            if not self.has_commit(old):
+                return False
+            result = self._run(["merge-base", "--is-ancestor", _checked(old), _checked(new)])
+            if result.code not in (0, 1):
+                raise source_error(result.stderr, self.url)
+            return result.code == 0
+
+    def known_tip(self, ref: str) -> str:
+        """The commit id of a ref in the clone; '' when the clone lacks it, which says nothing of the remote."""
+        with self._lock:
+            return self._try_rev_parse(ref)
+
+    def fast_import(self, stream: bytes) -> None:
+        """Write commits described as a `git fast-import` stream. Raises SourceError."""
+        with self._lock:
+            result = self._write(["fast-import", "--quiet", "--force", "--done"], stdin=stream)
+            if result.code != 0:
+                raise source_error(result.stderr, self.url)
+
+    def discard_clone(self) -> None:
+        """Throw the local clone away: the next fetch makes it again."""
+        with self._lock:
+            self.close()
+            self._trees.clear()
+            shutil.rmtree(self.git_dir, ignore_errors=True)
+            self._is_damaged = False
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _objects(self) -> ObjectReader:
+        if self._reader is None:
+            self._ensure_clone()
+            self._reader = ObjectReader(self.git_dir, self._environment)
+        return self._reader
+
+    def _ensure_clone(self) -> None:
+        if not (self.git_dir / "HEAD").is_file() or not (self.git_dir / "config").is_file():
+            self.git_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            result = self._git.run(["init", "--bare", "--quiet", "--template=", "--initial-branch=none"])
+            if result.code != 0:
+                raise source_error(result.stderr, self.url)
+
+    def _run(self, arguments: Sequence[str]) -> GitResult:
+        self._ensure_clone()
+        return self._git.run(arguments)
+
+    def _local(self, arguments: Sequence[str]) -> bytes:
+        with self._lock:
+            result = self._run(arguments)
+        if result.code != 0:
+            raise source_error(result.stderr, self.url)
+        return result.stdout
+
+    def _write(self, arguments: Sequence[str], *, stdin: bytes = b"", deadline_seconds: float = 60.0) -> GitResult:
+        """Run a git that changes the clone, alone in it."""
+        try:
+            self.git_dir.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with exclusive(self.git_dir.with_suffix(".lock"), deadline_seconds=deadline_seconds) as descriptor:
+                self._ensure_clone()
+                remove_stale_locks(self.git_dir)
+                return self._git.run(arguments, stdin=stdin, deadline_seconds=deadline_seconds, keep_open=[descriptor])
+        except OSError as error:
+            raise SourceError(f"the clone {self.git_dir} cannot be written: {error.strerror}") from error
+
+    def _fetch(self, refspecs: Sequence[str]) -> None:
+        command = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self.url.text, *refspecs]
+        result = self._write(command, deadline_seconds=self._deadline_seconds)
+        if result.code != 0:
+            raise source_error(result.stderr, self.url)
+
+    def _ls_remote(self, branch: str) -> str:
+        ref = f"refs/heads/{branch}"
+        sha = self._remote_refs(ref).get(ref, "")
+        if sha:
+            return sha
+        branches = sorted(name.removeprefix("refs/heads/") for name in self._remote_refs("refs/heads/*"))
+        if not branches:
+            raise EmptyRepository(f"{self.url.text} has no commit yet", hint=f"push the branch {branch!r}")
+        known = f"it has {', '.join(branches[:5])}" + (" and more" if len(branches) > 5 else "")
+        if self._try_rev_parse(_REMOTE_HEADS + branch):
+            raise BranchVanished(f"branch {branch!r} is gone from {self.url.text}", hint=known)
+        raise RevisionNotFound(f"{self.url.text} has no branch {branch!r}", hint=known)
+
+    def _remote_refs(self, pattern: str) -> dict[str, str]:
+        self._ensure_clone()
+        arguments = ["ls-remote", "--refs", "--", self.url.text, pattern]
+        result = self._git.run(arguments, deadline_seconds=POLL_DEADLINE_SECONDS)
+        if result.code != 0:
+            raise source_error(result.stderr, self.url)
+        lines = result.stdout.decode("utf-8", "replace").splitlines()
+        return {name: sha for sha, _, name in (line.partition("\t") for line in lines)}
+
+    def _try_rev_parse(self, revision: str) -> str:
+        result = self._run(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"])
+        return result.stdout.decode().strip() if result.code == 0 else ""
+
+    def _rev_parse(self, revision: str) -> str:
+        sha = self._try_rev_parse(revision)
+        if not sha:
+            raise RevisionNotFound(f"{revision} is not in the clone of {self.url.text}")
+        return sha
+
+    def _whole_tree(self, tree_sha: str) -> Tree:
+        tree = self._trees.get(tree_sha)
+        if tree is None:
+            listing = self._local(["ls-tree", "-r", "-t", "-z", "-l", "--full-tree", tree_sha])
+            tree = self._trees[tree_sha] = parse_tree(tree_sha, listing)
+            while len(self._trees) > _TREES_KEPT:
+                self._trees.popitem(last=False)
+        self._trees.move_to_end(tree_sha)
+        return tree
+
+
+def _checked(sha: str) -> str:
+    if not SHA.fullmatch(sha):
+        raise InvalidInput(f"{sha!r} is not a commit id")
+    return sha
