@@ -1,8 +1,8 @@
 """A desired commit against the store: what is put, what goes. Pure.
 
-What Git says about an object (spec, labels, annotations, data) replaces what was; what Berth says about it (uid, times, status,
-controller annotations, replicas that an autoscaler owns) stays. Nothing is deleted unless a complete reading no longer
-has it, its Application allows pruning and the deletion budget is kept.
+What Git says about an object (spec, labels, annotations, data) replaces what was; what Berth says about it (uid, times,
+status, controller annotations, replicas that an autoscaler owns) stays. Nothing is deleted unless a complete reading no
+longer has it, its Application allows pruning and the deletion budget is kept.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-
 from objects.autoscaling import HorizontalPodAutoscaler
+
 from objects.config import Application, Cluster, ClusterSpec
 from objects.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.names import stable_uid
@@ -105,6 +105,6 @@ def named(name: str) -> ObjectMeta:
 
 
 def renamed_for_removal(pod: Pod) -> Pod:
-    """`pod` under a name that no manifest can have, so that the store can hold it beside its successor while it ends."""
+    """`pod` under a name that no manifest can have: the store can hold it beside its successor while it ends."""
     metadata = msgspec.structs.replace(pod.metadata, name=f"{pod.name}~{pod.uid[:8]}", owner_references=())
     return msgspec.structs.replace(pod, metadata=metadata)

@@ -22,8 +22,8 @@ from objects.core import ConfigMap, Node, Secret
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod
 from reconciler import desired as desiring
-from reconciler.adoption import missing_replica_sets
 from reconciler.addresses import choose_subnet
+from reconciler.adoption import missing_replica_sets
 from reconciler.assignments import build_assignment
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
 from reconciler.events import EventLog
@@ -89,6 +89,10 @@ class Engine:
     def inventory(self) -> dict[ObjectKey, str]:
         """What is deployed from Git: key → Application."""
         return self._inventory
+
+    def assignment(self, host: str) -> HostAssignment | None:
+        """What `host` was last told to run."""
+        return self._assignments.get(host)
 
     @property
     def unheard_hosts(self) -> list[str]:
@@ -294,6 +298,8 @@ class Engine:
 
     def _remove(self, key: ObjectKey, now: datetime) -> None:
         self._note(self.store.remove(key))
+        if key.kind == Host.KIND:
+            self._note(self.store.remove(ObjectKey(HostStatus.KIND, "", key.name)))
         wanted = self._wanted.get(key)
         if isinstance(wanted, Pod):
             self._want(wanted, now)

@@ -1,0 +1,120 @@
+"""The daemon: one thread that owns the engine, a worker per host, and the ways in and out. Conducts, decides nothing.
+
+`berth run` lets it go on for ever, `berth apply` until the cluster is at rest. Everything it is told arrives in one
+queue, so the engine sees it in order; everything the engine decides goes out to workers and listeners.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from hosts.runtime import HostRuntime
+
+from objects.config import Host
+from reconciler.engine import Engine, StepResult
+from reconciler.messages import Message
+from reconciler.worker import HostWorker
+
+log = logging.getLogger(__name__)
+
+RuntimeFactory = Callable[[Host, Engine], HostRuntime]
+Listener = Callable[[StepResult], None]
+
+MAX_WAIT_SECONDS = 30.0
+"""The engine is called at least this often: a clock that jumped must not stop it."""
+
+
+class Daemon:
+    """`tell` may be called from any thread; everything else from the thread that calls `run_once`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        make_runtime: RuntimeFactory,
+        clock: Callable[[], datetime],
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        self.engine = engine
+        self._make_runtime = make_runtime
+        self._clock = clock
+        self._listeners = tuple(listeners)
+        self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._workers: dict[str, tuple[Host, HostWorker]] = {}
+        self._wake_at: datetime | None = None
+
+    def tell(self, message: Message | None = None) -> None:
+        """Hand over a message; None only wakes."""
+        self._inbox.put(message)
+
+    def run_once(self, *, timeout_seconds: float = MAX_WAIT_SECONDS) -> StepResult:
+        """Wait for messages or a timer (at most `timeout_seconds`), step the engine, hand out what it decided."""
+        result = self.engine.step(self._collect(timeout_seconds), self._clock())
+        self._wake_at = result.wake_at
+        self._match_workers()
+        for name, assignment in result.assignments.items():
+            if name in self._workers:
+                self._workers[name][1].assign(assignment)
+        for listener in self._listeners:
+            listener(result)
+        return result
+
+    def stop(self) -> None:
+        """End all workers; hosts keep running what they run."""
+        for _, worker in self._workers.values():
+            worker.stop()
+        for _, worker in self._workers.values():
+            worker.join()
+        self._workers.clear()
+
+    def wake_host(self, name: str) -> None:
+        if name in self._workers:
+            self._workers[name][1].wake()
+
+    def _collect(self, timeout_seconds: float) -> list[Message]:
+        if self._wake_at is not None:
+            timeout_seconds = min(timeout_seconds, (self._wake_at - self._clock()).total_seconds())
+        messages: list[Message] = []
+        try:
+            first = self._inbox.get(timeout=max(0.0, timeout_seconds))
+            messages.extend(() if first is None else (first,))
+            while True:
+                item = self._inbox.get_nowait()
+                messages.extend(() if item is None else (item,))
+        except queue.Empty:
+            return messages
+
+    def _match_workers(self) -> None:
+        """A worker for each Host; a new one when the Host's address, key or user changed."""
+        hosts = {host.name: host for host in self.engine.store.all_of(Host)}
+        for name, (host, worker) in list(self._workers.items()):
+            if name not in hosts or connection_of(hosts[name]) != connection_of(host):
+                log.info("host %s: worker ends (%s)", name, "changed" if name in hosts else "removed from Git")
+                worker.stop()
+                del self._workers[name]
+        for name, host in hosts.items():
+            if name not in self._workers:
+                self._start_worker(host)
+
+    def _start_worker(self, host: Host) -> None:
+        worker = HostWorker(
+            host.name,
+            self._make_runtime(host, self.engine),
+            report=self.tell,
+            clock=self._clock,
+            relist_seconds=self.engine.settings.sync.relist_seconds,
+        )
+        self._workers[host.name] = (host, worker)
+        assignment = self.engine.assignment(host.name)
+        if assignment is not None:
+            worker.assign(assignment)
+        worker.start()
+
+
+def connection_of(host: Host) -> tuple[object, ...]:
+    """What a connection depends on: when it differs, the host needs another worker."""
+    spec = host.spec
+    return (spec.address, spec.port, spec.user, spec.key_files, spec.host_key, spec.jump, spec.docker_socket)

@@ -1,0 +1,150 @@
+"""Health: from an object's status to one word that a person, a status commit and `berth apply` can go by. Pure.
+
+`Healthy`: as desired. `Progressing`: on the way. `Degraded`: will not get there without a change. `Suspended`: told not to.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+import msgspec
+
+from objects.apps import Deployment, ReplicaSet
+from objects.conditions import find_condition
+from objects.config import Host
+from objects.core import Node
+from objects.meta import KubeObject
+from objects.pods import ContainerStatus, Pod
+from reconciler.store import View
+
+
+class HealthStatus(enum.IntEnum):
+    """Ordered: of several, the worst is the largest."""
+
+    HEALTHY = 0
+    SUSPENDED = 1
+    PROGRESSING = 2
+    DEGRADED = 3
+
+    def __str__(self) -> str:
+        return self.name.capitalize()
+
+
+class Health(msgspec.Struct, frozen=True):
+    """message: why it is not Healthy, one line; '' when it is."""
+
+    status: HealthStatus
+    message: str = ""
+
+
+HEALTHY = Health(HealthStatus.HEALTHY)
+
+_FAILING_REASONS = frozenset(
+    {
+        "CrashLoopBackOff",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "InvalidImageName",
+    }
+)
+
+
+def health_of(view: View, obj: KubeObject) -> Health:
+    """The health of one object by its own status; kinds without one are Healthy once they are stored."""
+    match obj:
+        case Deployment():
+            return _deployment(view, obj)
+        case ReplicaSet():
+            return _replicas(obj)
+        case Pod():
+            return pod_health(obj)
+        case Host():
+            return _host(view, obj)
+    return HEALTHY
+
+
+def worst(healths: Iterable[Health]) -> Health:
+    """The worst of several, the first of equals; Healthy when there are none."""
+    return max(healths, key=lambda health: health.status, default=HEALTHY)
+
+
+def pod_health(pod: Pod) -> Health:
+    """A pod is Healthy when it is ready or has succeeded."""
+    if pod.is_terminating:
+        return Health(HealthStatus.PROGRESSING, f"{pod.name} is terminating")
+    if pod.status.phase == "Succeeded" or (pod.status.phase == "Running" and pod.is_ready):
+        return HEALTHY
+    if pod.status.phase == "Failed":
+        return Health(
+            HealthStatus.DEGRADED, f"{pod.name} failed: {pod.status.reason or 'a container ended with an error'}"
+        )
+    failing = next(filter(None, map(_failure, _all_statuses(pod))), None)
+    if failing:
+        return Health(HealthStatus.DEGRADED, f"{pod.name}: {failing}")
+    scheduled = find_condition(pod.status.conditions, "PodScheduled")
+    if not pod.spec.node_name and scheduled is not None and scheduled.status == "False":
+        return Health(HealthStatus.PROGRESSING, f"{pod.name} is pending: {scheduled.message}")
+    return Health(HealthStatus.PROGRESSING, f"{pod.name} is starting")
+
+
+def _all_statuses(pod: Pod) -> tuple[ContainerStatus, ...]:
+    return (*pod.status.init_container_statuses, *pod.status.container_statuses)
+
+
+def _failure(status: ContainerStatus) -> str:
+    waiting = status.state.waiting
+    if waiting is None or waiting.reason not in _FAILING_REASONS:
+        return ""
+    return f"container {status.name}: {waiting.reason}" + (f": {waiting.message}" if waiting.message else "")
+
+
+def _deployment(view: View, deployment: Deployment) -> Health:
+    status, wanted = deployment.status, deployment.spec.replicas
+    wanted = 1 if wanted is None else wanted
+    if deployment.spec.paused:
+        return Health(HealthStatus.SUSPENDED, "rollout is paused")
+    if status.observed_generation < deployment.metadata.generation:
+        return Health(HealthStatus.PROGRESSING, "waiting for the new spec to be observed")
+    if status.updated_replicas == wanted == status.replicas == status.available_replicas:
+        return HEALTHY
+    progressing = find_condition(deployment.status.conditions, "Progressing")
+    if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
+        return Health(HealthStatus.DEGRADED, f"{progressing.message}{_why(view, deployment)}")
+    failing = [health for health in _pod_healths(view, deployment) if health.status is HealthStatus.DEGRADED]
+    if failing:
+        return failing[0]
+    return Health(
+        HealthStatus.PROGRESSING,
+        f"{status.updated_replicas} of {wanted} updated, {status.available_replicas} available"
+        + (f", {status.replicas - status.updated_replicas} old" if status.replicas > status.updated_replicas else ""),
+    )
+
+
+def _pod_healths(view: View, deployment: Deployment) -> list[Health]:
+    replica_sets = view.owned(ReplicaSet, deployment.uid)
+    return [pod_health(pod) for replica_set in replica_sets for pod in view.owned(Pod, replica_set.uid)]
+
+
+def _why(view: View, deployment: Deployment) -> str:
+    health = worst(_pod_healths(view, deployment))
+    return f": {health.message}" if health.message else ""
+
+
+def _replicas(replica_set: ReplicaSet) -> Health:
+    wanted = 1 if replica_set.spec.replicas is None else replica_set.spec.replicas
+    if replica_set.status.available_replicas == wanted == replica_set.status.replicas:
+        return HEALTHY
+    return Health(HealthStatus.PROGRESSING, f"{replica_set.status.available_replicas} of {wanted} available")
+
+
+def _host(view: View, host: Host) -> Health:
+    node = view.get(Node, "", host.name)
+    ready = find_condition(node.status.conditions, "Ready") if node else None
+    if ready is not None and ready.status == "True":
+        return HEALTHY
+    return Health(HealthStatus.DEGRADED, f"host {host.name} is not ready" + (f": {ready.message}" if ready else ""))

@@ -1,0 +1,139 @@
+"""What goes on the status branch, and how a fresh process reads it back. Pure.
+
+    README.md                              for a person in the browser: applications, hosts, what is wrong
+    inventory.yaml                         what is deployed from Git, and each host's slice of the pod network
+    hosts/<name>.yaml                      the host as a Node
+    objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and ReplicaSets whole, to be restored
+
+Only meaning is written: no resource versions, no heartbeats. ConfigMaps, Secrets and other objects without a status have
+no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import yaml
+
+from objects import codec
+from objects.apps import ReplicaSet
+from objects.config import Host
+from objects.core import Node
+from objects.meta import KubeObject, ObjectKey
+from objects.pods import Pod
+from reconciler.health import Health, HealthStatus, health_of, worst
+from reconciler.host_status import HostStatus
+from reconciler.messages import Restored
+from reconciler.store import View
+
+INVENTORY_PATH = "inventory.yaml"
+README_PATH = "README.md"
+_RESTORED_KINDS = (Pod, ReplicaSet)
+
+
+def status_path(key: ObjectKey) -> str | None:
+    """Where an object's status lies on the branch; None for kinds that have none."""
+    if key.kind == Node.KIND:
+        return f"hosts/{key.name}.yaml"
+    if key.kind in (HostStatus.KIND, Host.KIND, "ConfigMap", "Secret", "Namespace", "Cluster", "Event"):
+        return None
+    return f"objects/{key.namespace or '_cluster'}/{key.kind.lower()}/{key.name}.yaml"
+
+
+def object_document(view: View, obj: KubeObject) -> dict[str, Any]:
+    """One object's file as a mapping: whole for what must be restored, else its identity, health and status."""
+    document = codec.encode(obj)
+    metadata = document.get("metadata", {})
+    for volatile in ("resourceVersion", "managedFields", "selfLink"):
+        metadata.pop(volatile, None)
+    if not isinstance(obj, _RESTORED_KINDS):
+        metadata = {name: metadata[name] for name in ("name", "namespace", "uid", "generation") if name in metadata}
+        document = {
+            "apiVersion": document["apiVersion"],
+            "kind": document["kind"],
+            "metadata": metadata,
+            "status": document.get("status", {}),
+        }
+    if not isinstance(obj, ReplicaSet):
+        health = health_of(view, obj)
+        document["health"] = {"status": str(health.status)} | ({"message": health.message} if health.message else {})
+    return document
+
+
+def inventory_document(view: View, inventory: Mapping[ObjectKey, str]) -> dict[str, Any]:
+    """What is deployed and which host has which slice: what pruning and addressing of the next process stand on."""
+    applications: dict[str, list[str]] = {}
+    for key, application in sorted(inventory.items()):
+        applications.setdefault(application, []).append("/".join(key))
+    subnets = {status.name: status.pod_subnet for status in view.all_of(HostStatus) if status.pod_subnet}
+    return {"applications": applications, "subnets": subnets}
+
+
+def application_health(view: View, inventory: Mapping[ObjectKey, str]) -> dict[str, Health]:
+    """Application → the worst health among its objects, sorted by name."""
+    groups: dict[str, list[Health]] = {}
+    for key, application in inventory.items():
+        obj = view.find(key)
+        if obj is not None and not isinstance(obj, Host):
+            groups.setdefault(application, []).append(health_of(view, obj))
+    return {name: worst(healths) for name, healths in sorted(groups.items())}
+
+
+def render_readme(
+    view: View, inventory: Mapping[ObjectKey, str], *, commit: str, refused: str = "", held: str = ""
+) -> bytes:
+    """The overview. refused: why the newest commit is not in force. held: why a deletion is held."""
+    lines = ["# Cluster status", "", f"Desired commit in force: `{commit}`", ""]
+    for title, text in (("The newest commit is refused", refused), ("Deletions are held", held)):
+        if text:
+            lines += [f"**{title}**", "", "```", text, "```", ""]
+    lines += ["| application | health | |", "|---|---|---|"]
+    for name, health in application_health(view, inventory).items():
+        if name:
+            lines.append(f"| {name} | {health.status} | {_cell(health.message)} |")
+    lines += ["", "| host | ready | pods | |", "|---|---|---|---|"]
+    for host in view.all_of(Host):
+        health = health_of(view, host)
+        ready = "yes" if health.status is HealthStatus.HEALTHY else "no"
+        lines.append(f"| {host.name} | {ready} | {len(view.pods_on(host.name))} | {_cell(health.message)} |")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
+    """The status branch as a message to a fresh engine. Files that are not ours are passed over.
+
+    Raises InvalidInput for one of our files that does not decode: a half-read memory is worse than none.
+    """
+    objects: list[KubeObject] = []
+    inventory: dict[ObjectKey, str] = {}
+    subnets: dict[str, str] = {}
+    for path, content in files:
+        if path == INVENTORY_PATH:
+            document = yaml.load(content, Loader=yaml.CSafeLoader) or {}
+            subnets = dict(document.get("subnets") or {})
+            for application, keys in (document.get("applications") or {}).items():
+                inventory.update({ObjectKey(*key.split("/", 2)): application for key in keys})
+        elif path.startswith("objects/") and any(f"/{kind.KIND.lower()}/" in path for kind in _RESTORED_KINDS):
+            document = yaml.load(content, Loader=yaml.CSafeLoader)
+            document.pop("health", None)
+            objects.append(_restored_form(codec.decode(document)))
+    return Restored(objects=tuple(objects), inventory=inventory, subnets=subnets)
+
+
+def _restored_form(obj: KubeObject) -> KubeObject:
+    metadata = msgspec.structs.replace(obj.metadata, resource_version="", generation=0)
+    return msgspec.structs.replace(obj, metadata=metadata)
+
+
+def dump(document: Mapping[str, Any]) -> bytes:
+    """YAML as on the branch: block style, keys as given, so that diffs are small."""
+    text: str = yaml.dump(
+        document, Dumper=yaml.CSafeDumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120
+    )
+    return text.encode()
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

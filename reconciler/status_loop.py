@@ -1,0 +1,160 @@
+"""Writes status commits: batches what changed in meaning, one commit at a time, never in the engine's way.
+
+The engine's thread only notes which objects changed; this thread renders and pushes them. A push that fails is tried
+again with everything noted since; nothing is lost but time, since the next process can rebuild it all from hosts.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from objects.errors import SourceError
+from objects.meta import ObjectKey
+from reconciler import status
+from reconciler.engine import Engine, StepResult
+from reconciler.health import worst
+
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 1.0
+"""After the first change: a rollout's burst becomes one commit."""
+PAUSE_SECONDS = 5.0
+"""At least so long between two commits."""
+RETRY_SECONDS = 15.0
+
+
+class StatusWriter(Protocol):
+    """The status branch, as `sources` writes it. Returns the commit, or None when nothing differed."""
+
+    def write(
+        self,
+        files: Mapping[str, bytes],
+        deletions: frozenset[str],
+        *,
+        message: str,
+        trailers: Mapping[str, str],
+    ) -> str | None: ...
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    """One commit to be. documents: path → mapping to be written as YAML, None when its object is gone."""
+
+    documents: dict[str, dict[str, Any] | None]
+    readme: bytes
+    commit: str
+    health: str
+
+
+class StatusLoop:
+    """Listener of the daemon.
+
+    Two threads meet here. The engine's thread (`note`, `refuse`, `flush`) remembers what changed and, when asked, turns
+    it into plain mappings, which needs the live store but little time. The writing thread makes YAML and pushes.
+    """
+
+    def __init__(self, writer: StatusWriter, engine: Engine, *, wake_engine: Callable[[], None]) -> None:
+        self._writer = writer
+        self._engine = engine
+        self._wake_engine = wake_engine
+        self._changed: dict[str, ObjectKey] = {}
+        self._refused = ""
+        self._has_news = threading.Event()
+        self._is_asked = threading.Event()
+        self._stopping = threading.Event()
+        self._handed_over: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    # --- engine's thread -----------------------------------------------------------------------------------------
+
+    def note(self, result: StepResult) -> None:
+        """Remember what this step changed; hand over a batch when the writing thread has asked for one."""
+        if not self._engine.is_started:
+            return
+        for changed in result.changed:
+            path = status.status_path(changed.key)
+            if path is not None:
+                self._changed[path] = changed.key
+        if result.changed:
+            self._has_news.set()
+        if self._is_asked.is_set():
+            self._is_asked.clear()
+            self._handed_over.put(self._batch())
+
+    def refuse(self, why: str) -> None:
+        """The newest commit is not in force, or is again (''): shown in the overview."""
+        if why != self._refused:
+            self._refused = why
+            self._has_news.set()
+
+    def flush(self, *, timeout_seconds: float) -> None:
+        """Write what is known now and end, waiting at most so long."""
+        self._stopping.set()
+        if self._engine.is_started and self._thread.is_alive():
+            self._handed_over.put(self._batch())
+        self._handed_over.put(None)
+        self._has_news.set()
+        self._thread.join(timeout_seconds)
+
+    def _batch(self) -> _Batch:
+        engine, store = self._engine, self._engine.store
+        documents: dict[str, dict[str, Any] | None] = {}
+        for path, key in self._changed.items():
+            obj = store.find(key)
+            documents[path] = None if obj is None else status.object_document(store, obj)
+        documents[status.INVENTORY_PATH] = status.inventory_document(store, engine.inventory)
+        self._changed = {}
+        commit = engine.desired.commit if engine.desired else ""
+        healths = status.application_health(store, engine.inventory)
+        readme = status.render_readme(
+            store, engine.inventory, commit=commit, refused=self._refused, held=engine.held_deletions
+        )
+        return _Batch(documents, readme, commit, str(worst(healths.values()).status))
+
+    # --- writing thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        files: dict[str, bytes] = {}
+        gone: set[str] = set()
+        while True:
+            self._has_news.wait()
+            self._has_news.clear()
+            self._stopping.wait(SETTLE_SECONDS)
+            batch = self._next_batch()
+            if batch is None:
+                return
+            for path, document in batch.documents.items():
+                files.pop(path, None) if document is None else files.update({path: status.dump(document)})
+                gone.add(path) if document is None else gone.discard(path)
+            files[status.README_PATH] = batch.readme
+            if self._write(files, gone, batch):
+                files.clear()
+                gone.clear()
+                self._stopping.wait(PAUSE_SECONDS)
+            else:
+                self._has_news.set()
+                self._stopping.wait(RETRY_SECONDS)
+
+    def _next_batch(self) -> _Batch | None:
+        if not self._stopping.is_set():
+            self._is_asked.set()
+            self._wake_engine()
+        return self._handed_over.get()
+
+    def _write(self, files: Mapping[str, bytes], gone: set[str], batch: _Batch) -> bool:
+        message = f"Status of {batch.commit[:12]}: {batch.health}"
+        trailers = {"Desired-Commit": batch.commit, "Health": batch.health}
+        try:
+            self._writer.write(files, frozenset(gone), message=message, trailers=trailers)
+        except SourceError as error:
+            log.warning("status commit: %s; tried again in %.0f s", error, RETRY_SECONDS)
+            return False
+        return True

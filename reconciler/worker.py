@@ -1,0 +1,217 @@
+"""One worker a host: observe, plan, perform, report, again and again. The only place where a host is acted on.
+
+The worker decides nothing: `differ.pods.plan_host` does. It owns the host's runtime (and by it the only connection),
+keeps the actions of one pod in order, lets pods go side by side in a few lanes, and performs each action once; what
+failed is seen by the next plan. A slow or dead host has its own threads and delays nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from differ.pods import HostPlan, WorkerMemory, plan_host
+from hosts.runtime import HostRuntime
+
+from differ.actions import Action
+from differ.assignment import HostAssignment
+from objects.errors import HostError
+from reconciler.messages import HostReport, HostSilent, Message
+
+log = logging.getLogger(__name__)
+
+LANES = 6
+"""Pods acted on at the same time per host; an engine is saturated by 2 to 10 parallel calls (docs/architecture.md)."""
+
+OBSERVE_PAUSE_SECONDS = 0.05
+"""Between two looks while lanes are busy: ten finished actions cost one look, not ten."""
+
+RETRY_SECONDS = (0.5, 1, 2, 4, 8)
+"""Pauses after a host did not answer; the last one repeats."""
+
+Report = Callable[[Message], None]
+ActionResult = tuple[Action, HostError | None]
+
+
+class HostWorker:
+    """Runs until `stop`. `assign` and `wake` may be called from any thread and return at once."""
+
+    def __init__(
+        self,
+        host: str,
+        runtime: HostRuntime,
+        *,
+        report: Report,
+        clock: Callable[[], datetime],
+        relist_seconds: float = 60,
+        lanes: int = LANES,
+    ) -> None:
+        self.host = host
+        self._runtime = runtime
+        self._report = report
+        self._clock = clock
+        self._relist = timedelta(seconds=relist_seconds)
+        self._assignment: HostAssignment | None = None
+        self._memory = WorkerMemory()
+        self._busy: set[str] = set()
+        self._finished: queue.SimpleQueue[tuple[str, list[ActionResult]]] = queue.SimpleQueue()
+        self._last_report: HostReport | None = None
+        self._last_report_at: datetime | None = None
+        self._failures = 0
+        self._awake = threading.Event()
+        self._stopped = threading.Event()
+        self._lanes = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix=f"lane-{host}")
+        self._thread = threading.Thread(target=self._run, name=f"worker-{host}", daemon=True)
+
+    def start(self) -> None:
+        self._awake.set()
+        self._thread.start()
+
+    def assign(self, assignment: HostAssignment) -> None:
+        """What the host should run from now on; replaces any earlier assignment."""
+        self._assignment = assignment
+        self._awake.set()
+
+    def wake(self) -> None:
+        """Something may have happened on the host: look at once."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Begin to end: no further look or action. What the host runs stays as it is. Returns at once."""
+        self._stopped.set()
+        self._awake.set()
+        self._lanes.shutdown(wait=False, cancel_futures=True)
+
+    def join(self, *, timeout_seconds: float = 5) -> None:
+        """Wait for the end after `stop`, at most so long: a call that hangs on a dead host keeps nobody."""
+        self._thread.join(timeout_seconds)
+
+    # --- the loop ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._observe_until_stopped()
+        finally:
+            self._runtime.close()
+
+    def _observe_until_stopped(self) -> None:
+        self._runtime.watch(self.wake)
+        pause = 0.0
+        while not self._stopped.is_set():
+            self._awake.wait(timeout=pause)
+            self._awake.clear()
+            if self._stopped.is_set():
+                return
+            try:
+                pause = self._pass()
+            except HostError as error:
+                pause = self._fell_silent(error)
+            except Exception as error:
+                # A bug met on one host must neither end the others nor go unsaid.
+                log.exception("worker of host %s", self.host)
+                pause = self._fell_silent(HostError(f"internal error: {type(error).__name__}: {error}", host=self.host))
+
+    def _pass(self) -> float:
+        """One look and what follows from it. Returns seconds until the next look, if nothing wakes us before."""
+        self._take_finished()
+        assignment = self._assignment
+        # Taken before the look: an action that ends during it is planned again only by the next, newer look.
+        busy = frozenset(self._busy)
+        observation = self._runtime.observe()
+        now = self._clock()
+        plan = plan_host(assignment, observation, self._memory, now)
+        self._memory = plan.memory
+        self._failures = 0
+        self._tell(
+            plan,
+            HostReport(
+                host=self.host,
+                facts=observation.facts,
+                statuses=plan.statuses,
+                gone=plan.gone,
+                unknown=plan.unknown,
+                pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
+            ),
+            now,
+        )
+        self._submit(plan, busy)
+        if self._busy:
+            self._stopped.wait(OBSERVE_PAUSE_SECONDS)
+        wake_at = now + self._relist if plan.wake_at is None else min(plan.wake_at, now + self._relist)
+        return max(0.0, (wake_at - self._clock()).total_seconds())
+
+    def _tell(self, report: HostReport, now: datetime) -> None:
+        """Report what is new; facts alone (free memory …) only once per re-list."""
+        last, at = self._last_report, self._last_report_at
+        if last is not None and at is not None and now - at < self._relist and _same_pods(last, report):
+            return
+        self._last_report, self._last_report_at = report, now
+        self._report(report)
+
+    def _fell_silent(self, error: HostError) -> float:
+        """Say so once per kind of failure; the pods of the host are unknown now, not absent."""
+        self._last_report = None
+        if self._failures == 0:
+            log.warning("host %s: %s", self.host, error)
+        self._report(HostSilent(host=self.host, reason=error.reason, message=str(error)))
+        pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        self._failures += 1
+        return float(pause)
+
+    # --- actions -------------------------------------------------------------------------------------------------
+
+    def _submit(self, plan: HostPlan, busy: frozenset[str]) -> None:
+        by_pod: dict[str, list[Action]] = {}
+        for action in plan.actions:
+            by_pod.setdefault(action.pod_uid, []).append(action)
+        for pod_uid, actions in by_pod.items():
+            if pod_uid not in busy and pod_uid not in self._busy:
+                self._busy.add(pod_uid)
+                self._lanes.submit(self._perform, pod_uid, actions)
+
+    def _perform(self, pod_uid: str, actions: list[Action]) -> None:
+        """In a lane: one pod's actions in order, until one fails."""
+        results: list[ActionResult] = []
+        for action in actions:
+            error = self._perform_one(action)
+            results.append((action, error))
+            if error is not None:
+                break
+        self._finished.put((pod_uid, results))
+        self._awake.set()
+
+    def _perform_one(self, action: Action) -> HostError | None:
+        try:
+            self._runtime.perform(action)
+        except HostError as error:
+            return error
+        except Exception as error:
+            # A bug in one action must not take its lane or other pods with it.
+            log.exception("action %s on host %s", type(action).__name__, self.host)
+            return HostError(f"internal error: {type(error).__name__}: {error}", host=self.host)
+        return None
+
+    def _take_finished(self) -> None:
+        while True:
+            try:
+                pod_uid, results = self._finished.get_nowait()
+            except queue.Empty:
+                return
+            self._busy.discard(pod_uid)
+            for action, error in results:
+                if error is not None:
+                    log.warning("host %s: %s: %s", self.host, type(action).__name__, error)
+                self._memory = self._memory.record(action, error, self._clock())
+
+
+def _same_pods(before: HostReport, after: HostReport) -> bool:
+    return (before.statuses, before.gone, before.unknown, before.pod_subnet) == (
+        after.statuses,
+        after.gone,
+        after.unknown,
+        after.pod_subnet,
+    )
