@@ -1,0 +1,169 @@
+"""The scheduler loop: which pods are pending, what the scheduler knows, and how a placement becomes a bound pod.
+
+Where a pod fits and fits best is decided in `policies.scheduling`; here its snapshot is kept in step with the store,
+and a placement gets an address and is written as changes. Nothing is tried again before something changed that could
+help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from objects.conditions import find_condition, with_condition
+from objects.config import ClusterSpec, Host
+from objects.core import Namespace, Node
+from objects.meta import Condition, ObjectKey
+from objects.pod_resources import qos_class
+from objects.pods import Pod, PodIP
+from policies.scheduling import Placement, Snapshot, profiles_of, schedule
+from reconciler.addresses import choose_address
+from reconciler.controllers.base import Change, Delete, Occurrence, Put
+from reconciler.host_status import HostStatus
+from reconciler.store import Changed, View
+
+Decision = tuple[Change, Occurrence | None]
+
+
+class SchedulingLoop:
+    """Owned by the engine. `observe` every write, `place` when controllers have come to rest."""
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot()
+        self._pending: set[ObjectKey] = set()
+        self._unaddressed: set[ObjectKey] = set()
+        self._may_help = False
+        self._last_address: dict[str, str] = {}
+
+    def observe(self, changed: Changed) -> None:
+        """Keep up with one write to the store."""
+        old, new = changed.old, changed.new
+        match new or old:
+            case Pod():
+                self._observe_pod(old if isinstance(old, Pod) else None, new if isinstance(new, Pod) else None)
+            case Node() as node:
+                if new is None:
+                    self.snapshot.remove_node(node.name)
+                else:
+                    self.snapshot.set_node(node)
+                self._may_help = True
+            case Namespace() as namespace:
+                self.snapshot.set_namespace(namespace.name, None if new is None else namespace.labels)
+                self._may_help = True
+            case HostStatus():
+                self._may_help = True
+
+    def _observe_pod(self, old: Pod | None, new: Pod | None) -> None:
+        pod = new or old
+        assert pod is not None
+        waits = new is not None and not new.is_terminating and not new.is_finished
+        _keep(self._pending, pod.key, waits and not pod.spec.node_name)
+        _keep(self._unaddressed, pod.key, waits and bool(pod.spec.node_name) and not pod.status.pod_ip)
+        if waits and (old is None or old.spec != pod.spec):
+            self._may_help = True
+        if old is not None and new is not None and _scheduling_facts(old) == _scheduling_facts(new):
+            return
+        if new is not None and new.spec.node_name:
+            self.snapshot.add_pod(new)
+        else:
+            self.snapshot.remove_pod(pod.uid)
+        if new is None or new.is_finished:
+            self._may_help = True
+
+    def place(self, view: View, settings: ClusterSpec, now: datetime) -> Iterator[Decision]:
+        """Bind what fits, say of the rest why it waits. The caller applies each decision before asking for the next."""
+        for key in sorted(self._unaddressed):
+            pod = view.find(key)
+            if isinstance(pod, Pod):
+                yield from self._bind(view, pod, pod.spec.node_name, now)
+        if not self._may_help or not self._pending:
+            return
+        self._may_help = False
+        pods = [pod for key in sorted(self._pending) if isinstance(pod := view.find(key), Pod)]
+        placements = schedule(pods, self.snapshot, profiles_of(settings.scheduling), seed=settings.scheduling.seed)
+        by_uid = {pod.uid: pod for pod in pods}
+        for placement in placements:
+            yield from self._carry_out(view, by_uid[placement.uid], placement, now)
+
+    def _carry_out(self, view: View, pod: Pod, placement: Placement, now: datetime) -> Iterator[Decision]:
+        if placement.node is not None:
+            yield from self._bind(view, pod, placement.node, now)
+            return
+        for victim in placement.victims:
+            found = Occurrence(
+                victim.key, "Normal", "Preempted", f"Preempted by pod {pod.key} on {placement.nominated_node}"
+            )
+            yield Delete(victim.key, victim.uid), found
+        reason = placement.unschedulable
+        if reason is None:
+            return
+        waiting = _with_scheduled(pod, "False", reason.reason, reason.message, now)
+        nominated = msgspec.structs.replace(waiting.status, nominated_node_name=placement.nominated_node or "")
+        yield (
+            Put(msgspec.structs.replace(waiting, status=nominated)),
+            Occurrence(pod.key, "Warning", "FailedScheduling", reason.message),
+        )
+
+    def _bind(self, view: View, pod: Pod, node: str, now: datetime) -> Iterator[Decision]:
+        host, status = view.get(Host, "", node), view.get(HostStatus, "", node)
+        if host is None or status is None or not status.pod_subnet:
+            if pod.spec.node_name:
+                message = f"host {node} " + ("does not exist" if host is None else "was not reached yet")
+                yield Put(_with_scheduled(pod, "False", "HostNotReady", message, now)), None
+            return
+        address = host.spec.address if pod.spec.host_network else self._free_address(view, node, status.pod_subnet)
+        if address is None:
+            self.snapshot.remove_pod(pod.uid)
+            message = f"no free address in {status.pod_subnet} on host {node}"
+            yield (
+                Put(_with_scheduled(pod, "False", "NoPodAddress", message, now)),
+                Occurrence(pod.key, "Warning", "FailedScheduling", message),
+            )
+            return
+        bound = _with_scheduled(pod, "True", "", "", now)
+        pod_status = msgspec.structs.replace(
+            bound.status,
+            phase=bound.status.phase or "Pending",
+            pod_ip=address,
+            pod_ips=(PodIP(ip=address),),
+            host_ip=host.spec.address,
+            start_time=now,
+            qos_class=qos_class(pod),
+            nominated_node_name="",
+        )
+        spec = msgspec.structs.replace(pod.spec, node_name=node)
+        yield (
+            Put(msgspec.structs.replace(bound, spec=spec, status=pod_status)),
+            Occurrence(pod.key, "Normal", "Scheduled", f"Successfully assigned {pod.namespace}/{pod.name} to {node}"),
+        )
+
+    def _free_address(self, view: View, node: str, subnet: str) -> str | None:
+        taken = {pod.status.pod_ip for pod in view.pods_on(node) if pod.status.pod_ip and not pod.spec.host_network}
+        address = choose_address(subnet, taken, after=self._last_address.get(node, ""))
+        if address is not None:
+            self._last_address[node] = address
+        return address
+
+
+def _keep(keys: set[ObjectKey], key: ObjectKey, belongs: bool) -> None:
+    if belongs:
+        keys.add(key)
+    else:
+        keys.discard(key)
+
+
+def _scheduling_facts(pod: Pod) -> tuple[object, ...]:
+    """What of a pod the snapshot counts: its status alone changes nothing there."""
+    return pod.spec, pod.labels, pod.is_finished, pod.is_terminating
+
+
+def _with_scheduled(pod: Pod, claim: str, reason: str, message: str, now: datetime) -> Pod:
+    known = find_condition(pod.status.conditions, "PodScheduled")
+    if known is not None and (known.status, known.reason, known.message) == (claim, reason, message):
+        return pod
+    condition = Condition(type="PodScheduled", status=claim, reason=reason, message=message)
+    conditions = with_condition(pod.status.conditions, condition, now=now)
+    status = msgspec.structs.replace(pod.status, conditions=conditions, phase=pod.status.phase or "Pending")
+    return msgspec.structs.replace(pod, status=status)
