@@ -1,0 +1,42 @@
+"""The verbs of `berth`, by name: where each lives and what it is for, without importing it.
+
+`berth --help` must answer at once, so the table repeats the first line of each verb's help; a test holds them together.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Verb(NamedTuple):
+    """module: below `reconciler.cli`, with the command as attribute `command`. help: one line."""
+
+    module: str
+    help: str
+
+
+SECTIONS: Final[dict[str, dict[str, Verb]]] = {
+    "Deploy": {
+        "run": Verb("run", "Keep the hosts as the repository says, until stopped (the daemon)."),
+        "apply": Verb("apply", "Make the hosts as the repository says, once, and wait until they are."),
+        "plan": Verb("plan", "Show what would happen, and change nothing."),
+        "validate": Verb("validate", "Check manifests without touching a host or a remote."),
+        "init": Verb("init", "Make the skeleton of a new GitOps repository."),
+    },
+    "Look": {
+        "get": Verb("get", "List objects as kubectl does."),
+        "describe": Verb("describe", "Show one object with its conditions, events and what it waits for."),
+        "events": Verb("events", "Show what happened, newest last."),
+        "hosts": Verb("hosts", "List hosts with their state and capacity."),
+    },
+    "Debug": {
+        "logs": Verb("logs", "Print what a container writes."),
+        "exec": Verb("exec", "Run a command inside a container."),
+    },
+    "Other": {
+        "lab": Verb("lab", "A lab of real hosts on this machine: up, status, down."),
+        "version": Verb("version", "Print the version."),
+    },
+}
+
+VERBS: Final[dict[str, Verb]] = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}

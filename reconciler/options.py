@@ -1,0 +1,26 @@
+"""What a person says on every command line: which repository, how it is reached, how much is shown.
+
+A value that the command line makes and `reconciler.compose` takes. The cluster's settings are not here: they are in Git.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """repo: URL or path of the Git repository; "" is the checkout one stands in.
+
+    ssh_key, git_known_hosts: files for the Git remote only; hosts have theirs in the repository. cache_dir: bare clones
+    and nothing that could not be fetched again. color: whether output may carry colours.
+    """
+
+    repo: str = ""
+    branch: str = "main"
+    ssh_key: Path | None = None
+    git_known_hosts: Path | None = None
+    cache_dir: Path = Path("~/.cache/berth")
+    verbose: bool = False
+    color: bool = False
