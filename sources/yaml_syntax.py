@@ -1,0 +1,131 @@
+"""Says in plain words what libyaml found wrong, and where a field of a document stands in its text.
+
+Both are needed only when something is wrong, so the normal path keeps no positions: a text is composed a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import yaml
+from yaml import MarkedYAMLError, YAMLError
+from yaml.cyaml import CParser
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
+from yaml.resolver import BaseResolver
+
+from sources.errors import PathKey, YamlError
+
+_PLAIN_WORDS = (
+    ("mapping values are not allowed", "a second ':' in one line", "quote the value, or correct the indentation"),
+    ("could not find expected ':'", "a line without ':'", "correct the indentation, or quote the text"),
+    ("did not find expected key", "the indentation fits no key above", ""),
+    ("did not find expected '-' indicator", "the indentation fits no list item above", ""),
+    ("block sequence entries are not allowed", "a list begins where none may stand", ""),
+    ("found unexpected end of stream", "a quote is opened here and never closed", ""),
+    ("did not find expected ',' or", "a bracket is opened here and not closed, or a ',' is missing", ""),
+    ("did not find expected node content", "a value is missing", ""),
+    ("found undefined tag handle", "an unknown tag", "quote the value"),
+    ("did not find expected <document start>", "text after the end of a document", "separate documents by ---"),
+)
+"""libyaml's words → ours, and a hint. The text itself is never shown: it may be a secret."""
+
+_ABOUT_THE_OPENING = ("found unexpected end of stream", "did not find expected ',' or")
+"""Problems that are noticed far below the place that a person has to look at."""
+
+
+def syntax_error(error: YAMLError, text: str) -> YamlError:
+    """Our error for what PyYAML raised about `text`."""
+    if isinstance(error, ReaderError):
+        line = text.encode().count(b"\n", 0, error.position) + 1
+        return YamlError("not valid YAML: a control character", line=line, hint="remove it")
+    if not isinstance(error, MarkedYAMLError):
+        return YamlError("not valid YAML")
+    problem = error.problem or error.context or ""
+    is_about_opening = problem.startswith(_ABOUT_THE_OPENING)
+    mark = (error.context_mark if is_about_opening else None) or error.problem_mark or error.context_mark
+    if mark is None:
+        return YamlError(f"not valid YAML: {problem}")
+    message, hint = _in_plain_words(problem, text.split("\n")[mark.line : mark.line + 1], mark.column)
+    return YamlError(f"not valid YAML: {message}", line=mark.line + 1, column=mark.column + 1, hint=hint)
+
+
+def _in_plain_words(problem: str, lines: list[str], column: int) -> tuple[str, str]:
+    line = lines[0] if lines else ""
+    indentation = line[: len(line) - len(line.lstrip())]
+    if "\t" in indentation or "tab" in problem:
+        return "a tab in the indentation", "use spaces"
+    if "cannot start any token" in problem:
+        return f"a value cannot begin with {line[column : column + 1]!r}", "quote the value"
+    known = (rule for rule in _PLAIN_WORDS if rule[0] in problem)
+    _, message, hint = next(known, ("", problem, ""))
+    return message, hint
+
+
+class Place(NamedTuple):
+    """Where something stands; both count from 1. is_plain: the value there is an unquoted scalar."""
+
+    line: int
+    column: int
+    is_plain: bool = False
+
+
+def locate(text: str, document: int, path: Sequence[PathKey]) -> Place:
+    """The place of a field of a document of `text`, which must have loaded before.
+
+    path: keys and indices from the document's root. Of a path that does not exist, the deepest part that does is given
+    (a missing field is an error of the mapping it is missing from).
+    """
+    node = _compose(text, document)
+    if node is None:
+        return Place(1, 1)
+    place = _place(node)
+    for key in path:
+        found = _child(node, key)
+        if found is None:
+            break
+        place, node = found
+    return place
+
+
+class _NodeLoader(CParser, BaseResolver):
+    """Composes nodes without resolving what words mean."""
+
+    def __init__(self, text: str) -> None:
+        CParser.__init__(self, text)
+        BaseResolver.__init__(self)
+
+
+def _compose(text: str, document: int) -> Node | None:
+    loader = _NodeLoader(text)
+    try:
+        for _ in range(document):
+            if not loader.check_node():
+                return None
+            loader.get_node()
+        node: Node | None = loader.get_node() if loader.check_node() else None
+    except yaml.YAMLError:
+        # JSON that libyaml refuses (tabs, surrogate pairs): positions are a courtesy, the error itself is known.
+        return None
+    return node
+
+
+def _place(node: Node, *, key: Node | None = None) -> Place:
+    mark = (key or node).start_mark
+    return Place(mark.line + 1, mark.column + 1, isinstance(node, ScalarNode) and node.style is None)
+
+
+def _child(node: Node, key: PathKey) -> tuple[Place, Node] | None:
+    if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
+        child = node.value[key]
+        return _place(child), child
+    if not isinstance(node, MappingNode):
+        return None
+    merged: list[Node] = []
+    for key_node, value in node.value:
+        if key_node.value == key:
+            return _place(value, key=key_node), value
+        if key_node.value == "<<":
+            merged += value.value if isinstance(value, SequenceNode) else [value]
+    return next((found for part in merged if (found := _child(part, key)) is not None), None)
