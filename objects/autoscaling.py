@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
-from objects.meta import Condition, KubeObject, KubeStruct, LabelSelector, QuantityLike
+from objects.meta import Condition, KubeObject, KubeStruct, LabelSelector, QuantityLike, Time
 
 
 class CrossVersionObjectReference(KubeStruct):
@@ -132,7 +131,7 @@ class MetricStatus(KubeStruct):
 
 class HorizontalPodAutoscalerStatus(KubeStruct):
     observed_generation: int | None = None
-    last_scale_time: datetime | None = None
+    last_scale_time: Time | None = None
     current_replicas: int = 0
     desired_replicas: int = 0
     current_metrics: tuple[MetricStatus, ...] = ()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
-from objects.meta import Condition, KubeObject, KubeStruct, LabelSelector, ObjectMeta, ObjectReference
+from objects.meta import Condition, KubeObject, KubeStruct, LabelSelector, ObjectMeta, ObjectReference, Time
 from objects.pods import PodTemplateSpec
 
 
@@ -65,8 +64,8 @@ class UncountedTerminatedPods(KubeStruct):
 
 class JobStatus(KubeStruct):
     conditions: tuple[Condition, ...] = ()
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
+    start_time: Time | None = None
+    completion_time: Time | None = None
     active: int = 0
     succeeded: int = 0
     failed: int = 0
@@ -105,8 +104,8 @@ class CronJobSpec(KubeStruct):
 
 class CronJobStatus(KubeStruct):
     active: tuple[ObjectReference, ...] = ()
-    last_schedule_time: datetime | None = None
-    last_successful_time: datetime | None = None
+    last_schedule_time: Time | None = None
+    last_successful_time: Time | None = None
 
 
 class CronJob(KubeObject):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 from msgspec import field
 
-from objects.meta import Condition, KubeObject, KubeStruct, ObjectReference, ResourceList
+from objects.meta import Condition, KubeObject, KubeStruct, ObjectReference, ResourceList, Time
 from objects.secrets import SecretValue
 
 
@@ -54,7 +53,7 @@ class Taint(KubeStruct):
     key: str
     effect: str
     value: str = ""
-    time_added: datetime | None = None
+    time_added: Time | None = None
 
 
 class NodeSpec(KubeStruct):
@@ -124,5 +123,5 @@ class Event(KubeObject):
     type: str = ""
     source: EventSource = EventSource()
     count: int = 0
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
+    first_timestamp: Time | None = None
+    last_timestamp: Time | None = None

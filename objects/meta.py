@@ -8,11 +8,13 @@ Times are aware UTC `datetime`s, as RFC 3339 in JSON.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, TypeAlias, dataclass_transform
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias, dataclass_transform
 
 import msgspec
 
 IntOrString: TypeAlias = int | str
+Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An aware time; RFC 3339 in a manifest. Without a zone it is refused, since nobody could say when it was."""
 QuantityLike: TypeAlias = str | int | float
 """A resource quantity as people write it (`250m`, `1.5Gi`, `2`): see `objects.quantity`."""
 ResourceList: TypeAlias = dict[str, QuantityLike]
@@ -57,8 +59,8 @@ class ObjectMeta(KubeStruct):
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
     deletion_grace_period_seconds: int | None = None
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
@@ -84,10 +86,10 @@ class Condition(KubeStruct):
     status: str
     reason: str = ""
     message: str = ""
-    last_transition_time: datetime | None = None
-    last_update_time: datetime | None = None
-    last_probe_time: datetime | None = None
-    last_heartbeat_time: datetime | None = None
+    last_transition_time: Time | None = None
+    last_update_time: Time | None = None
+    last_probe_time: Time | None = None
+    last_heartbeat_time: Time | None = None
     observed_generation: int = 0
 
 

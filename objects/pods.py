@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from msgspec import field
@@ -16,6 +15,7 @@ from objects.meta import (
     LocalObjectReference,
     ObjectMeta,
     ResourceList,
+    Time,
 )
 from objects.volumes import ObjectFieldSelector, ResourceFieldSelector, Volume
 
@@ -428,7 +428,7 @@ class ContainerStateWaiting(KubeStruct):
 
 
 class ContainerStateRunning(KubeStruct):
-    started_at: datetime | None = None
+    started_at: Time | None = None
 
 
 class ContainerStateTerminated(KubeStruct):
@@ -436,8 +436,8 @@ class ContainerStateTerminated(KubeStruct):
     signal: int = 0
     reason: str = ""
     message: str = ""
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
     container_id: str = field(default="", name="containerID")
 
 
@@ -481,7 +481,7 @@ class PodStatus(KubeStruct):
     host_ips: tuple[HostIP, ...] = field(default=(), name="hostIPs")
     pod_ip: str = field(default="", name="podIP")
     pod_ips: tuple[PodIP, ...] = field(default=(), name="podIPs")
-    start_time: datetime | None = None
+    start_time: Time | None = None
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()

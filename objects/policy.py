@@ -5,10 +5,9 @@ What an operator says about how workloads may use and lose the cluster.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
-from objects.meta import Condition, IntOrString, KubeObject, KubeStruct, LabelSelector, ResourceList
+from objects.meta import Condition, IntOrString, KubeObject, KubeStruct, LabelSelector, ResourceList, Time
 
 
 class PodDisruptionBudgetSpec(KubeStruct):
@@ -20,7 +19,7 @@ class PodDisruptionBudgetSpec(KubeStruct):
 
 class PodDisruptionBudgetStatus(KubeStruct):
     observed_generation: int = 0
-    disrupted_pods: dict[str, datetime] = {}
+    disrupted_pods: dict[str, Time] = {}
     disruptions_allowed: int = 0
     current_healthy: int = 0
     desired_healthy: int = 0
