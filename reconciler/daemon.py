@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from hosts.runtime import HostRuntime
-
 from objects.config import Host
+from objects.errors import BerthError
 from reconciler.engine import Engine, StepResult
-from reconciler.messages import Message
+from reconciler.messages import HostSilent, Message
 from reconciler.worker import HostWorker
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Daemon:
         self._listeners = tuple(listeners)
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._workers: dict[str, tuple[Host, HostWorker]] = {}
+        self._unaddressable: dict[str, Host] = {}
         self._wake_at: datetime | None = None
 
     def tell(self, message: Message | None = None) -> None:
@@ -100,9 +101,17 @@ class Daemon:
                 self._start_worker(host)
 
     def _start_worker(self, host: Host) -> None:
+        try:
+            runtime = self._make_runtime(host, self.engine)
+        except BerthError as error:
+            # A host that cannot even be addressed is unknown like one that does not answer; tried again at each step.
+            if self._unaddressable.get(host.name) != host:
+                self._unaddressable[host.name] = host
+                self.tell(HostSilent(host=host.name, reason=error.reason, message=str(error)))
+            return
         worker = HostWorker(
             host.name,
-            self._make_runtime(host, self.engine),
+            runtime,
             report=self.tell,
             clock=self._clock,
             relist_seconds=self.engine.settings.sync.relist_seconds,

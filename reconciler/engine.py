@@ -176,25 +176,30 @@ class Engine:
             metadata=desiring.named(message.host), facts=message.facts, reachable=True, pod_subnet=subnet
         )
         self._put(status)
+        here = {pod.uid: pod for pod in self.store.pods_on(message.host)}
         for uid, reported in message.statuses.items():
-            pod = self.store.by_uid(uid)
-            if isinstance(pod, Pod):
-                self._put(with_reported_status(pod, reported))
+            if uid in here:
+                self._put(with_reported_status(here[uid], reported))
         for uid in message.gone:
-            pod = self.store.by_uid(uid)
-            if isinstance(pod, Pod):
-                self._remove(pod.key, now)
+            if uid in here:
+                self._remove(here[uid].key, now)
         for pod in message.unknown:
-            self._adopt(pod, message.host, now)
+            if pod.uid in here:
+                self._put(with_reported_status(here[pod.uid], pod.status))
+            else:
+                self._adopt(pod, message.host, now)
 
     def _adopt(self, pod: Pod, host: str, now: datetime) -> None:
-        """A pod on a host that we do not know. A second one of the same name has to go: its key is taken."""
-        if self.store.by_uid(pod.uid) is not None:
-            return
+        """A pod that runs on a host and is not bound to it in the store.
+
+        The one that waits to be bound is found again; a second one of the same name has to go, its key is taken.
+        """
         pod = msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, node_name=host))
-        if self.store.find(pod.key) is not None:
-            pod = desiring.renamed_for_removal(pod)
-            pod = terminating(pod, grace_seconds=None, now=now)
+        namesake = self.store.find(pod.key)
+        if isinstance(namesake, Pod) and namesake.uid == pod.uid and not namesake.spec.node_name:
+            pod = msgspec.structs.replace(pod, metadata=namesake.metadata)
+        elif namesake is not None:
+            pod = terminating(desiring.renamed_for_removal(pod), grace_seconds=None, now=now)
         self._put(pod)
         if self.is_started:
             for replica_set in missing_replica_sets(self.store, (pod,)):

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from differ.pods import HostPlan, WorkerMemory, plan_host
-from hosts.runtime import HostRuntime
-
 from differ.actions import Action
 from differ.assignment import HostAssignment
+from differ.memory import WorkerMemory, record
+from differ.pods import HostPlan, plan_host
+from hosts.runtime import HostRuntime
 from objects.errors import HostError
 from reconciler.messages import HostReport, HostSilent, Message
 
@@ -165,23 +165,23 @@ class HostWorker:
     # --- actions -------------------------------------------------------------------------------------------------
 
     def _submit(self, plan: HostPlan, busy: frozenset[str]) -> None:
-        by_pod: dict[str, list[Action]] = {}
+        by_lane: dict[str, list[Action]] = {}
         for action in plan.actions:
-            by_pod.setdefault(action.pod_uid, []).append(action)
-        for pod_uid, actions in by_pod.items():
-            if pod_uid not in busy and pod_uid not in self._busy:
-                self._busy.add(pod_uid)
-                self._lanes.submit(self._perform, pod_uid, actions)
+            by_lane.setdefault(action.lane, []).append(action)
+        for lane, actions in by_lane.items():
+            if lane not in busy:
+                self._busy.add(lane)
+                self._lanes.submit(self._perform, lane, actions)
 
-    def _perform(self, pod_uid: str, actions: list[Action]) -> None:
-        """In a lane: one pod's actions in order, until one fails."""
+    def _perform(self, lane: str, actions: list[Action]) -> None:
+        """In a thread of its own: one lane's actions in order, until one fails."""
         results: list[ActionResult] = []
         for action in actions:
             error = self._perform_one(action)
             results.append((action, error))
             if error is not None:
                 break
-        self._finished.put((pod_uid, results))
+        self._finished.put((lane, results))
         self._awake.set()
 
     def _perform_one(self, action: Action) -> HostError | None:
@@ -198,14 +198,14 @@ class HostWorker:
     def _take_finished(self) -> None:
         while True:
             try:
-                pod_uid, results = self._finished.get_nowait()
+                lane, results = self._finished.get_nowait()
             except queue.Empty:
                 return
-            self._busy.discard(pod_uid)
+            self._busy.discard(lane)
             for action, error in results:
                 if error is not None:
                     log.warning("host %s: %s: %s", self.host, type(action).__name__, error)
-                self._memory = self._memory.record(action, error, self._clock())
+                self._memory = record(self._memory, action, error, self._clock())
 
 
 def _same_pods(before: HostReport, after: HostReport) -> bool:
