@@ -73,13 +73,12 @@ def _busybox() -> Image:
 
 def _pause(busybox: Image) -> Image:
     tags = ["pause:latest", "pause:3.9", "registry.k8s.io/pause:3.9", "gcr.io/google_containers/pause:2.0"]
-    return build_image(
-        *tags, base=busybox, files={"/pause": Entry(f"#!/bin/sh\n{_WAIT}\n".encode(), 0o755)}, command=["/pause"]
-    )
+    program = Entry(f"#!/bin/sh\n{_WAIT}\n".encode(), 0o755)
+    return build_image(*tags, base=busybox, files={"/pause": program}, command=["/pause"])
 
 
 def _web(busybox: Image, version: str, *tags: str) -> Image:
-    """`GET /` answers its version; `/healthz` ok; `/cgi-bin/hostname` who answers; `/cgi-bin/environment` its variables."""
+    """`GET /` answers its version, `/healthz` ok, `/cgi-bin/hostname` who answers, `/cgi-bin/environment` variables."""
     files = {
         "/www/index.html": Entry(f"{version}\n".encode()),
         "/www/healthz": Entry(b"ok\n"),

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+_V1_CONTROLLERS = frozenset(
+    {
+        *("cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "devices", "freezer"),
+        *("hugetlb", "misc", "net_cls", "net_prio", "perf_event", "rdma"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -63,14 +69,9 @@ def remove_group(group: str) -> None:
         top = hierarchy.mount_point / group
         for directory, _, _ in os.walk(top, topdown=False):
             try:
-                os.rmdir(directory)
+                Path(directory).rmdir()
             except OSError:
                 continue  # a dying process still counts; an empty group does no harm and `down` or `up` comes again
-
-
-_V1_CONTROLLERS = frozenset(
-    "cpu cpuacct cpuset memory devices freezer blkio pids net_cls net_prio perf_event hugetlb rdma misc".split()
-)
 
 
 def _make_in(hierarchy: Hierarchy, group: str) -> Path:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import signal
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tests.lab.errors import LabError
 from tests.lab.machine import Machine
-from tests.lab.processes import kill_all, wait_until
+from tests.lab.processes import Process, kill_all, wait_until
 
 # Without the Kubernetes plug-in and the snapshotters that Docker does not use, containerd is up in 20 ms.
 _CONTAINERD_CONFIG = """\
 version = 2
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
-  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri",
+  "io.containerd.snapshotter.v1.aufs",
+  "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.zfs",
+]
 """
 
 
@@ -83,15 +89,13 @@ class Engine:
         for process in running:
             process.send(signal.SIGCONT)
             process.send(signal.SIGTERM)
-        wait_until(
-            lambda: not any(process.is_alive for process in running),
-            what=f"dockerd of {self.machine.names.host} does not stop",
-            timeout_seconds=40,
-        )
+        self._wait_for_end(running)
 
     def kill(self) -> None:
         """SIGKILL to dockerd alone: containerd, the shims and the containers go on."""
-        kill_all(self.machine.processes("dockerd"))
+        running = self.machine.processes("dockerd")
+        kill_all(running)
+        self._wait_for_end(running)
 
     def pause(self) -> None:
         """SIGSTOP: the socket accepts connections and nobody ever answers."""
@@ -99,6 +103,14 @@ class Engine:
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
+
+    def _wait_for_end(self, processes: Sequence[Process]) -> None:
+        # dockerd refuses to start while the number in its pid file is taken, if only by the dead one.
+        wait_until(
+            lambda: not any(process.is_counted for process in processes),
+            what=f"dockerd of {self.machine.names.host} does not end",
+            timeout_seconds=40,
+        )
 
     def _signal(self, number: int) -> None:
         for process in self.machine.processes("dockerd"):

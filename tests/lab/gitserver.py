@@ -12,7 +12,7 @@ from tests.lab import sshd
 from tests.lab.errors import LabError
 from tests.lab.host import LabHost
 from tests.lab.processes import SEARCH_PATH, run
-from tests.lab.rootfs import FIRST_USER_ID
+from tests.lab.rootfs import USER_ID
 
 USER = "git"
 DIRECTORY = "srv/git"
@@ -39,14 +39,14 @@ class GitServer:
         path = self.path(repository)
         run(["rm", "-rf", str(path)])
         run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)])
-        run(["chown", "-R", f"{FIRST_USER_ID}:{FIRST_USER_ID}", str(path.parent)])
+        run(["chown", "-R", f"{USER_ID}:{USER_ID}", str(path.parent)])
         return self.url(repository)
 
     def known_hosts_line(self) -> str:
         return sshd.known_hosts_line(self.host.address, self.host.port, self.host.host_key)
 
     def environment(self) -> dict[str, str]:
-        """Variables with which any `git` reaches the remote: explicit key, strict host key, nobody's own configuration."""
+        """Variables with which any `git` reaches the remote: explicit key, strict host key, no personal settings."""
         return {
             "PATH": SEARCH_PATH,
             "GIT_SSH_COMMAND": " ".join(["ssh", *self.host.ssh_options()]),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import docker
+from docker.api.client import APIClient
 
 from tests.lab import network, rootfs, sshd
 from tests.lab.engine import Engine
@@ -89,10 +89,10 @@ class LabHost:
         return run(argv, check=check, timeout_seconds=timeout_seconds).stdout.decode(errors="replace").strip()
 
     @cached_property
-    def _client(self) -> docker.APIClient:
-        return docker.APIClient(base_url=f"unix://{self.docker_socket}", version="auto", timeout=60)
+    def _client(self) -> APIClient:
+        return APIClient(base_url=f"unix://{self.docker_socket}", version="auto", timeout=60)
 
-    def api(self) -> docker.APIClient:
+    def api(self) -> APIClient:
         """The SDK's client on the host's own socket; one per host, closed by `close`."""
         return self._client
 
@@ -191,7 +191,7 @@ class LabHost:
             wait_until(self._accepts_ssh, what=f"sshd of {self.name} does not listen", timeout_seconds=10)
 
     def change_host_key(self) -> str:
-        """Give sshd another key, as a reinstalled host or an impostor has; returns it. `restore_host_key` takes it back."""
+        """Give sshd another key, as a reinstalled host or an impostor has; returns it."""
         self.kill_sshd()
         sshd.new_key(self.names.root / "etc/ssh" / sshd.HOST_KEY, comment=self.name)
         self.start_sshd()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class HostSpec:
     """One host.
 
-    user: who logs in by ssh. Another one than root is in the group docker and may `sudo -n`; root's login is then closed.
+    user: who logs in by ssh. One other than root is in the group docker and may `sudo -n`; root can't log in then.
     behind: name of the host through which alone this one's sshd is reached (a jump host), or "".
     disk_bytes: size of a file system of its own for /var/lib/docker; 0 = the machine's disk.
     stream_local_forwarding: False sets sshd's `AllowStreamLocalForwarding no`.

@@ -17,7 +17,7 @@ import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.lab.errors import LabError
 from tests.lab.processes import SEARCH_PATH, run
@@ -81,7 +81,7 @@ def build_image(
     for path, content in (files or {}).items():
         entries[path] = content if isinstance(content, Entry) else Entry(_as_bytes(content))
     layers = (*(base.layers if base else ()), make_layer(entries))
-    runtime = {
+    runtime: dict[str, Any] = {
         "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
         + [f"{key}={value}" for key, value in (environment or {}).items()],
         "Entrypoint": list(entrypoint) or None,

@@ -136,7 +136,7 @@ class Lab:
             self._save()
 
     def clean(self) -> None:
-        """Take back all faults on all hosts and remove everything that was started there; a few hundred milliseconds."""
+        """Take back all faults on all hosts and remove everything that was started there."""
         images, archive = self._catalog
         in_parallel(lambda host: reset_host(host, images, archive), self.machines.values())
         self.registry.start()

@@ -54,7 +54,7 @@ class Machine:
         return [process for process in found if command in ("", process.command)]
 
     def power_on(self) -> None:
-        """Boot the host: network, file tree, init. Services are started by the caller. What was left of it is ended first."""
+        """Boot the host: network, file tree, init; what was left of it is ended first. Starts no services."""
         self.power_off()
         network.make_namespace(self.names, self.address)
         shutil.rmtree(self.names.run, ignore_errors=True)
@@ -71,7 +71,7 @@ class Machine:
             raise LabError(f"{error}; its last words ({log}): {' / '.join(words)}") from error
 
     def power_off(self) -> None:
-        """As by pulling the plug: every process of the host and its containers dies at once, its network state is lost."""
+        """As by pulling the plug: all processes of host and containers die at once, network state is lost."""
         init = self.init()
         if init is not None:
             # The kernel ends all of a pid namespace with its first process, containers' namespaces below included.
@@ -88,11 +88,15 @@ class Machine:
         return run(self._enter(bounded), stdin=stdin, check=check, timeout_seconds=timeout_seconds + 5)
 
     def start_service(self, name: str, argv: Sequence[str]) -> None:
-        """Start a daemon on the host; its output goes to the log of this name, started anew."""
+        """Start a daemon on the host; its output goes to the log of this name, started anew.
+
+        It becomes a child of the host's init. As a child of nsenter it would never be reaped after a SIGSTOP: nsenter
+        stops itself together with its child and nothing continues it.
+        """
         log = self.log(name)
         with contextlib.suppress(FileNotFoundError):
             log.rename(log.with_suffix(".log.1"))
-        start_detached(self._enter(argv), log=log)
+        start_detached(self._enter(["setsid", "--fork", *argv]), log=log)
 
     def log(self, name: str) -> Path:
         return self.names.logs / f"{name}.log"
@@ -103,7 +107,8 @@ class Machine:
             raise LabError(f"host {self.names.host} is powered off; power it on first")
         join = cgroups.join_command(self.names.cgroup, leaf=True)
         namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
-        return ["sh", "-c", f'{join}exec "$@"', "enter", "nsenter", "--target", str(init.pid), *namespaces, "--", *argv]
+        enter = ["nsenter", "--target", str(init.pid), *namespaces, "--"]
+        return ["sh", "-c", f'{join}exec "$@"', "enter", *enter, *argv]
 
     def _boot_command(self) -> list[str]:
         cgroups.make_group(self.names.cgroup)
@@ -120,7 +125,7 @@ class Machine:
         }
         assignments = [f"{key}={value}" for key, value in environment.items()]
         script = Path(__file__).with_name("host_init.sh")
-        # The cgroup namespace is rooted where its maker is, so it comes first; only then the process moves into the leaf.
+        # A cgroup namespace is rooted where its maker is: make it first, move into the leaf afterwards.
         into_group = cgroups.join_command(self.names.cgroup, leaf=False)
         into_leaf = cgroups.join_command(self.names.cgroup, leaf=True)
         network_and_cgroup = ["nsenter", f"--net={self.names.netns_path}", "unshare", "--cgroup"]
@@ -131,7 +136,7 @@ class Machine:
 
 
 def may_raise_limits() -> bool:
-    """Whether root on this machine has CAP_SYS_RESOURCE; without it runc fails on privileged containers and OOM scores."""
+    """Whether root here has CAP_SYS_RESOURCE; without it runc fails on privileged containers and OOM scores."""
     status = Path("/proc/self/status").read_text()
     bounding = next(line.split()[1] for line in status.splitlines() if line.startswith("CapBnd:"))
     return bool(int(bounding, 16) >> _CAP_SYS_RESOURCE & 1)

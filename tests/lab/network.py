@@ -18,11 +18,11 @@ from tests.lab.processes import kill_all, namespace_id, processes_in, run, wait_
 
 # Second byte of the lab's /16. Outside of what people give to pods and services (10.42, 10.43, 10.96, 10.244).
 FIRST_BLOCK, BLOCKS = 110, 110
-GATEWAY, GIT, REGISTRY, JUMP, FIRST_HOST = 1, 2, 3, 5, 11
+GATEWAY, GIT, REGISTRY, FIRST_HOST = 1, 2, 3, 11
 
 
 def choose_block(lab: str, *, taken: Collection[int], remembered: int | None) -> int:
-    """The lab's second address byte: the remembered one, else derived from the name; the next free one if that is taken.
+    """The lab's second address byte: the remembered one, else one derived from the name; the next if that is taken.
 
     taken: blocks of other labs. Networks that the machine itself is in are avoided too; call it while the lab's own
     bridge is not there.
@@ -69,7 +69,10 @@ def make_namespace(names: HostNames, address: str) -> None:
     """A fresh network namespace with `eth0` at `address`/24, plugged into the bridge."""
     run(["ip", "netns", "add", names.netns])
     inner = ["ip", "-netns", names.netns]
-    run(["ip", "link", "add", names.veth, "type", "veth", "peer", "name", "eth0", "netns", names.netns])
+    # A rebooted machine keeps its hardware address; with a new one its neighbours would talk to the old for a minute.
+    hardware = ":".join(["02", "be", *(f"{int(byte):02x}" for byte in address.split("."))])
+    peer = ["peer", "name", "eth0", "address", hardware, "netns", names.netns]
+    run(["ip", "link", "add", names.veth, "type", "veth", *peer])
     run(["ip", "link", "set", names.veth, "master", names.lab.bridge, "up"])
     run([*inner, "address", "add", f"{address}/24", "dev", "eth0"])
     run([*inner, "link", "set", "eth0", "up"])

@@ -59,6 +59,11 @@ class Process:
         found = _read_process(self.pid)
         return found is not None and found.start_ticks == self.start_ticks
 
+    @property
+    def is_counted(self) -> bool:
+        """True until its parent has taken note of its end; so long its number stays taken, on the host too."""
+        return _read_start(self.pid) == self.start_ticks
+
     def send(self, signal_number: int) -> None:
         """Signal the process, if it is still the same one; a process that is gone is no error."""
         if self.is_alive:
@@ -117,7 +122,7 @@ def namespace_id(pid: int | str, kind: str) -> str | None:
     The latter is a first process with capabilities that this root lacks; the lab's own are never that.
     """
     try:
-        return os.readlink(f"/proc/{pid}/ns/{kind}")
+        return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
 
@@ -125,9 +130,9 @@ def namespace_id(pid: int | str, kind: str) -> str | None:
 def processes_in(kind: str, identity: str) -> list[Process]:
     """All live processes in the namespace `identity` of this `kind` ("net", "pid" ...)."""
     found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and namespace_id(entry, kind) == identity:
-            process = _read_process(int(entry))
+    for entry in Path("/proc").glob("[0-9]*"):
+        if namespace_id(entry.name, kind) == identity:
+            process = _read_process(int(entry.name))
             if process is not None:
                 found.append(process)
     return found
@@ -161,6 +166,14 @@ def start_detached(argv: Sequence[str], *, log: Path) -> None:
             env={"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"},
             cwd="/",
         )
+
+
+def _read_start(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat[stat.rindex(")") + 2 :].split()[19])
 
 
 def _read_process(pid: int) -> Process | None:

@@ -1,7 +1,7 @@
 """The file tree of a lab host: the machine's own programs, and everything else private.
 
-`/usr` is the machine's, read-only (mounted at boot by `host_init.sh`); `/etc` is a copy; the rest starts empty. So a host
-knows its own users, has its own `/var`, `/tmp` and `/run`, and never sees this repository or the tester's home.
+`/usr` is the machine's, read-only (mounted at boot by `host_init.sh`); `/etc` is a copy; the rest starts empty. So a
+host knows its own users, has its own `/var`, `/tmp` and `/run`, and never sees this repository or the tester's home.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from tests.lab.hostspec import HostSpec
 from tests.lab.names import HostNames
 from tests.lab.processes import run
 
-FIRST_USER_ID = 1000
+# Above the ids of the people and services that this machine may have.
+USER_ID = 20_000
 _DIRECTORIES = (
-    "dev etc/docker home mnt opt/lab proc root run srv sys usr var/cache var/lib/containerd var/lib/docker var/log .old"
-).split()
+    *("dev", "etc/docker", "home", "mnt", "opt/lab", "proc", "root", "run", "srv", "sys", "usr", ".old"),
+    *("var/cache", "var/lib/containerd", "var/lib/docker", "var/log"),
+)
 _PERSISTENT = ("docker", "containerd", "etc-docker")
 
 
@@ -71,7 +73,7 @@ def restore_host_key(names: HostNames) -> None:
 def _mirror_top_level(source: Path, target: Path) -> None:
     """Debian's `/bin -> usr/bin` and its like; a real directory becomes a mount point."""
     if source.is_symlink():
-        target.symlink_to(os.readlink(source))
+        target.symlink_to(source.readlink())
     elif source.is_dir():
         target.mkdir()
 
@@ -90,14 +92,15 @@ def _write_etc(names: HostNames, etc: Path) -> None:
 
 def _write_user(root: Path, spec: HostSpec) -> None:
     etc = root / "etc"
-    _drop_lines(etc / "passwd", f"{spec.user}:", keep=spec.user == "root")
     if spec.user == "root":
         return
+    for database in ("passwd", "group", "shadow"):
+        _drop_lines(etc / database, f"{spec.user}:")
     home = root / "home" / spec.user
     home.mkdir()
-    os.chown(home, FIRST_USER_ID, FIRST_USER_ID)
-    _append(etc / "passwd", f"{spec.user}:x:{FIRST_USER_ID}:{FIRST_USER_ID}::/home/{spec.user}:/bin/bash\n")
-    _append(etc / "group", f"{spec.user}:x:{FIRST_USER_ID}:\n")
+    os.chown(home, USER_ID, USER_ID)
+    _append(etc / "passwd", f"{spec.user}:x:{USER_ID}:{USER_ID}::/home/{spec.user}:/bin/bash\n")
+    _append(etc / "group", f"{spec.user}:x:{USER_ID}:\n")
     _append(etc / "shadow", f"{spec.user}:*:19700:0:99999:7:::\n")
     if spec.has_engine:
         _join_group(etc / "group", "docker", spec.user)
@@ -131,11 +134,10 @@ def _append(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _drop_lines(path: Path, prefix: str, *, keep: bool) -> None:
+def _drop_lines(path: Path, prefix: str) -> None:
     """The machine may have a user of that name already; the host gets its own."""
-    if not keep:
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(line for line in lines if not line.startswith(prefix)))
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith(prefix)))
 
 
 def _join_group(path: Path, group: str, user: str) -> None:

@@ -68,7 +68,7 @@ def lab_names() -> list[str]:
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Keep other processes out while a lab changes. The lock dies with its holder. LabError after a minute of waiting."""
+    """Keep other processes out while a lab changes; the lock dies with its holder. LabError after a minute."""
     STATE_ROOT.mkdir(parents=True, exist_ok=True)
     with (STATE_ROOT / f"_{name}.lock").open("w") as file:
         _acquire(file.fileno(), name)

@@ -1,0 +1,69 @@
+"""Berth's own links to the hosts of the lab, with times short enough for tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+from hosts.engine import Engine
+from hosts.ssh import SshLink
+from hosts.ssh_links import SshLinks
+from hosts.ssh_target import SshTarget, resolve_target
+from objects.config import Host, HostSpec, SshSettings
+from objects.meta import ObjectMeta
+from tests.lab.host import LabHost
+
+KEEPALIVE_SECONDS = 0.5
+"""A dead peer is found after three of these, plus the watchdog's second."""
+
+
+def host_object(host: LabHost) -> Host:
+    """The Host that a user would write for it."""
+    spec = HostSpec(
+        address=host.address,
+        host_key=host.host_key,
+        user=host.user,
+        port=host.port,
+        jump=host.jump.name if host.jump is not None else "",
+    )
+    return Host(metadata=ObjectMeta(name=host.name), spec=spec)
+
+
+def target_of(host: LabHost, *, key_file: str = "") -> SshTarget:
+    """How Berth reaches the host, from its Host object and those of its jump hosts."""
+    objects: dict[str, Host] = {}
+    hop: LabHost | None = host
+    while hop is not None:
+        objects[hop.name] = host_object(hop)
+        hop = hop.jump
+    settings = SshSettings(
+        key_files=(key_file or str(host.key_path),), connect_timeout_seconds=5, keepalive_seconds=KEEPALIVE_SECONDS
+    )
+    return resolve_target(host.name, objects, settings)
+
+
+@contextmanager
+def open_links() -> Iterator[SshLinks]:
+    links = SshLinks(clock=time.monotonic, random=Random(7))
+    try:
+        yield links
+    finally:
+        links.close()
+
+
+@contextmanager
+def link_to(host: LabHost) -> Iterator[SshLink]:
+    with open_links() as links:
+        yield links.link(target_of(host))
+
+
+@contextmanager
+def engine_of(host: LabHost) -> Iterator[Engine]:
+    with link_to(host) as link:
+        engine = Engine(link)
+        try:
+            yield engine
+        finally:
+            engine.close()
