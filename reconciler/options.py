@@ -1,6 +1,6 @@
 """What a person says on every command line: which repository, how it is reached, how much is shown.
 
-A value that the command line makes and `reconciler.compose` takes. The cluster's settings are not here: they are in Git.
+A value that the command line makes and `reconciler.compose` takes. Settings of a cluster are not here: they are in Git.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The frame that verbs plug into: a lazy command group, options that are allowed before and after the verb, `main`.
 
 A verb is a module of this package with a click command named `command`. Its function gets an `Options` by
-`@click.pass_obj`, raises a BerthError for what went wrong, and ends by `ctx.exit(code)` or `raise SystemExit(code)` where
-success has more than one meaning. Only click is imported here: `berth --help` is read by a person who waits.
+`@click.pass_obj`, raises a BerthError for what went wrong, and ends by `ctx.exit(code)` where
+its success has more than one meaning. Only click is imported here: `berth --help` is read by a person who waits.
 """
 
 from __future__ import annotations

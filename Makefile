@@ -1,0 +1,111 @@
+# Tasks of Berth. `make help` lists them; each says what it does. Everything happens in .venv, which is made when needed.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+.DEFAULT_GOAL := help
+
+VENV := .venv/.installed
+PY := .venv/bin/python
+# The lab makes namespaces and mounts: root's work. Its tests must not leave root's files in the checkout.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=BERTH_LAB,CI)
+AS_ROOT = $(SUDO) env PYTHONDONTWRITEBYTECODE=1
+LAB ?= berth
+BERTH_LAB ?= test
+export BERTH_LAB
+# More arguments for pytest: make unit ARGS="-k quantity -x"
+ARGS ?=
+CODE := reconciler sources differ hosts policies objects tests
+
+.PHONY: help
+help: ## list the tasks
+	@echo "make TASK, where TASK is one of"
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: $(VENV) lab-packages ## a push, a rollout, a revert and a killed container on three real hosts, in a minute
+	$(AS_ROOT) $(PY) -m tests.lab.demo
+
+# --- the environment
+
+.PHONY: venv
+venv: $(VENV) ## make or mend .venv
+
+$(VENV): requirements.lock pyproject.toml .ci/venv
+	@.ci/venv
+
+.PHONY: lock
+lock: ## write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --extra dev pyproject.toml -o requirements.lock
+
+.PHONY: lab-packages
+lab-packages:
+	@.ci/packages -f tests/lab/packages.txt
+
+# --- checks
+
+.PHONY: test
+test: lint fast contract lab-tests ## everything: lint, all tests without hosts, then those on real hosts
+	@echo "all of make test passed"
+
+.PHONY: lint
+lint: $(VENV) ## ruff, formatting, strict types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+.PHONY: format
+format: $(VENV) ## let ruff put the formatting right
+	$(PY) -m ruff check --fix --quiet . || $(PY) -m ruff check .
+	$(PY) -m ruff format .
+
+.PHONY: fast
+fast: $(VENV) ## unit, properties, kubernetes, golden, simulation: all tests that need no host, in one run
+	$(PY) -m pytest -n 2 tests/unit tests/properties tests/kubernetes tests/golden tests/simulation $(ARGS)
+
+# Each part of `fast` alone.
+PARTS := unit properties kubernetes golden simulation
+.PHONY: $(PARTS)
+unit: ## tables of small facts (a minute at most)
+properties: ## what must always hold, on generated input
+kubernetes: ## the Kubernetes project's own test tables
+golden: ## stories: repository and live state in, plan and status text out
+simulation: ## the whole engine on simulated hosts with seeded faults
+$(PARTS): $(VENV)
+	$(PY) -m pytest -n 2 tests/$@ $(ARGS)
+
+.PHONY: contract
+contract: $(VENV) lab-packages ## simulated and real hosts behave alike
+	$(AS_ROOT) $(PY) -m pytest tests/contract $(ARGS)
+
+.PHONY: lab-tests
+lab-tests: $(VENV) lab-packages ## on real hosts: sshd, Docker Engines, Git remote, registry (root)
+	$(AS_ROOT) $(PY) -m pytest tests/lab $(ARGS)
+
+.PHONY: bench
+bench: $(VENV) lab-packages ## how fast, beside what one would use instead; all in one run
+	$(AS_ROOT) $(PY) -m tests.bench $(ARGS)
+
+# --- the lab and the rest
+
+.PHONY: lab
+lab: $(VENV) lab-packages ## bring up a lab of three Docker hosts on this machine (LAB=name)
+	$(AS_ROOT) $(PY) -m tests.lab up --name $(LAB)
+
+.PHONY: lab-down
+lab-down: $(VENV) ## end that lab
+	$(AS_ROOT) $(PY) -m tests.lab down --name $(LAB)
+
+.PHONY: lab-purge
+lab-purge: $(VENV) ## end that lab and remove its keys and images as well
+	$(AS_ROOT) $(PY) -m tests.lab purge --name $(LAB)
+
+.PHONY: docs
+docs: $(VENV) ## write the generated parts of the documentation anew
+	$(PY) docs/generate.py
+
+.PHONY: clean
+clean: ## remove what make made here: environment, caches, build output
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist bench-results *.egg-info
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
