@@ -51,7 +51,8 @@ class StepResult(msgspec.Struct, frozen=True):
 class Engine:
     """Single owner: all calls from one thread."""
 
-    def __init__(self, controllers: Sequence[Controller], *, source: random.Random) -> None:
+    def __init__(self, controllers: Sequence[Controller], *, source: random.Random, is_observer: bool = False) -> None:
+        """is_observer: only statuses are brought up to date; nothing is made, deleted or bound (`berth get`)."""
         self.store = Store()
         self.events = EventLog()
         self.holds: dict[tuple[str, ObjectKey], Hold] = {}
@@ -59,6 +60,7 @@ class Engine:
         self.held_deletions: str = ""
         self.settings = ClusterSpec()
         self.is_started = False
+        self.is_observer = is_observer
         self._controllers = {controller.name: controller for controller in controllers}
         self._random = source
         self._scheduling = SchedulingLoop()
@@ -120,6 +122,19 @@ class Engine:
             if self.store.find(obj.key) is None and (not isinstance(obj, Pod) or obj.spec.node_name in silent):
                 self._put(obj)
 
+    def fork(self, source: random.Random) -> Engine:
+        """An acting engine that starts from what this one knows: what `plan` tries a commit on."""
+        twin = Engine(tuple(self._controllers.values()), source=source)
+        twin.store = self.store.copy()
+        twin.desired, twin.settings, twin.is_started = self.desired, self.settings, self.is_started
+        twin._wanted, twin._inventory = dict(self._wanted), dict(self._inventory)
+        twin._restored, twin._heard = self._restored, set(self._heard)
+        for obj in twin.store:
+            twin._scheduling.observe(Changed(obj.key, None, obj))
+            twin._mark_dirty(obj)
+            twin._mark_hosts(obj)
+        return twin
+
     # --- messages ------------------------------------------------------------------------------------------------
 
     def _absorb(self, message: Message, now: datetime) -> None:
@@ -158,7 +173,7 @@ class Engine:
 
     def _prune(self, now: datetime) -> None:
         """Delete what was deployed from Git and is gone from it, as far as policy and budget allow."""
-        if self.desired is None:
+        if self.desired is None or self.is_observer:
             return
         plan = desiring.plan_prune(self._inventory, self.desired, self.settings)
         self.held_deletions = plan.held
@@ -242,7 +257,8 @@ class Engine:
         rounds: dict[tuple[str, ObjectKey], int] = {}
         while True:
             self._run_controllers(rounds, now)
-            self._schedule(now)
+            if not self.is_observer:
+                self._schedule(now)
             if not self._dirty:
                 return
 
@@ -262,8 +278,9 @@ class Engine:
             self.store, key, Context(now=now, random=self._random, settings=self.settings)
         )
         for change in outcome.changes:
-            self._apply(change, now)
-        for occurrence in outcome.occurrences:
+            if not self.is_observer or self._is_status_only(change):
+                self._apply(change, now)
+        for occurrence in outcome.occurrences if not self.is_observer else ():
             self.events.add(occurrence, source=name, now=now)
         if outcome.hold is not None:
             self.holds[task] = outcome.hold
@@ -297,6 +314,14 @@ class Engine:
             self._put(terminating(obj, grace_seconds=change.grace_seconds, now=now))
         else:
             self._remove(change.key, now)
+
+    def _is_status_only(self, change: Change) -> bool:
+        if not isinstance(change, Put):
+            return False
+        live = self.store.find(change.obj.key)
+        if live is None:
+            return isinstance(change.obj, Node)
+        return getattr(live, "spec", None) == getattr(change.obj, "spec", None)
 
     def _put(self, obj: KubeObject) -> None:
         self._note(self.store.put(obj))

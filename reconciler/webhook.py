@@ -1,7 +1,8 @@
 """HTTP in: a signed webhook that wakes the poll at once, and a health endpoint. Carries no payload further.
 
 GitHub, Gitea, Forgejo and generic senders sign the body with HMAC-SHA-256 (`X-Hub-Signature-256: sha256=…`,
-`X-Gitea-Signature`); GitLab sends the secret itself (`X-Gitlab-Token`). What a push says is not believed: the repository is asked.
+`X-Gitea-Signature`); GitLab sends the secret itself (`X-Gitlab-Token`). What a push says is not believed: the
+repository is asked.
 """
 
 from __future__ import annotations

@@ -1,0 +1,74 @@
+"""A plan: what a commit changes and what follows from it, as one value. Rendering: `differ.text`, `differ.markdown`.
+
+Made by `reconciler.simulate`, which runs the real controllers on a copy of the live state; nothing here decides.
+"""
+
+from __future__ import annotations
+
+from differ.assignment import DifferStruct
+from differ.objects import FieldChange
+from objects.meta import ObjectKey
+
+
+class ObjectChange(DifferStruct):
+    """One object of the commit. action: `create`, `update` or `delete`. fields: empty for create and delete."""
+
+    key: ObjectKey
+    action: str
+    application: str = ""
+    fields: tuple[FieldChange, ...] = ()
+
+
+class PodChange(DifferStruct):
+    """One pod that comes, goes or is restarted in place. action: `create`, `delete` or `restart`.
+
+    owner: the object of the commit that it belongs to. host: where it goes or was; '' when it finds no place.
+    """
+
+    name: str
+    namespace: str
+    action: str
+    owner: str
+    host: str = ""
+
+
+class Waiting(DifferStruct):
+    """Something that does not come to rest. subject: an object; reason: why, for a person."""
+
+    subject: str
+    reason: str
+
+
+class Capacity(DifferStruct):
+    """What pods ask of a host after the plan. cpu in millicores, memory in bytes."""
+
+    host: str
+    cpu_requested: int
+    cpu_allocatable: int
+    memory_requested: int
+    memory_allocatable: int
+    pods: int
+    max_pods: int
+
+
+class Plan(DifferStruct):
+    """from_commit, to_commit: ids, '' for "nothing yet". unknown_hosts: not observed; what they run is not known.
+
+    is_at_rest: the simulation came to an end within its bounds.
+    """
+
+    from_commit: str
+    to_commit: str
+    objects: tuple[ObjectChange, ...] = ()
+    pods: tuple[PodChange, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    warnings: tuple[str, ...] = ()
+    capacity: tuple[Capacity, ...] = ()
+    unknown_hosts: tuple[str, ...] = ()
+    held_deletions: str = ""
+    is_at_rest: bool = True
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would change."""
+        return not self.objects and not self.pods
