@@ -76,7 +76,7 @@ def align(old: Any, new: Any, *, name: str = "") -> Any:
         return {key: align(old.get(key), value, name=key) for key, value in new.items()}
     if not (_is_list(old) and _is_list(new)):
         return new
-    keys = _merge_keys(name, [*old, *new])
+    keys = _merge_keys(name, old, new)
     if keys is None:
         return list(new)
     rest = {_identity(item, keys): item for item in new}
@@ -111,7 +111,7 @@ def _diff_mapping(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
 
 
 def _diff_list(path: str, name: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[FieldChange]:
-    keys = _merge_keys(name, [*old, *new])
+    keys = _merge_keys(name, old, new)
     if keys is None:
         for index in range(max(len(old), len(new))):
             left = old[index] if index < len(old) else None
@@ -125,12 +125,18 @@ def _diff_list(path: str, name: str, old: Sequence[Any], new: Sequence[Any]) -> 
         yield from _diff(f"{path}[{label}]", "", before.get(identity), after.get(identity))
 
 
-def _merge_keys(name: str, items: Sequence[Any]) -> tuple[str, ...] | None:
-    """The fields that identify each of `items` uniquely per list, or None: compare by position."""
+def _merge_keys(name: str, *lists: Sequence[Any]) -> tuple[str, ...] | None:
+    """The fields that tell the elements of each list apart, or None: compare by position."""
     for keys in MERGE_KEYS.get(name, ()):
-        if all(isinstance(item, Mapping) and _identity(item, keys)[0] is not None for item in items):
+        if all(_are_told_apart(items, keys) for items in lists):
             return keys
     return None
+
+
+def _are_told_apart(items: Sequence[Any], keys: tuple[str, ...]) -> bool:
+    if not all(isinstance(item, Mapping) and _identity(item, keys)[0] is not None for item in items):
+        return False
+    return len({_identity(item, keys) for item in items}) == len(items)
 
 
 def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> _Identity:

@@ -1,7 +1,7 @@
 """The boundary that keeps secrets out of what is shown: diffs, plans, status. Pure.
 
-Values of Secrets are `SecretValue`s and show a mask by themselves. What is left is text that people put elsewhere by mistake:
-a value that also stands in a Secret is masked wherever it appears.
+Values of Secrets are `SecretValue`s and show a mask by themselves. What is left is text that people put elsewhere by
+mistake: a value that also stands in a Secret is masked wherever it appears.
 """
 
 from __future__ import annotations

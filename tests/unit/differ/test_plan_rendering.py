@@ -1,0 +1,91 @@
+"""Plans as text and Markdown: whole results, and no secret in any of them."""
+
+from differ.markdown import MAX_COMMENT_CHARACTERS, render_markdown
+from differ.objects import FieldChange
+from differ.plan import ObjectChange, Plan, PodChange, Waiting
+from differ.redact import Redactor
+from differ.text import render_text
+from objects.core import Secret
+from objects.meta import ObjectKey
+from objects.secrets import SecretValue
+
+PLAN = Plan(
+    from_commit="a" * 40,
+    to_commit="b" * 40,
+    objects=(
+        ObjectChange(
+            key=ObjectKey("Deployment", "shop", "web"),
+            action="update",
+            application="shop",
+            fields=(
+                FieldChange(path="spec.replicas", old=3, new=5),
+                FieldChange(path="spec.paused", old=None, new=True),
+            ),
+        ),
+        ObjectChange(key=ObjectKey("ConfigMap", "shop", "old"), action="delete"),
+    ),
+    pods=(
+        PodChange(name="web-1", namespace="shop", action="create", owner="Deployment shop/web", host="a"),
+        PodChange(name="web-2", namespace="shop", action="create", owner="Deployment shop/web"),
+    ),
+    waiting=(Waiting(subject="Pod shop/web-2", reason="0/3 hosts fit: 3 insufficient memory"),),
+    warnings=("apps/web.yaml:3: extensions/v1beta1 is converted to apps/v1",),
+    unknown_hosts=("c",),
+)
+
+TEXT = """\
+~ Deployment shop/web  [shop]
+    ~ spec.replicas: 3 -> 5
+    + spec.paused: true
+- ConfigMap shop/old
+
+Pods:
+  + shop/web-1  create on a  (Deployment shop/web)
+  + shop/web-2  create finds no host  (Deployment shop/web)
+
+Will wait:
+  Pod shop/web-2: 0/3 hosts fit: 3 insufficient memory
+
+Warnings:
+  apps/web.yaml:3: extensions/v1beta1 is converted to apps/v1
+
+Hosts that were not reached (what they run is unknown):
+  c
+
+Plan: 0 to create, 1 to update, 1 to delete; pods: 2 created, 0 deleted, 0 restarted.
+"""
+
+
+def test_text():
+    assert render_text(PLAN) == TEXT
+
+
+def test_an_empty_plan_says_so():
+    assert render_text(Plan(from_commit="a", to_commit="b")) == (
+        "No changes.\n\nPlan: 0 to create, 0 to update, 0 to delete; pods: 0 created, 0 deleted, 0 restarted.\n"
+    )
+
+
+def test_markdown_has_a_diff_block_and_a_table_of_pods():
+    lines = render_markdown(PLAN).splitlines()
+    assert lines[4:10] == [
+        "```diff",
+        "! Deployment shop/web",
+        "!   spec.replicas: 3 -> 5",
+        "+   spec.paused: true",
+        "- ConfigMap shop/old",
+        "```",
+    ]
+    assert "| create | shop/web-2 | *no host fits* | Deployment shop/web |" in lines
+
+
+def test_markdown_is_cut_to_what_a_comment_may_hold():
+    many = Plan(from_commit="a", to_commit="b", warnings=tuple(f"warning {n} " + "x" * 100 for n in range(2000)))
+    text = render_markdown(many)
+    assert MAX_COMMENT_CHARACTERS < len(text) < MAX_COMMENT_CHARACTERS + 200
+    assert text.endswith("longer than a comment may be.\n")
+
+
+def test_a_secret_is_masked_wherever_it_stands():
+    secret = Secret(data={"password": SecretValue(b"hunter2-hunter2"), "short": SecretValue(b"true")})
+    assert Redactor([secret])("args: --password=hunter2-hunter2 --tls=true") == "args: --password=*** --tls=true"
