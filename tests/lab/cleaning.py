@@ -40,8 +40,10 @@ def reset_host(host: LabHost, images: Sequence[Image], archive: bytes) -> None:
 
 
 def remove_workload(host: LabHost) -> None:
-    """Remove all containers, networks and volumes of the host's engine."""
+    """Remove all containers, networks and volumes of the host's engine; a swarm is left, else it makes them anew."""
     api = host.api()
+    if api.info()["Swarm"]["LocalNodeState"] != "inactive":
+        api.leave_swarm(force=True)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda found: _remove_container(host, found["Id"]), api.containers(all=True)))
     for network in api.networks():

@@ -15,6 +15,7 @@ from docker.api.client import APIClient
 
 from tests.lab import network, rootfs, sshd
 from tests.lab.engine import Engine
+from tests.lab.errors import LabError
 from tests.lab.hostspec import HostSpec
 from tests.lab.machine import Machine
 from tests.lab.names import HostNames
@@ -138,6 +139,18 @@ class LabHost:
         commands = {process.command for process in self.machine.processes()}
         wanted = {"sshd", "dockerd", "containerd"} if self.spec.has_engine else {"sshd"}
         return wanted <= commands and network.is_link_up(self.names)
+
+    def is_healthy(self) -> bool:
+        """Up, and the engine answers within a few seconds even on a busy machine."""
+        if not self.is_up():
+            return False
+        if self.spec.has_engine:
+            self.resume_engine()
+            try:
+                self.engine.wait_ready(timeout_seconds=5)
+            except LabError:
+                return False
+        return True
 
     # -- faults
 

@@ -4,7 +4,7 @@
 # host has is in these namespaces: when this process dies, all of it is gone, as by a power cut.
 #
 # HOST_NAME; ROOT: the host's root directory; RUN: the directory for its /run; DATA: its persistent engine data;
-# DISK: image file for a small disk of its own, or empty; CGROUPS: "directory|type|options" words; WRAP_RUNC: yes or no.
+# DISK: image file for a small disk of its own, or empty; MEMINFO: file for its /proc/meminfo, or empty; CGROUPS: "directory|type|options" words; WRAP_RUNC: yes or no.
 set -eu
 mount --make-rprivate /
 mount --bind "$ROOT" "$ROOT"
@@ -28,6 +28,7 @@ fi
 mount --bind "$DATA/containerd" var/lib/containerd
 
 mount -t proc proc proc
+if [ -n "$MEMINFO" ]; then mount --bind "$MEMINFO" proc/meminfo; fi
 mount -t sysfs sysfs sys
 mount --bind /dev dev
 mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
@@ -47,7 +48,7 @@ for spec in $CGROUPS; do
         place="sys/fs/cgroup/$directory"
         mount -t cgroup2 cgroup2 "$place"
         for controller in $(cat "$place/cgroup.controllers"); do
-            echo "+$controller" >"$place/cgroup.subtree_control"
+            echo "+$controller" >"$place/cgroup.subtree_control" || echo "this host has no $controller controller"
         done
         ;;
     *) mount -t cgroup -o "${rest#*|}" cgroup "sys/fs/cgroup/$directory" ;;

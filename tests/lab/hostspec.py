@@ -12,6 +12,7 @@ class HostSpec:
     user: who logs in by ssh. One other than root is in the group docker and may `sudo -n`; root can't log in then.
     behind: name of the host through which alone this one's sshd is reached (a jump host), or "".
     disk_bytes: size of a file system of its own for /var/lib/docker; 0 = the machine's disk.
+    memory_bytes: what all its processes may use together, and the MemTotal that its engine reports; 0 = the machine's.
     stream_local_forwarding: False sets sshd's `AllowStreamLocalForwarding no`.
     has_engine: False makes a host with sshd only (Git remote, registry, jump host).
     """
@@ -21,6 +22,7 @@ class HostSpec:
     port: int = 22
     behind: str = ""
     disk_bytes: int = 0
+    memory_bytes: int = 0
     stream_local_forwarding: bool = True
     has_engine: bool = True
 

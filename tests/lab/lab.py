@@ -29,6 +29,7 @@ from tests.lab.registry import Registry
 from tests.lab.state import LabState, blocks_of_other_labs, locked, read_state, write_state
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 Report = Callable[[str], None]
 
 _SERVICES = {
@@ -192,8 +193,10 @@ class Lab:
 
     def _boot_missing(self, report: Report) -> None:
         self.machines = self._handles()
-        missing = [host for host in self.machines.values() if not host.is_up()]
+        healthy = in_parallel(LabHost.is_healthy, self.machines.values())
+        missing = [host for host, is_healthy in zip(self.machines.values(), healthy, strict=True) if not is_healthy]
         if not missing:
+            self.registry.start()
             report("all hosts are running")
             return
         report(f"booting {', '.join(host.name for host in missing)}")
@@ -246,15 +249,14 @@ def take_down(name: str = DEFAULT_LAB, *, purge: bool = False, report: Report = 
         report(f"the lab {name!r} is down" + (", and nothing of it is left" if purge else ""))
 
 
-def in_parallel(action: Callable[[Item], object], items: Iterable[Item]) -> None:
-    """Do it for all at once; all are tried, then the first failure is raised."""
+def in_parallel(action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Do it for all at once, results in order; all are tried, then the first failure is raised."""
     todo = list(items)
     if not todo:
-        return
+        return []
     with ThreadPoolExecutor(len(todo)) as pool:
         futures = [pool.submit(action, item) for item in todo]
-    for future in futures:
-        future.result()
+    return [future.result() for future in futures]
 
 
 def _plan_state(names: LabNames, specs: Sequence[HostSpec]) -> LabState:

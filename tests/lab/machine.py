@@ -85,7 +85,11 @@ class Machine:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command as root in all namespaces of the host, without ssh. Raises LabError like `processes.run`."""
         bounded = ["timeout", "--kill-after=1", str(timeout_seconds), *argv]
-        return run(self._enter(bounded), stdin=stdin, check=check, timeout_seconds=timeout_seconds + 5)
+        done = run(self._enter(bounded), stdin=stdin, check=False, timeout_seconds=timeout_seconds + 5)
+        if check and done.returncode != 0:
+            words = (done.stderr or done.stdout).decode(errors="replace").strip()
+            raise LabError(f"exit code {done.returncode} on {self.names.host} from {' '.join(argv)}: {words}")
+        return done
 
     def start_service(self, name: str, argv: Sequence[str]) -> None:
         """Start a daemon on the host; its output goes to the log of this name, started anew.
@@ -112,14 +116,16 @@ class Machine:
 
     def _boot_command(self) -> list[str]:
         cgroups.make_group(self.names.cgroup)
-        disk = rootfs.disk_image(self.names) if self.spec.disk_bytes else ""
+        if self.spec.memory_bytes:
+            cgroups.limit_memory(self.names.cgroup, self.spec.memory_bytes)
         environment = {
             "PATH": SEARCH_PATH,
             "HOST_NAME": self.names.host,
             "ROOT": self.names.root,
             "RUN": self.names.run,
             "DATA": self.names.state,
-            "DISK": disk,
+            "DISK": rootfs.disk_image(self.names) if self.spec.disk_bytes else "",
+            "MEMINFO": rootfs.memory_info(self.names) if self.spec.memory_bytes else "",
             "CGROUPS": " ".join(hierarchy.mount_spec() for hierarchy in cgroups.find_hierarchies()),
             "WRAP_RUNC": "no" if may_raise_limits() else "yes",
         }

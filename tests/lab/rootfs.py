@@ -45,6 +45,8 @@ def build_root(names: HostNames, spec: HostSpec, *, address: str, client_key: Pa
     shutil.copy(Path(__file__).with_name("runc_wrapper.sh"), root / "opt/lab/runc")
     (root / "opt/lab/runc").chmod(0o755)
     (root / "opt/lab/runc.real").touch()
+    if spec.memory_bytes:
+        memory_info(names).write_text(_render_memory_info(spec.memory_bytes))
     if spec.disk_bytes:
         _ensure_disk(disk_image(names), spec.disk_bytes)
 
@@ -62,6 +64,10 @@ def remove_root(names: HostNames) -> None:
 
 def disk_image(names: HostNames) -> Path:
     return names.state / "disk.img"
+
+
+def memory_info(names: HostNames) -> Path:
+    return names.state / "meminfo"
 
 
 def restore_host_key(names: HostNames) -> None:
@@ -127,6 +133,14 @@ def _ensure_disk(image: Path, size_bytes: int) -> None:
     with image.open("wb") as file:
         file.truncate(size_bytes)
     run(["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(image)])
+
+
+def _render_memory_info(total_bytes: int) -> str:
+    """The machine's /proc/meminfo with another total. Only the total is true: use is in the host's control group."""
+    total = f"{total_bytes // 1024:>8} kB"
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    totals = ("MemTotal:", "MemFree:", "MemAvailable:")
+    return "\n".join(f"{line.split()[0]:<16}{total}" if line.startswith(totals) else line for line in lines) + "\n"
 
 
 def _append(path: Path, text: str) -> None:

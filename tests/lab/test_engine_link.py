@@ -1,4 +1,4 @@
-"""Docker over the SSH link against real engines: many calls at once, streams, faults, and sshds that forbid forwarding."""
+"""Docker over the SSH link against real engines: many calls at once, streams, faults, sshds without forwarding."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_commands_inside_a_container(lab: Lab) -> None:
         for _ in range(20):
             result = run_exec(engine, id_, ["sh", "-c", "echo out; echo err >&2; exit 4"], timeout_seconds=10)
             assert result == CommandResult(4, b"out\n", b"err\n")
-        with pytest.raises(DeadlineExceeded, match="a command took longer than 0.3 s"):
+        with pytest.raises(DeadlineExceeded, match="a command took longer than"):
             run_exec(engine, id_, ["sleep", "1000"], timeout_seconds=0.3)
         with pytest.raises(EngineError) as caught:
             run_exec(engine, "nobody", ["true"], timeout_seconds=10)

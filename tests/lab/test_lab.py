@@ -218,7 +218,7 @@ def test_a_killed_engine_leaves_containers_running(lab: Lab) -> None:
     host.exec(["kill", "-0", str(pid)])
     assert {process.command for process in host.machine.processes()} >= {"containerd", "containerd-shim"}
     host.start_engine()
-    assert host.docker("ps", "--all", "--quiet", "--filter", "name=survivor") != ""
+    assert host.docker("inspect", "--format", "{{.State.Status}}", "survivor") == "exited"
 
 
 def test_a_stopped_engine_ends_containers_and_restart_brings_those_back_that_ask_for_it(lab: Lab) -> None:
@@ -283,6 +283,14 @@ def test_a_full_disk(lab: Lab, extra_host: AddHost) -> None:
     assert int(host.exec(["df", "--output=avail", "-B1", "/var/lib/docker"]).stdout.split()[-1]) < 1 << 20
     host.free_disk()
     host.docker(*write)
+
+
+def test_a_host_with_little_memory(lab: Lab, extra_host: AddHost) -> None:
+    host = extra_host(HostSpec("lean", memory_bytes=256 << 20))
+    assert host.api().info()["MemTotal"] == 256 << 20
+    eat = "busybox dd if=/dev/zero of=/dev/null bs=400M count=1"
+    assert host.exec(["sh", "-c", eat], check=False).returncode == 137
+    host.docker("run", "--rm", "busybox", "true")
 
 
 def test_only_a_disk_of_its_own_can_be_filled(lab: Lab) -> None:
@@ -366,6 +374,8 @@ def test_a_second_lab_beside_and_its_leftovers(lab: Lab) -> None:
         creator.wait(timeout=10)
         stale = names.host("host-9")
         subprocess.run(["ip", "netns", "add", stale.netns], check=True)
+        after_reboot = names.host("host-8")  # the name is left, the namespace is not
+        after_reboot.netns_path.touch()
         names.state_file.write_text("{ torn")
 
         second = Lab.up(name, 1)
@@ -373,6 +383,7 @@ def test_a_second_lab_beside_and_its_leftovers(lab: Lab) -> None:
         assert second.hosts[0].address.split(".")[1] != lab.hosts[0].address.split(".")[1]
         assert lab.hosts[0].ssh("hostname").stdout == b"host-1\n"
         assert not stale.netns_path.exists()
+        assert not after_reboot.netns_path.exists()
         second.close()
         running = [process for host in second.machines.values() for process in host.machine.processes()]
         subprocess.run(["ip", "link", "delete", names.bridge], check=True)
