@@ -1,0 +1,67 @@
+"""The pods on one host and the host ports that they and foreign containers hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from objects.pods import Pod
+from policies.scheduling.shape import HostPort, PodShape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Occupant:
+    """A pod that is counted on a host. is_nominated: it waits for victims to leave and is not there yet."""
+
+    pod: Pod
+    shape: PodShape
+    row: int
+    is_nominated: bool = False
+
+
+class PortHolder(NamedTuple):
+    """Who holds a port. holder: `namespace/pod`, or `foreign container NAME`. uid: '' for a foreign container."""
+
+    port: HostPort
+    holder: str
+    uid: str
+
+
+class HostUse:
+    """What is on one host. foreign_amounts: whole units that containers of others use."""
+
+    __slots__ = ("_holders", "foreign_amounts", "occupants")
+
+    def __init__(self) -> None:
+        self.occupants: dict[str, Occupant] = {}
+        self.foreign_amounts: dict[str, int] = {}
+        self._holders: list[PortHolder] = []
+
+    def enter(self, occupant: Occupant) -> None:
+        pod = occupant.pod
+        self.occupants[pod.uid] = occupant
+        for port in occupant.shape.ports:
+            self._holders.append(PortHolder(port, f"{pod.namespace}/{pod.name}", pod.uid))
+
+    def leave(self, occupant: Occupant) -> None:
+        uid = occupant.pod.uid
+        self.occupants.pop(uid, None)
+        if occupant.shape.ports:
+            self._holders = [held for held in self._holders if held.uid != uid]
+
+    def set_foreign(self, amounts: dict[str, int], ports: Mapping[HostPort, str]) -> None:
+        self.foreign_amounts = amounts
+        ours = [held for held in self._holders if held.uid]
+        theirs = [PortHolder(port, f"foreign container {name}", "") for port, name in ports.items()]
+        self._holders = [*ours, *theirs]
+
+    def holder_of(self, ports: Iterable[HostPort]) -> PortHolder | None:
+        """The first of `ports` that somebody holds here, with its holder."""
+        if not self._holders:
+            return None
+        for wanted in ports:
+            for held in self._holders:
+                if wanted.collides(held.port):
+                    return held._replace(port=wanted)
+        return None

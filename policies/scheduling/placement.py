@@ -1,0 +1,75 @@
+"""Results of scheduling: where a pod goes, or why nowhere and what would help."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from objects.quantity import canonical
+from policies.scheduling.requests import CPU, EPHEMERAL_STORAGE, MEMORY
+from policies.scheduling.rules import Event, Rejection
+
+_MEBIBYTE: Final = 1024 * 1024
+_MEGABYTE: Final = 10**6
+_MOST_REASONS: Final = 8
+"""A message is read by people: further reasons are counted, not listed."""
+
+
+class Unschedulable(NamedTuple):
+    """Why a pod has no host. rejections: by reason, the most frequent first; several may concern one host.
+
+    helped_by: events after which it is worth trying again. note: a reason that has nothing to do with hosts.
+    """
+
+    hosts: int
+    rejections: tuple[Rejection, ...] = ()
+    helped_by: frozenset[Event] = frozenset()
+    note: str = ""
+    hints: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """`0/5 hosts fit: 2 insufficient memory (short by 300Mi), 1 host port 8080 taken by other/nginx`"""
+        if self.note:
+            return self.note
+        if not self.hosts:
+            return "0/0 hosts fit: the cluster has no hosts"
+        listed = [describe_rejection(rejection) for rejection in self.rejections[:_MOST_REASONS]]
+        if len(self.rejections) > _MOST_REASONS:
+            listed.append(f"{len(self.rejections) - _MOST_REASONS} more reasons")
+        return f"0/{self.hosts} hosts fit: {', '.join(listed)}"
+
+
+class Placement(NamedTuple):
+    """The decision about one pod.
+
+    node: the host it is bound to; None when it must wait. nominated_node: where it will go once the `victims` (uids)
+    have left. unschedulable: set exactly when `node` is None.
+    """
+
+    uid: str
+    node: str | None = None
+    nominated_node: str = ""
+    victims: tuple[str, ...] = ()
+    unschedulable: Unschedulable | None = None
+
+
+def describe_rejection(rejection: Rejection) -> str:
+    reason = rejection.reason
+    text = f"{rejection.hosts} {reason.text}"
+    if reason.detail:
+        text += f" {reason.detail}" + (" and others" if rejection.differs else "")
+    if reason.short:
+        least = "at least " if rejection.hosts > 1 else ""
+        text += f" (short by {least}{describe_amount(reason.unit, reason.short)})"
+    return text
+
+
+def describe_amount(resource: str, amount: int) -> str:
+    """Whole units as people write them: `300Mi`, `250M`, `250m`, `2`. Odd numbers of bytes are rounded up to Mi."""
+    if resource == CPU:
+        return canonical(f"{amount}m")
+    if resource not in (MEMORY, EPHEMERAL_STORAGE):
+        return str(amount)
+    if amount % _MEGABYTE == 0:
+        return canonical(amount)
+    return canonical(f"{-(-amount // _MEBIBYTE)}Mi")

@@ -1,0 +1,168 @@
+"""Predicates about the host object alone: its name, its labels, cordon and conditions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from objects.core import Taint
+from objects.pods import NodeSelectorTerm, Toleration
+from objects.selectors import node_term_matches, tolerates
+from policies.scheduling.arrays import BoolArray, Rows
+from policies.scheduling.rules import Check, Event, Reason
+from policies.scheduling.shape import PodShape
+from policies.scheduling.snapshot import Snapshot
+
+_HOST_EVENTS = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED))
+
+
+class Mask(Check):
+    """Verdicts that were computed for all hosts at once, and one reason for all who fail."""
+
+    def __init__(self, verdicts: BoolArray, reason: Reason) -> None:
+        self._verdicts = verdicts
+        self._reason = reason
+
+    def allowed(self, rows: Rows) -> BoolArray:
+        return self._verdicts[rows]
+
+    def reasons(self, _row: int) -> tuple[Reason, ...]:
+        return (self._reason,)
+
+
+class HostName:
+    """The pod names its host (`spec.nodeName`)."""
+
+    name = "PodFitsHost"
+    helped_by = _HOST_EVENTS
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
+        if not shape.node_name:
+            return None
+        verdicts = np.zeros(snapshot.size, dtype=np.bool_)
+        row = snapshot.row_of.get(shape.node_name)
+        if row is not None:
+            verdicts[row] = True
+        return Mask(verdicts, Reason(f"not host {shape.node_name}"))
+
+
+class Unschedulable:
+    """A cordoned host takes only pods that tolerate `node.kubernetes.io/unschedulable`."""
+
+    name = "CheckNodeUnschedulable"
+    helped_by = _HOST_EVENTS
+    _TAINT = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
+        if _is_tolerated(shape.spec.tolerations, self._TAINT):
+            return None
+        cordoned = snapshot.cordoned[: snapshot.size]
+        return Mask(~cordoned, Reason("cordoned")) if cordoned.any() else None
+
+
+class NodeAffinity:
+    """`nodeSelector` and required node affinity: labels with all operators, and `metadata.name`."""
+
+    name = "MatchNodeSelector"
+    helped_by = _HOST_EVENTS
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
+        verdicts = fits_node_labels(shape, snapshot)
+        return None if verdicts is None else Mask(verdicts, Reason(_describe_wanted_labels(shape)))
+
+
+def fits_node_labels(shape: PodShape, snapshot: Snapshot) -> BoolArray | None:
+    """Which hosts have the labels that a pod requires; None when it requires none."""
+    spec, size = shape.spec, snapshot.size
+    affinity = spec.affinity.node_affinity if spec.affinity else None
+    required = affinity.required_during_scheduling_ignored_during_execution if affinity else None
+    if not spec.node_selector and required is None:
+        return None
+    verdicts = np.ones(size, dtype=np.bool_)
+    for key, value in spec.node_selector.items():
+        column = snapshot.column(key)
+        wanted = column.id_of(value)
+        verdicts &= (column.ids[:size] == wanted) if wanted >= 0 else False
+    if required is not None:
+        any_term = np.zeros(size, dtype=np.bool_)
+        for term in required.node_selector_terms:
+            any_term |= match_node_term(term, snapshot)
+        verdicts &= any_term
+    return verdicts
+
+
+def match_node_term(term: NodeSelectorTerm, snapshot: Snapshot) -> BoolArray:
+    """Which hosts fulfil all of a term; an empty term matches none."""
+    size = snapshot.size
+    if term.match_fields:
+        verdicts = np.zeros(size, dtype=np.bool_)
+        by_name = NodeSelectorTerm(match_fields=term.match_fields)
+        for name, row in snapshot.row_of.items():
+            verdicts[row] = node_term_matches(by_name, labels={}, name=name)
+    else:
+        verdicts = np.full(size, bool(term.match_expressions), dtype=np.bool_)
+    for requirement in term.match_expressions:
+        verdicts &= snapshot.column(requirement.key).matching(requirement, size)
+    return verdicts
+
+
+def _describe_wanted_labels(shape: PodShape) -> str:
+    plain = [f"{key}={value}" for key, value in sorted(shape.spec.node_selector.items())]
+    affinity = shape.spec.affinity.node_affinity if shape.spec.affinity else None
+    if affinity and affinity.required_during_scheduling_ignored_during_execution:
+        terms = affinity.required_during_scheduling_ignored_during_execution.node_selector_terms
+        plain.append(" or ".join(_describe_term(term) for term in terms) or "an affinity that matches nothing")
+    return f"without label {', '.join(plain)}"
+
+
+def _describe_term(term: NodeSelectorTerm) -> str:
+    parts = [
+        f"{part.key} {part.operator} {'|'.join(part.values)}".rstrip()
+        for part in (*term.match_expressions, *term.match_fields)
+    ]
+    return " and ".join(parts) or "(empty term)"
+
+
+def _is_tolerated(tolerations: tuple[Toleration, ...], taint: Taint) -> bool:
+    return any(tolerates(toleration, taint) for toleration in tolerations)
+
+
+class Conditions:
+    """A host that is not ready, or short of memory, disk or process ids, takes only pods that tolerate that state.
+
+    Memory pressure keeps away only pods that ask for nothing: the others were promised what they ask for.
+    """
+
+    name = "CheckNodeCondition"
+    helped_by = _HOST_EVENTS
+    _STATES = (
+        ("Ready", "False", "node.kubernetes.io/not-ready", "not ready"),
+        ("Ready", "Unknown", "node.kubernetes.io/unreachable", "unreachable"),
+        ("NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable", "without network"),
+        ("MemoryPressure", "True", "node.kubernetes.io/memory-pressure", "under memory pressure"),
+        ("DiskPressure", "True", "node.kubernetes.io/disk-pressure", "under disk pressure"),
+        ("PIDPressure", "True", "node.kubernetes.io/pid-pressure", "short of process ids"),
+    )
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
+        wrong: dict[int, str] = {}
+        for kind, bad, taint_key, text in self._STATES:
+            if kind == "MemoryPressure" and not shape.is_best_effort:
+                continue
+            if _is_tolerated(shape.spec.tolerations, Taint(key=taint_key, effect="NoSchedule")):
+                continue
+            for row in snapshot.rows_with_condition(kind, bad):
+                wrong.setdefault(row, text)
+        return _Conditions(wrong, snapshot.size) if wrong else None
+
+
+class _Conditions(Check):
+    def __init__(self, wrong: dict[int, str], size: int) -> None:
+        self._wrong = wrong
+        self._verdicts = np.ones(size, dtype=np.bool_)
+        self._verdicts[list(wrong)] = False
+
+    def allowed(self, rows: Rows) -> BoolArray:
+        return self._verdicts[rows]
+
+    def reasons(self, row: int) -> tuple[Reason, ...]:
+        return (Reason(self._wrong[row]),)

@@ -1,0 +1,51 @@
+"""PodFitsResources: what a pod requests must be free. Limits are ignored, requests are never over-committed."""
+
+from __future__ import annotations
+
+from policies.scheduling.arrays import BoolArray, Rows
+from policies.scheduling.requests import PODS
+from policies.scheduling.rules import Check, Event, Reason, Scope
+from policies.scheduling.shape import PodShape
+from policies.scheduling.snapshot import Snapshot
+
+
+class Resources:
+    """CPU, memory, ephemeral storage, number of pods and extended resources.
+
+    A resource of which nothing is requested is not looked at, even where it is over-committed.
+    """
+
+    name = "PodFitsResources"
+    helped_by = frozenset((Event.HOST_ADDED, Event.CAPACITY_ADDED, Event.POD_REMOVED))
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check:
+        return _Resources(shape, snapshot)
+
+
+class _Resources(Check):
+    scope = Scope.HOST
+
+    def __init__(self, shape: PodShape, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._wanted = [
+            (name, snapshot.resource(name), amount) for name, amount in shape.requests.items() if amount > 0
+        ]
+
+    def allowed(self, rows: Rows) -> BoolArray:
+        snapshot = self._snapshot
+        _, index, amount = self._wanted[-1]  # `pods`, which every pod wants
+        verdicts: BoolArray = snapshot.allocatable[index, rows] - snapshot.requested[index, rows] >= amount
+        for _, index, amount in self._wanted[:-1]:
+            verdicts &= snapshot.allocatable[index, rows] - snapshot.requested[index, rows] >= amount
+        return verdicts
+
+    def reasons(self, row: int) -> tuple[Reason, ...]:
+        return tuple(
+            Reason("too many pods" if name == PODS else f"insufficient {name}", short=short, unit=name)
+            for name, index, amount in self._wanted
+            if (short := amount - self._free(index, row)) > 0
+        )
+
+    def _free(self, index: int, row: int) -> int:
+        snapshot = self._snapshot
+        return max(0, int(snapshot.allocatable[index, row] - snapshot.requested[index, row]))

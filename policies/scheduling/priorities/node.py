@@ -1,0 +1,116 @@
+"""Priorities about the host object and its images: taints it would rather not see, wished-for labels, images there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from objects.core import Taint
+from objects.pods import Toleration
+from objects.selectors import tolerates
+from policies.scheduling.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.images import ImageColumn
+from policies.scheduling.predicates.node import match_node_term
+from policies.scheduling.rules import MAX_SCORE, Scope, Scorer, scale_to_greatest
+from policies.scheduling.shape import PodShape
+from policies.scheduling.snapshot import Snapshot
+
+_MEBIBYTE: Final = 1024 * 1024
+_LEAST_IMAGE_BYTES: Final = 23 * _MEBIBYTE
+_MOST_IMAGE_BYTES: Final = 1000 * _MEBIBYTE
+
+
+class _Counted(Scorer):
+    """Numbers that are known for all hosts, scaled to the greatest among the feasible ones."""
+
+    is_relative = True
+
+    def __init__(self, numbers: IntArray, *, reverse: bool) -> None:
+        self._numbers = numbers
+        self._reverse = reverse
+
+    def raw(self, rows: Rows) -> IntArray:
+        return self._numbers[rows]
+
+    def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
+        return scale_to_greatest(raw, feasible, reverse=self._reverse)
+
+
+class TaintToleration:
+    """The fewer PreferNoSchedule taints a pod does not tolerate, the better: none 100, the most of all hosts 0."""
+
+    name = "TaintTolerationPriority"
+    weight = 3
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
+        tolerations = tuple(t for t in shape.spec.tolerations if t.effect in ("", "PreferNoSchedule"))
+        numbers = [_count_unwanted(taints, tolerations) for taints in snapshot.taints.values]
+        if not any(numbers):
+            return None
+        return _Counted(np.array(numbers, dtype=np.int64)[snapshot.taints.ids[: snapshot.size]], reverse=True)
+
+
+def _count_unwanted(taints: tuple[Taint, ...], tolerations: tuple[Toleration, ...]) -> int:
+    return sum(
+        taint.effect == "PreferNoSchedule" and not any(tolerates(toleration, taint) for toleration in tolerations)
+        for taint in taints
+    )
+
+
+class NodeAffinity:
+    """The sum of the weights of the preferred terms that a host fulfils, scaled to the best."""
+
+    name = "NodeAffinityPriority"
+    weight = 2
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
+        if not shape.preferred_nodes:
+            return None
+        numbers = np.zeros(snapshot.size, dtype=np.int64)
+        for wish in shape.preferred_nodes:
+            numbers += wish.weight * match_node_term(wish.preference, snapshot)
+        return _Counted(numbers, reverse=False)
+
+
+class ImageLocality:
+    """Hosts that have the pod's images, by size: 0 points up to 23 MiB, 100 from 1000 MiB for each container.
+
+    A size counts by the share of hosts that have the image, so that the first host with it does not draw every pod.
+    """
+
+    name = "ImageLocalityPriority"
+    weight = 1
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer:
+        spec = shape.spec
+        images = [container.image for container in (*spec.init_containers, *spec.containers)]
+        images += [volume.image.reference for volume in spec.volumes if volume.image is not None]
+        return _ImageLocality([snapshot.images.column(image) for image in images], snapshot)
+
+
+class _ImageLocality(Scorer):
+    scope = Scope.CLUSTER
+
+    def __init__(self, columns: list[ImageColumn], snapshot: Snapshot) -> None:
+        self._columns = columns
+        self._snapshot = snapshot
+        self._seen = self._versions()
+
+    def _versions(self) -> list[int]:
+        return [column.version for column in self._columns]
+
+    def stale(self) -> bool:
+        return self._seen != self._versions()
+
+    def raw(self, rows: Rows) -> IntArray:
+        self._seen = self._versions()
+        hosts = self._snapshot.host_count
+        total = np.zeros(len(range(*rows.indices(self._snapshot.size))), dtype=np.int64)
+        for column in self._columns:
+            if column.hosts:
+                sizes = column.sizes[: self._snapshot.size][rows]
+                total += (sizes.astype(np.float64) * (len(column.hosts) / hosts)).astype(np.int64)
+        most = _MOST_IMAGE_BYTES * max(1, len(self._columns))
+        within = np.clip(total, _LEAST_IMAGE_BYTES, most) - _LEAST_IMAGE_BYTES
+        return within * MAX_SCORE // (most - _LEAST_IMAGE_BYTES)

@@ -1,0 +1,177 @@
+"""Priorities about free resources: spread the load, or pack it, and keep CPU and memory in balance.
+
+Formulas: kube-scheduler `noderesources` (tables of the same name).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from policies.scheduling.arrays import FloatArray, IntArray, Rows
+from policies.scheduling.requests import CPU, MEMORY
+from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
+from policies.scheduling.shape import PodShape
+from policies.scheduling.snapshot import Snapshot
+
+_ASSUMED_LINE = {CPU: 0, MEMORY: 1}
+"""CPU and memory count with what unsaid requests are assumed to be, other resources as they are requested."""
+
+
+class _Amounts:
+    """Capacity of one resource and what is taken of it, this pod included."""
+
+    def __init__(self, resource: str, weight: int, shape: PodShape, snapshot: Snapshot) -> None:
+        self.weight = weight
+        self._snapshot = snapshot
+        self._index = snapshot.resource(resource)
+        self._line = _ASSUMED_LINE.get(resource)
+        wanted = {CPU: shape.assumed_cpu, MEMORY: shape.assumed_memory}
+        self._wanted = wanted[resource] if resource in wanted else shape.requests.get(resource, 0)
+
+    def capacity(self, rows: Rows) -> IntArray:
+        return self._snapshot.allocatable[self._index, rows]
+
+    def taken(self, rows: Rows) -> IntArray:
+        snapshot = self._snapshot
+        before = snapshot.requested[self._index, rows] if self._line is None else snapshot.assumed[self._line, rows]
+        return before + self._wanted
+
+
+class _Allocation(Scorer):
+    """The weighted mean over resources of one score each; a resource that a host does not have is left out."""
+
+    scope = Scope.HOST
+
+    def __init__(self, resources: dict[str, int], shape: PodShape, snapshot: Snapshot) -> None:
+        # An extended resource only matters to pods that ask for it.
+        self._amounts = [
+            _Amounts(name, weight, shape, snapshot)
+            for name, weight in resources.items()
+            if name in _ASSUMED_LINE or shape.requests.get(name, 0)
+        ]
+
+    def raw(self, rows: Rows) -> IntArray:
+        total: IntArray | int = 0
+        weights: IntArray | int = 0
+        for amount in self._amounts:
+            capacity = amount.capacity(rows)
+            has = capacity > 0
+            score = self._score(np.maximum(capacity, 1), amount.taken(rows))
+            total = total + score * has * amount.weight
+            weights = weights + has * amount.weight
+        return np.asarray(total // np.maximum(weights, 1), dtype=np.int64)
+
+    @abstractmethod
+    def _score(self, capacity: IntArray, taken: IntArray) -> IntArray:
+        """One resource: 0…100 a row; capacity is above 0."""
+
+
+class _Least(_Allocation):
+    def _score(self, capacity: IntArray, taken: IntArray) -> IntArray:
+        score: IntArray = np.maximum(capacity - taken, 0) * MAX_SCORE // capacity
+        return score
+
+
+class _Most(_Allocation):
+    def _score(self, capacity: IntArray, taken: IntArray) -> IntArray:
+        score: IntArray = np.minimum(taken, capacity) * MAX_SCORE // capacity
+        return score
+
+
+class LeastRequested:
+    """(capacity - requested) · 100 / capacity, averaged: the emptiest host wins.
+
+    capacity 4000  requested 1000 -> 75    requested 4000 or more -> 0
+    """
+
+    name = "LeastRequestedPriority"
+    weight = 1
+
+    def __init__(self, resources: dict[str, int] | None = None) -> None:
+        self._resources = resources or {CPU: 1, MEMORY: 1}
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer:
+        return _Least(self._resources, shape, snapshot)
+
+
+class MostRequested:
+    """requested · 100 / capacity, averaged: the fullest host wins, so that others stay empty. Off by default."""
+
+    name = "MostRequestedPriority"
+    weight = 0
+
+    def __init__(self, resources: dict[str, int] | None = None) -> None:
+        self._resources = resources or {CPU: 1, MEMORY: 1}
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer:
+        return _Most(self._resources, shape, snapshot)
+
+
+class BalancedAllocation:
+    """Hosts whose CPU and memory are used alike, and become more alike with this pod, win.
+
+    With d the standard deviation of the used fractions and s = int((1 - d) · 100), with and without the pod:
+    score = 50 + (50 + s_with - s_without) / 2. Pods that request nothing get no score.
+
+    without .0 .0  with .5 .5 -> 75    without 1 0  with 1 1 -> 100    without 0 0  with 0 1 -> 50
+    """
+
+    name = "BalancedResourceAllocation"
+    weight = 1
+
+    def __init__(self, resources: tuple[str, ...] = (CPU, MEMORY)) -> None:
+        self._resources = resources
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
+        asked = any(shape.requests.get(name, 0) for name in self._resources)
+        return _Balanced(self._resources, shape, snapshot) if asked else None
+
+
+class _Balanced(Scorer):
+    scope = Scope.HOST
+
+    def __init__(self, resources: tuple[str, ...], shape: PodShape, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._wanted = [
+            (snapshot.resource(name), shape.requests.get(name, 0))
+            for name in resources
+            if name in _ASSUMED_LINE or shape.requests.get(name, 0)
+        ]
+
+    def raw(self, rows: Rows) -> IntArray:
+        before = self._evenness(rows, with_pod=False)
+        after = self._evenness(rows, with_pod=True)
+        half = MAX_SCORE // 2
+        score: IntArray = half + (half + after - before) // 2
+        return score
+
+    def _evenness(self, rows: Rows, *, with_pod: bool) -> IntArray:
+        fractions: list[FloatArray] = []
+        places: IntArray | int = 0
+        for index, wanted in self._wanted:
+            capacity = self._snapshot.allocatable[index, rows]
+            taken = self._snapshot.requested[index, rows] + (wanted if with_pod else 0)
+            has = capacity > 0
+            fractions.append(np.where(has, np.minimum(taken / np.maximum(capacity, 1), 1.0), np.nan))
+            places = places + has
+        deviation = _deviation(fractions, np.asarray(places))
+        return ((1 - deviation) * MAX_SCORE).astype(np.int64)
+
+
+def _deviation(fractions: list[FloatArray], places: IntArray) -> FloatArray:
+    """Standard deviation over the fractions that are numbers, of which each host has `places`.
+
+    Two have a formula of their own in Kubernetes, whose rounding differs from the general one.
+    """
+    greatest = np.fmax.reduce(fractions)
+    least = np.fmin.reduce(fractions)
+    halved = (greatest - least) / 2
+    if len(fractions) > 2:
+        present = [np.nan_to_num(fraction) for fraction in fractions]
+        mean = sum(present[1:], start=present[0]) / np.maximum(places, 1)
+        squares = [np.nan_to_num((fraction - mean) ** 2) for fraction in fractions]
+        general = np.sqrt(sum(squares[1:], start=squares[0]) / np.maximum(places, 1))
+        halved = np.where(places > 2, general, halved)
+    return np.where(places > 1, halved, 0.0)

@@ -1,0 +1,85 @@
+"""SelectorSpreadPriority: pods of one service or controller go to hosts, and zones, that have few of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from policies.scheduling.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.counts import HostCount
+from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
+from policies.scheduling.shape import PodShape
+from policies.scheduling.snapshot import Snapshot
+
+ZONE: Final = "topology.kubernetes.io/zone"
+REGION: Final = "topology.kubernetes.io/region"
+_ZONE_SHARE: Final = 2.0 / 3.0
+"""Spreading over zones matters twice as much as spreading over hosts."""
+
+
+class SelectorSpread:
+    """100 · (most - own) / most over hosts, and the same over zones where hosts have one: a third and two thirds.
+
+    Pods that are terminating do not count. Formula: kube-scheduler `selectorspread` (1.21, before it became the
+    default constraints of topology spread).
+    """
+
+    name = "SelectorSpreadPriority"
+    weight = 2
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
+        if shape.spec.topology_spread_constraints:
+            return None  # Its author has said how it is to be spread.
+        peers = snapshot.workloads.peers_of(shape)
+        if peers is None:
+            return None
+        return _SelectorSpread(snapshot.pods.count_of(peers, with_terminating=False), snapshot)
+
+
+class _SelectorSpread(Scorer):
+    scope = Scope.CLUSTER
+    is_relative = True
+
+    def __init__(self, count: HostCount, snapshot: Snapshot) -> None:
+        self._count = count
+        self._snapshot = snapshot
+        self._zone_ids, self._zones = _zones_of(snapshot)
+        self._mark = count.journal.mark()
+
+    def stale(self) -> bool:
+        return self._count.journal.mark() != self._mark
+
+    def raw(self, rows: Rows) -> IntArray:
+        self._mark = self._count.journal.mark()
+        return self._count.per_row[: self._snapshot.size][rows]
+
+    def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
+        most = int(raw.max(where=feasible, initial=0))
+        score = MAX_SCORE * ((most - raw) / most) if most else np.full(len(raw), float(MAX_SCORE))
+        if self._zones:
+            has_zone = self._zone_ids >= 0
+            counted = feasible & has_zone
+            by_zone = np.bincount(self._zone_ids[counted], weights=raw[counted], minlength=self._zones)
+            if counted.any():
+                most_in_zone = by_zone.max()
+                zone_score = np.full(self._zones, float(MAX_SCORE))
+                if most_in_zone > 0:
+                    zone_score = MAX_SCORE * ((most_in_zone - by_zone) / most_in_zone)
+                mixed = score * (1.0 - _ZONE_SHARE) + _ZONE_SHARE * zone_score[self._zone_ids]
+                score = np.where(has_zone, mixed, score)
+        return score.astype(np.int64)
+
+
+def _zones_of(snapshot: Snapshot) -> tuple[IntArray, int]:
+    """A number for each host's (region, zone), -1 for neither, and how many there are."""
+    zone = snapshot.column(ZONE)
+    region = snapshot.column(REGION)
+    size = snapshot.size
+    if not region.values:
+        return zone.ids[:size], len(zone.values)
+    pairs = (region.ids[:size] + 1) * (len(zone.values) + 1) + zone.ids[:size] + 1
+    distinct, numbers = np.unique(pairs, return_inverse=True)
+    if distinct[0] == 0:
+        return numbers - 1, len(distinct) - 1
+    return numbers, len(distinct)

@@ -1,0 +1,116 @@
+"""Profiles: named schedulers that differ in which predicates hold and how priorities weigh.
+
+`objects.config.SchedulerProfile` says it in the repository; here it becomes rules. Plug-ins are rules like ours, found
+by entry points in the reconciler and handed in (see `Rules`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from objects.config import SchedulerProfile
+from objects.errors import InvalidInput
+from policies.scheduling.predicates.node import Conditions, HostName, NodeAffinity, Unschedulable
+from policies.scheduling.predicates.ports import HostPorts
+from policies.scheduling.predicates.resources import Resources
+from policies.scheduling.predicates.taints import Taints
+from policies.scheduling.priorities.node import ImageLocality, TaintToleration
+from policies.scheduling.priorities.node import NodeAffinity as NodeAffinityPriority
+from policies.scheduling.priorities.resources import BalancedAllocation, LeastRequested, MostRequested
+from policies.scheduling.priorities.selector_spread import SelectorSpread
+from policies.scheduling.rules import Predicate, Priority
+
+DEFAULT_SCHEDULER: Final = "default-scheduler"
+
+
+def built_in_predicates() -> tuple[Predicate, ...]:
+    """In the order in which they are asked: the first that fails names the reason, so the plainest come first."""
+    return (Unschedulable(), HostName(), Conditions(), Taints(), NodeAffinity(), HostPorts(), Resources())
+
+
+def built_in_priorities() -> tuple[Priority, ...]:
+    return (
+        LeastRequested(),
+        MostRequested(),
+        BalancedAllocation(),
+        SelectorSpread(),
+        ImageLocality(),
+        NodeAffinityPriority(),
+        TaintToleration(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Every rule that profiles may name: ours, and those of plug-ins."""
+
+    predicates: tuple[Predicate, ...] = field(default_factory=built_in_predicates)
+    priorities: tuple[Priority, ...] = field(default_factory=built_in_priorities)
+
+    def with_plugins(self, predicates: Iterable[Predicate], priorities: Iterable[Priority]) -> Rules:
+        """Add rules of plug-ins. Raises InvalidInput for a name that is taken: nobody replaces a rule by accident."""
+        added = Rules((*self.predicates, *predicates), (*self.priorities, *priorities))
+        for rules in (added.predicates, added.priorities):
+            names = [rule.name for rule in rules]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise InvalidInput(f"scheduling rule {', '.join(twice)} exists twice: rename the plug-in's")
+        return added
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """A scheduler's rules in force. priorities: with their weights, 0 meaning off."""
+
+    name: str
+    predicates: tuple[Predicate, ...]
+    priorities: tuple[tuple[Priority, int], ...]
+
+
+def default_profile(rules: Rules | None = None) -> Profile:
+    """Every predicate, and every priority with its own weight."""
+    return make_profile(SchedulerProfile(name=DEFAULT_SCHEDULER), rules or Rules())
+
+
+def make_profile(settings: SchedulerProfile, rules: Rules) -> Profile:
+    """Resolve the settings of one profile. Raises InvalidInput for a rule that does not exist, or a weight below 0."""
+    weights = {priority.name: priority.weight for priority in rules.priorities}
+    predicates = {predicate.name for predicate in rules.predicates}
+    for chosen in settings.priorities:
+        _require(chosen.name, weights, f"priority of profile {settings.name}")
+        if chosen.weight is not None and chosen.weight < 0:
+            raise InvalidInput(
+                f"priority {chosen.name} of profile {settings.name} has weight {chosen.weight}: 0 or more"
+            )
+        # Named without a weight: switched on.
+        weights[chosen.name] = chosen.weight if chosen.weight is not None else max(1, weights[chosen.name])
+    for name in settings.disabled_priorities:
+        _require(name, weights, f"disabled priority of profile {settings.name}")
+        weights[name] = 0
+    for name in settings.disabled_predicates:
+        _require(name, dict.fromkeys(predicates), f"disabled predicate of profile {settings.name}")
+    return Profile(
+        name=settings.name,
+        predicates=tuple(p for p in rules.predicates if p.name not in settings.disabled_predicates),
+        priorities=tuple((priority, weights[priority.name]) for priority in rules.priorities),
+    )
+
+
+def _require(name: str, known: Mapping[str, object], what: str) -> None:
+    if name not in known:
+        raise InvalidInput(f"{what} '{name}' does not exist", hint=f"one of {', '.join(sorted(known))}")
+
+
+def make_profiles(settings: Iterable[SchedulerProfile], rules: Rules | None = None) -> dict[str, Profile]:
+    """All profiles by name; `default-scheduler` always exists. Raises InvalidInput, also for a name used twice."""
+    rules = rules or Rules()
+    profiles = {DEFAULT_SCHEDULER: default_profile(rules)}
+    seen: set[str] = set()
+    for one in settings:
+        if one.name in seen:
+            raise InvalidInput(f"scheduler profile '{one.name}' exists twice")
+        seen.add(one.name)
+        profiles[one.name] = make_profile(one, rules)
+    return profiles

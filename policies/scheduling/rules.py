@@ -1,0 +1,172 @@
+"""The two kinds of rules: predicates say where a pod may run, priorities where it runs best. The plug-in interface.
+
+A rule is prepared once for a shape (all pods of one template) and then asked about rows of hosts, as slices, so that
+it answers for five thousand hosts or for one with the same few array operations. Its `scope` says what can change an
+answer.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from policies.scheduling.arrays import BoolArray, IntArray, Rows, one_row
+
+if TYPE_CHECKING:
+    from policies.scheduling.shape import PodShape
+    from policies.scheduling.snapshot import Snapshot
+
+MAX_SCORE = 100
+
+
+class Scope(enum.Enum):
+    """What an answer about a host depends on."""
+
+    STRUCTURE = "structure"
+    """The host object itself: labels, taints, conditions."""
+    HOST = "host"
+    """Also what is on that host."""
+    CLUSTER = "cluster"
+    """Also what is on other hosts: `stale` says when the answer must be asked anew for all."""
+
+
+class Event(enum.Enum):
+    """What happens to a cluster that may help a pod which fits nowhere."""
+
+    HOST_ADDED = "a host is added"
+    HOST_CHANGED = "labels, taints or state of a host change"
+    CAPACITY_ADDED = "a host gets more capacity"
+    POD_REMOVED = "a pod leaves a host"
+    POD_ADDED = "a pod arrives on a host"
+    VOLUME_CHANGED = "a volume, claim or storage class changes"
+    POD_CHANGED = "the pod itself changes"
+
+
+class Reason(NamedTuple):
+    """Why one host will not do. text: what hosts with the same reason have in common, so that they group together.
+
+    detail: what differs between them (`by other/nginx`). short: what is missing, in whole units of resource `unit`
+    (`cpu`: millicores); 0 when it is not an amount.
+    """
+
+    text: str
+    detail: str = ""
+    short: int = 0
+    unit: str = ""
+
+
+class Rejection(NamedTuple):
+    """One reason and how many hosts have it. reason: that of `example`, the host with the least missing.
+
+    differs: other hosts have another detail.
+    """
+
+    predicate: str
+    reason: Reason
+    hosts: int
+    example: str
+    differs: bool = False
+
+
+class Check(ABC):
+    """A predicate prepared for one shape."""
+
+    scope: ClassVar[Scope] = Scope.STRUCTURE
+
+    @abstractmethod
+    def allowed(self, rows: Rows) -> BoolArray:
+        """One verdict a row, for rows below the snapshot's size."""
+
+    @abstractmethod
+    def reasons(self, row: int, /) -> tuple[Reason, ...]:
+        """Why the host of a row, for which `allowed` is false, will not do: at least one."""
+
+    def stale(self) -> bool:
+        """CLUSTER only: whether verdicts may differ from the last `allowed` over all rows."""
+        return False
+
+
+class Predicate(Protocol):
+    """A rule that says where a pod may run. name: as in settings and explanations. helped_by: see `queue`."""
+
+    name: str
+    helped_by: frozenset[Event]
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
+        """None when the rule says nothing about such pods."""
+
+
+class Scorer(ABC):
+    """A priority prepared for one shape.
+
+    `raw` is asked for rows; `normalise` turns it into 0…MAX_SCORE where that needs the whole picture: which hosts are
+    feasible and what the others have. `is_relative` says whether it does; if not, `raw` is the score already.
+    """
+
+    scope: ClassVar[Scope] = Scope.STRUCTURE
+    is_relative: ClassVar[bool] = False
+
+    @abstractmethod
+    def raw(self, rows: Rows) -> IntArray:
+        """One number a row. Called for feasible and unfeasible hosts alike."""
+
+    def normalise(self, raw: IntArray, _feasible: BoolArray, /) -> IntArray:
+        """Scores of all rows; only those of feasible rows mean anything. Called when `is_relative`."""
+        return raw
+
+    def stale(self) -> bool:
+        """CLUSTER only: whether `raw` may differ from the last time."""
+        return False
+
+
+class Priority(Protocol):
+    """A rule that says where a pod runs best. weight: unless a profile says otherwise."""
+
+    name: str
+    weight: int
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
+        """None when every host gets the same score from this rule for such pods."""
+
+
+class PreparedCheck(NamedTuple):
+    predicate: Predicate
+    check: Check
+
+
+class PreparedScorer(NamedTuple):
+    priority: Priority
+    weight: int
+    scorer: Scorer
+
+
+def single(check: Check, row: int) -> bool:
+    return bool(check.allowed(one_row(row))[0])
+
+
+def group_reasons(predicate: str, found: Iterator[tuple[str, Reason]]) -> list[Rejection]:
+    """Group (host, reason) pairs: the same text counts together, with the smallest shortage among them."""
+    groups: dict[str, Rejection] = {}
+    for host, reason in found:
+        group = groups.get(reason.text)
+        if group is None:
+            groups[reason.text] = Rejection(predicate, reason, 1, host)
+            continue
+        differs = group.differs or group.reason.detail != reason.detail
+        nearest = (reason, host) if reason.short < group.reason.short else (group.reason, group.example)
+        groups[reason.text] = Rejection(predicate, nearest[0], group.hosts + 1, nearest[1], differs)
+    return list(groups.values())
+
+
+def scale_to_greatest(raw: IntArray, feasible: BoolArray, *, reverse: bool = False) -> IntArray:
+    """Kubernetes' default normalisation: the greatest raw number of a feasible host becomes 100.
+
+    raw 1 2 3 4 -> 25 50 75 100; reverse: 75 50 25 0. All zero -> all 0, reversed all 100.
+    """
+    greatest = int(raw.max(where=feasible, initial=0))
+    scaled = raw * MAX_SCORE // greatest if greatest else np.zeros_like(raw)
+    return MAX_SCORE - scaled if reverse else scaled

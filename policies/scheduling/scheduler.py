@@ -1,0 +1,121 @@
+"""Decide where pods go: one after another in queue order, each seeing what was decided before it.
+
+Keeps a table of judged hosts for each template, so that the second pod of a template costs next to nothing. Changes
+only the snapshot: bound and nominated pods are counted on their hosts at once ("assumed").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from objects.pods import Pod
+from policies.scheduling.arrays import IntArray
+from policies.scheduling.placement import Placement, Unschedulable
+from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
+from policies.scheduling.rules import Event
+from policies.scheduling.shape import PodShape
+from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.table import TIE_BITS, HostTable
+
+_MOST_TABLES: Final = 256
+"""Tables of the templates used last; each holds some arrays over the hosts (about 1 MB at 5,000 hosts)."""
+_OLD_SCHEDULER_ANNOTATION: Final = "scheduler.alpha.kubernetes.io/name"
+
+
+def scheduler_name_of(pod: Pod) -> str:
+    """The profile that a pod asks for: its field, or the annotation of Kubernetes before 1.6."""
+    return pod.spec.scheduler_name or pod.annotations.get(_OLD_SCHEDULER_ANNOTATION, "") or DEFAULT_SCHEDULER
+
+
+def queue_order(pod: Pod) -> tuple[int, float, str, str]:
+    """Sort key: higher priority first, then the older pod, then by name."""
+    created: datetime | None = pod.metadata.creation_timestamp
+    return -(pod.spec.priority or 0), created.timestamp() if created else 0.0, pod.namespace, pod.name
+
+
+class Scheduler:
+    """Schedules pods on a snapshot. seed: decides ties between hosts; the same seed gives the same decisions."""
+
+    def __init__(self, snapshot: Snapshot, profiles: Mapping[str, Profile], *, seed: int) -> None:
+        self._snapshot = snapshot
+        self._profiles = profiles
+        self._seed = seed
+        self._tables: dict[tuple[PodShape, str], HostTable] = {}
+        self._tie_of: dict[str, int] = {}
+        self._ties: IntArray = np.zeros(0, dtype=np.int64)
+        self._ties_structure = -1
+
+    def schedule(self, pods: Iterable[Pod]) -> list[Placement]:
+        """Decide for all pods, in queue order; results in that order. Bound pods are counted in the snapshot."""
+        return [self._place(pod) for pod in sorted(pods, key=queue_order)]
+
+    def _place(self, pod: Pod) -> Placement:
+        if pod.spec.scheduling_gates:
+            gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates)
+            return _waits(pod, f"waits for scheduling gates: {gates}", Event.POD_CHANGED)
+        name = scheduler_name_of(pod)
+        profile = self._profiles.get(name)
+        if profile is None:
+            known = ", ".join(sorted(self._profiles))
+            return _waits(pod, f"no scheduler is named '{name}' (known: {known})", Event.POD_CHANGED)
+        table = self.table_for(pod, profile)
+        row = table.best()
+        if row is None:
+            return Placement(pod.uid, unschedulable=self._explain_failure(table, profile))
+        self._snapshot.place(pod, table.shape, row)
+        return Placement(pod.uid, self._snapshot.node(row).name)
+
+    def table_for(self, pod: Pod, profile: Profile) -> HostTable:
+        """The judged hosts for a pod, up to date."""
+        shape = self._snapshot.shapes.shape_of(pod, node_name=pod.node_name)
+        key = (shape, profile.name)
+        table = self._tables.pop(key, None)
+        if table is None:
+            if len(self._tables) >= _MOST_TABLES:
+                del self._tables[next(iter(self._tables))]
+            table = HostTable(shape, self._snapshot, profile, self._current_ties())
+        elif table.structure != self._snapshot.structure:
+            table.rebuild(self._current_ties())
+        else:
+            table.refresh()
+        self._tables[key] = table
+        return table
+
+    def _current_ties(self) -> IntArray:
+        """A hash for each row, of the host's name and the seed: independent of the order in which hosts arrived."""
+        snapshot = self._snapshot
+        if self._ties_structure != snapshot.structure:
+            self._ties_structure = snapshot.structure
+            self._ties = np.zeros(snapshot.size, dtype=np.int64)
+            for name, row in snapshot.row_of.items():
+                self._ties[row] = self._tie(name)
+        return self._ties
+
+    def _tie(self, host: str) -> int:
+        tie = self._tie_of.get(host)
+        if tie is None:
+            digest = hashlib.blake2b(f"{self._seed}\0{host}".encode(), digest_size=8).digest()
+            tie = self._tie_of[host] = int.from_bytes(digest, "big") >> (64 - TIE_BITS)
+        return tie
+
+    def _explain_failure(self, table: HostTable, profile: Profile) -> Unschedulable:
+        rejections = tuple(table.rejections())
+        failed = {rejection.predicate for rejection in rejections}
+        helped_by = frozenset(
+            event for predicate in profile.predicates if predicate.name in failed for event in predicate.helped_by
+        )
+        return Unschedulable(self._snapshot.host_count, rejections, helped_by | {Event.HOST_ADDED, Event.POD_CHANGED})
+
+
+def _waits(pod: Pod, note: str, event: Event) -> Placement:
+    return Placement(pod.uid, unschedulable=Unschedulable(0, helped_by=frozenset((event,)), note=note))
+
+
+def schedule(pods: Iterable[Pod], snapshot: Snapshot, profiles: Mapping[str, Profile], *, seed: int) -> list[Placement]:
+    """Decide once for all pods (see `Scheduler`, which keeps its tables from call to call and is faster)."""
+    return Scheduler(snapshot, profiles, seed=seed).schedule(pods)

@@ -1,0 +1,233 @@
+"""What of a pod matters to the scheduler, parsed once for all pods that are alike.
+
+Pods of one template have one `PodShape`: everything that is computed for it serves them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from objects.meta import LabelSelectorRequirement, ObjectKey, controller_of
+from objects.pods import (
+    Pod,
+    PodAffinityTerm,
+    PodSpec,
+    PreferredSchedulingTerm,
+    TopologySpreadConstraint,
+    WeightedPodAffinityTerm,
+)
+from policies.scheduling.matching import PodMatcher, Requirements, hashable_selector
+from policies.scheduling.requests import ASSUMED_REQUESTS, CPU, MEMORY, PODS, is_best_effort, pod_requests
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class HostPort(NamedTuple):
+    """A port of the host that a pod takes. ip '' and 0.0.0.0 mean every address."""
+
+    ip: str
+    protocol: str
+    port: int
+
+    def collides(self, other: HostPort) -> bool:
+        if (self.protocol, self.port) != (other.protocol, other.port):
+            return False
+        return self.ip == other.ip or ANY_ADDRESS in (self.ip, other.ip)
+
+
+ANY_ADDRESS = "0.0.0.0"
+
+
+class AffinityTerm(NamedTuple):
+    """Beside (or away from) the pods of `matcher`, where hosts with one value of `topology_key` count as one place."""
+
+    topology_key: str
+    matcher: PodMatcher
+
+
+class WeightedTerm(NamedTuple):
+    """A wish: weight is negative for anti-affinity."""
+
+    weight: int
+    term: AffinityTerm
+
+
+class SpreadConstraint(NamedTuple):
+    """A topology spread constraint with its defaults. min_domains: 1 when unsaid. is_hard: DoNotSchedule."""
+
+    max_skew: int
+    topology_key: str
+    is_hard: bool
+    matcher: PodMatcher
+    min_domains: int
+    honours_affinity: bool
+    honours_taints: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PodShape:
+    """Compared by identity: equal pods get the same shape from `ShapeBook`.
+
+    requests: effective, see `requests.pod_requests`, with `pods: 1`. assumed_cpu/assumed_memory: the same with
+    Kubernetes' assumptions for what is unsaid, for scores. node_name: only a host of that name will do; '' any.
+    owner: the controlling object, None for a bare pod.
+    """
+
+    namespace: str
+    labels: dict[str, str]
+    spec: PodSpec
+    node_name: str
+    owner: ObjectKey | None
+    priority: int
+    requests: dict[str, int]
+    assumed_cpu: int
+    assumed_memory: int
+    is_best_effort: bool
+    ports: tuple[HostPort, ...]
+    preferred_nodes: tuple[PreferredSchedulingTerm, ...]
+    required_affinity: tuple[AffinityTerm, ...]
+    required_anti_affinity: tuple[AffinityTerm, ...]
+    preferred_affinity: tuple[WeightedTerm, ...]
+    spread: tuple[SpreadConstraint, ...]
+
+    @property
+    def hard_spread(self) -> tuple[SpreadConstraint, ...]:
+        return tuple(constraint for constraint in self.spread if constraint.is_hard)
+
+    @property
+    def soft_spread(self) -> tuple[SpreadConstraint, ...]:
+        return tuple(constraint for constraint in self.spread if not constraint.is_hard)
+
+
+def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
+    """Parse a pod. node_name: see PodShape; not taken from the pod, whose binding is not part of its shape."""
+    spec = pod.spec
+    requests = pod_requests(spec)
+    requests[PODS] = 1
+    assumed = pod_requests(spec, assumed=ASSUMED_REQUESTS)
+    pod_level = {**spec.resources.requests, **spec.resources.limits} if spec.resources else {}
+    owner = controller_of(pod)
+    affinity = spec.affinity
+    node_affinity = affinity.node_affinity if affinity else None
+    together = affinity.pod_affinity if affinity else None
+    apart = affinity.pod_anti_affinity if affinity else None
+    wishes = [
+        *((1, w) for w in (together.preferred_during_scheduling_ignored_during_execution if together else ())),
+        *((-1, w) for w in (apart.preferred_during_scheduling_ignored_during_execution if apart else ())),
+    ]
+    return PodShape(
+        namespace=pod.namespace,
+        labels=pod.labels,
+        spec=spec,
+        node_name=node_name,
+        owner=ObjectKey(owner.kind, pod.namespace, owner.name) if owner else None,
+        priority=spec.priority or 0,
+        requests=requests,
+        assumed_cpu=assumed.get(CPU, 0),
+        assumed_memory=assumed.get(MEMORY, 0),
+        is_best_effort=is_best_effort((*spec.containers, *spec.init_containers), pod_level),
+        ports=_host_ports(spec),
+        preferred_nodes=node_affinity.preferred_during_scheduling_ignored_during_execution if node_affinity else (),
+        required_affinity=_terms(together.required_during_scheduling_ignored_during_execution if together else (), pod),
+        required_anti_affinity=_terms(apart.required_during_scheduling_ignored_during_execution if apart else (), pod),
+        preferred_affinity=tuple(_weighted(sign, wish, pod) for sign, wish in wishes),
+        spread=tuple(_constraint(constraint, pod) for constraint in spec.topology_spread_constraints),
+    )
+
+
+def _host_ports(spec: PodSpec) -> tuple[HostPort, ...]:
+    """Host ports of the running containers and sidecars; plain init containers give theirs back before those start."""
+    holders = (*spec.containers, *(c for c in spec.init_containers if c.is_sidecar))
+    return tuple(
+        HostPort(port.host_ip or ANY_ADDRESS, port.protocol or "TCP", port.host_port)
+        for container in holders
+        for port in container.ports
+        if port.host_port > 0
+    )
+
+
+def _terms(terms: tuple[PodAffinityTerm, ...], pod: Pod) -> tuple[AffinityTerm, ...]:
+    return tuple(_term(term, pod) for term in terms)
+
+
+def _weighted(sign: int, wish: WeightedPodAffinityTerm, pod: Pod) -> WeightedTerm:
+    return WeightedTerm(sign * wish.weight, _term(wish.pod_affinity_term, pod))
+
+
+def _term(term: PodAffinityTerm, pod: Pod) -> AffinityTerm:
+    namespaces = frozenset(term.namespaces)
+    if not namespaces and term.namespace_selector is None:
+        namespaces = frozenset((pod.namespace,))
+    selector = _with_label_keys(hashable_selector(term.label_selector), pod, term.match_label_keys, "In")
+    selector = _with_label_keys(selector, pod, term.mismatch_label_keys, "NotIn")
+    return AffinityTerm(term.topology_key, PodMatcher(namespaces, hashable_selector(term.namespace_selector), selector))
+
+
+def _with_label_keys(
+    selector: Requirements | None, pod: Pod, keys: tuple[str, ...], operator: str
+) -> Requirements | None:
+    """Add "same value as the pod's own label" (or another one) for each key that the pod has."""
+    if selector is None:
+        return None
+    own = (
+        LabelSelectorRequirement(key=key, operator=operator, values=(pod.labels[key],))
+        for key in keys
+        if key in pod.labels
+    )
+    return (*selector, *own)
+
+
+def _constraint(constraint: TopologySpreadConstraint, pod: Pod) -> SpreadConstraint:
+    selector = hashable_selector(constraint.label_selector)
+    return SpreadConstraint(
+        max_skew=constraint.max_skew,
+        topology_key=constraint.topology_key,
+        is_hard=constraint.when_unsatisfiable == "DoNotSchedule",
+        matcher=PodMatcher(
+            frozenset((pod.namespace,)), None, _with_label_keys(selector, pod, constraint.match_label_keys, "In")
+        ),
+        min_domains=constraint.min_domains or 1,
+        honours_affinity=constraint.node_affinity_policy != "Ignore",
+        honours_taints=constraint.node_taints_policy == "Honor",
+    )
+
+
+class ShapeBook:
+    """Gives equal pods the same shape. Holds the most recently made ones, at most `limit`."""
+
+    def __init__(self, limit: int = 4096) -> None:
+        self._shapes: dict[bytes, PodShape] = {}
+        self._limit = limit
+
+    def shape_of(self, pod: Pod, *, node_name: str = "") -> PodShape:
+        spec = pod.spec
+        owner = controller_of(pod)
+        key = _ENCODER.encode(
+            (
+                node_name,
+                pod.namespace,
+                pod.labels,
+                (owner.kind, owner.name) if owner else None,
+                spec.containers,
+                spec.init_containers,
+                spec.overhead,
+                spec.resources,
+                spec.volumes,
+                spec.node_selector,
+                spec.affinity,
+                spec.tolerations,
+                spec.topology_spread_constraints,
+                spec.priority,
+                spec.preemption_policy,
+            )
+        )
+        shape = self._shapes.get(key)
+        if shape is None:
+            if len(self._shapes) >= self._limit:
+                # The oldest goes: who still holds it keeps it, a later equal pod gets a new one.
+                del self._shapes[next(iter(self._shapes))]
+            shape = self._shapes[key] = parse_shape(pod, node_name=node_name)
+        return shape

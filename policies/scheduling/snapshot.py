@@ -1,0 +1,276 @@
+"""What the scheduler knows: hosts as rows of arrays, what is asked of each, and the pods on them.
+
+The only mutable thing of this package. Every change is told once (`set_node`, `add_pod`, …) and costs a few steps; a
+reader that keeps derived arrays asks `structure` (labels, taints, hosts: all anew) and `journal` (rows whose pods or
+amounts changed) what it must bring up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import numpy as np
+
+from objects.core import Node
+from objects.meta import Condition, LabelSelector, ObjectKey, ResourceList
+from objects.pods import Pod
+from policies.scheduling.arrays import BoolArray, IntArray, Journal, grown
+from policies.scheduling.columns import LabelColumn, TaintSets
+from policies.scheduling.images import ImageIndex
+from policies.scheduling.occupants import HostUse, Occupant
+from policies.scheduling.pod_index import PodIndex
+from policies.scheduling.requests import BASE_RESOURCES, whole_resources
+from policies.scheduling.shape import HostPort, PodShape, ShapeBook
+from policies.scheduling.workloads import WorkloadIndex
+
+_FIRST_CAPACITY: Final = 64
+
+
+class Snapshot:
+    """See the module. Rows of arrays are hosts, `row_of` finds them by name; only rows below `size` mean anything.
+
+    allocatable, requested: by resource (see `resource_index`) and row. assumed: CPU and memory for scores, unsaid
+    requests included. alive: false in rows that no host uses now. cordoned: `spec.unschedulable`.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.capacity = _FIRST_CAPACITY
+        self.structure = 0
+        """Moves when hosts come or go, or their labels, taints or conditions change."""
+        self.journal = Journal()
+        self.shapes = ShapeBook()
+        self.row_of: dict[str, int] = {}
+        self.resource_index = {name: index for index, name in enumerate(BASE_RESOURCES)}
+        self.allocatable: IntArray = np.zeros((len(BASE_RESOURCES), self.capacity), dtype=np.int64)
+        self.requested = self.allocatable.copy()
+        self.assumed: IntArray = np.zeros((2, self.capacity), dtype=np.int64)
+        self.alive: BoolArray = np.zeros(self.capacity, dtype=np.bool_)
+        self.cordoned = self.alive.copy()
+        self.taints = TaintSets(self.capacity)
+        self.images = ImageIndex(self.capacity)
+        self.pods = PodIndex(self.capacity)
+        self.workloads = WorkloadIndex()
+        self._nodes: list[Node | None] = []
+        self._uses: list[HostUse] = []
+        self._free_rows: list[int] = []
+        self._columns: dict[str, LabelColumn] = {}
+        self._occupants: dict[str, Occupant] = {}
+        self._homeless: dict[str, dict[str, Pod]] = {}
+        self._conditions: dict[tuple[str, str], set[int]] = {}
+
+    # --- hosts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def host_count(self) -> int:
+        return len(self.row_of)
+
+    def node(self, row: int) -> Node:
+        """The host of a row that is alive."""
+        node = self._nodes[row]
+        if node is None:
+            raise KeyError(row)
+        return node
+
+    def use(self, row: int) -> HostUse:
+        """The pods and ports of a row."""
+        return self._uses[row]
+
+    def set_node(self, node: Node) -> None:
+        """Add a host or take over its new state."""
+        row = self.row_of.get(node.name)
+        old = None if row is None else self._nodes[row]
+        if row is None:
+            row = self._take_row()
+            self.row_of[node.name] = row
+            self.alive[row] = True
+        self._nodes[row] = node
+        self._write_amounts(row, node.status.allocatable)
+        self.images.set_host(row, node.status.images)
+        self.journal.append(row)
+        if old is None or _structure_of(old) != _structure_of(node):
+            self._write_structure(row, node)
+        for pod in self._homeless.pop(node.name, {}).values():
+            self.add_pod(pod)
+
+    def remove_node(self, name: str) -> None:
+        """The host is gone from the cluster; its pods are remembered until they are removed or it returns."""
+        row = self.row_of.pop(name, None)
+        if row is None:
+            return
+        pods = [occupant.pod for occupant in self._uses[row].occupants.values()]
+        for pod in pods:
+            self.remove_pod(pod.uid)
+        if pods:
+            self._homeless[name] = {pod.uid: pod for pod in pods}
+        self._nodes[row] = None
+        self._uses[row] = HostUse()
+        self.alive[row] = False
+        self.allocatable[:, row] = 0
+        self.images.set_host(row, ())
+        self.taints.put(row, ())
+        self._write_conditions(row, ())
+        for column in self._columns.values():
+            column.put(row, None)
+        self._free_rows.append(row)
+        self.structure += 1
+
+    def _take_row(self) -> int:
+        if self._free_rows:
+            return self._free_rows.pop()
+        if self.size == self.capacity:
+            self._grow()
+        self._nodes.append(None)
+        self._uses.append(HostUse())
+        self.size += 1
+        return self.size - 1
+
+    def _grow(self) -> None:
+        self.capacity *= 2
+        self.allocatable = grown(self.allocatable, self.capacity)
+        self.requested = grown(self.requested, self.capacity)
+        self.assumed = grown(self.assumed, self.capacity)
+        self.alive = grown(self.alive, self.capacity)
+        self.cordoned = grown(self.cordoned, self.capacity)
+        self.taints.grow(self.capacity)
+        self.images.grow(self.capacity)
+        self.pods.grow(self.capacity)
+        for column in self._columns.values():
+            column.grow(self.capacity)
+
+    def _write_amounts(self, row: int, allocatable: ResourceList) -> None:
+        amounts = whole_resources(allocatable)
+        self.allocatable[:, row] = 0
+        for name, amount in amounts.items():
+            self.allocatable[self.resource(name), row] = amount
+
+    def _write_structure(self, row: int, node: Node) -> None:
+        self.cordoned[row] = node.spec.unschedulable
+        self.taints.put(row, node.spec.taints)
+        self._write_conditions(row, node.status.conditions)
+        for key, column in self._columns.items():
+            column.put(row, node.labels.get(key))
+        self.structure += 1
+
+    def _write_conditions(self, row: int, conditions: Iterable[Condition]) -> None:
+        for rows in self._conditions.values():
+            rows.discard(row)
+        for condition in conditions:
+            self._conditions.setdefault((condition.type, condition.status), set()).add(row)
+
+    def rows_with_condition(self, kind: str, status: str) -> Iterable[int]:
+        """Hosts whose condition `kind` is `status`."""
+        return self._conditions.get((kind, status), ())
+
+    def resource(self, name: str) -> int:
+        """The index of a resource in `allocatable` and `requested`; a new name gets a new line."""
+        index = self.resource_index.get(name)
+        if index is None:
+            index = self.resource_index[name] = len(self.resource_index)
+            line = np.zeros((1, self.capacity), dtype=np.int64)
+            self.allocatable = np.concatenate((self.allocatable, line))
+            self.requested = np.concatenate((self.requested, line))
+        return index
+
+    def column(self, key: str) -> LabelColumn:
+        """A label key as a column, kept up to date from now on."""
+        column = self._columns.get(key)
+        if column is None:
+            column = self._columns[key] = LabelColumn(key, self.capacity)
+            for row, node in enumerate(self._nodes):
+                if node is not None:
+                    column.put(row, node.labels.get(key))
+        return column
+
+    # --- pods -----------------------------------------------------------------------------------------------------
+
+    def add_pod(self, pod: Pod) -> None:
+        """Count a bound pod on its host. Finished pods use nothing; a host that is not known yet is waited for.
+
+        Raises ValueError for a pod without a host.
+        """
+        if not pod.node_name:
+            raise ValueError(f"pod {pod.key} is not bound")
+        self.remove_pod(pod.uid)
+        if pod.is_finished:
+            return
+        row = self.row_of.get(pod.node_name)
+        if row is None:
+            self._homeless.setdefault(pod.node_name, {})[pod.uid] = pod
+        else:
+            self.place(pod, self.shapes.shape_of(pod), row)
+
+    def place(self, pod: Pod, shape: PodShape, row: int, *, is_nominated: bool = False) -> None:
+        """Count a pod on a row (see `add_pod`): the scheduler assumes its own decisions this way.
+
+        is_nominated: the pod waits for its victims to leave; it holds amounts and ports, but is not there yet.
+        """
+        occupant = Occupant(pod, shape, row, is_nominated)
+        self._occupants[pod.uid] = occupant
+        self._uses[row].enter(occupant)
+        self._change(occupant, 1)
+
+    def remove_pod(self, uid: str) -> None:
+        """The pod is gone, finished or bound elsewhere. Unknown pods are no error."""
+        occupant = self._occupants.pop(uid, None)
+        if occupant is None:
+            for pods in self._homeless.values():
+                pods.pop(uid, None)
+            return
+        self._uses[occupant.row].leave(occupant)
+        self._change(occupant, -1)
+
+    def _change(self, occupant: Occupant, sign: int) -> None:
+        shape, row = occupant.shape, occupant.row
+        for name, amount in shape.requests.items():
+            self.requested[self.resource(name), row] += sign * amount
+        self.assumed[0, row] += sign * shape.assumed_cpu
+        self.assumed[1, row] += sign * shape.assumed_memory
+        if not occupant.is_nominated:
+            self.pods.step(shape, row, sign, terminating=occupant.pod.is_terminating)
+        self.journal.append(row)
+
+    def occupant(self, uid: str) -> Occupant | None:
+        """What is known of a pod that is counted on a host."""
+        return self._occupants.get(uid)
+
+    def occupants(self) -> Iterable[Occupant]:
+        return self._occupants.values()
+
+    # --- surroundings ---------------------------------------------------------------------------------------------
+
+    def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
+        """Labels of a namespace, for `namespaceSelector`; None when it is gone."""
+        self.pods.set_namespace(name, labels)
+        self.structure += 1
+
+    def set_workload(self, key: ObjectKey, selector: LabelSelector | None) -> None:
+        """A Service, ReplicaSet, StatefulSet or ReplicationController and whom it selects; None when it is gone.
+
+        Pods of one workload spread over the hosts (SelectorSpreadPriority).
+        """
+        if self.workloads.set(key, selector):
+            self.structure += 1
+
+    def set_foreign(self, name: str, requests: ResourceList, ports: Mapping[HostPort, str]) -> None:
+        """What containers that are not ours use on a host: amounts, and ports with the container's name.
+
+        Raises KeyError for an unknown host.
+        """
+        row = self.row_of[name]
+        use = self._uses[row]
+        amounts = whole_resources(requests)
+        for resource, amount in use.foreign_amounts.items():
+            self.requested[self.resource(resource), row] -= amount
+        for resource, amount in amounts.items():
+            self.requested[self.resource(resource), row] += amount
+        self.assumed[:, row] += [amounts.get(r, 0) - use.foreign_amounts.get(r, 0) for r in BASE_RESOURCES[:2]]
+        use.set_foreign(amounts, ports)
+        self.journal.append(row)
+
+
+def _structure_of(node: Node) -> tuple[object, ...]:
+    """The part of a node that, when it changes, makes every derived array start anew."""
+    conditions = tuple((condition.type, condition.status) for condition in node.status.conditions)
+    return node.labels, node.spec.unschedulable, node.spec.taints, conditions
