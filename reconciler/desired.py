@@ -10,17 +10,16 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from objects.autoscaling import HorizontalPodAutoscaler
 
+from objects.autoscaling import HorizontalPodAutoscaler
 from objects.config import Application, Cluster, ClusterSpec
 from objects.meta import KubeObject, ObjectKey, ObjectMeta
-from objects.names import stable_uid
+from objects.names import ANNOTATION_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod
 from policies.prune import decide_prune
 from reconciler.messages import Desired
 from reconciler.store import View
 
-TEMPLATE_HASH_ANNOTATION = "berth.dev/template-hash"
 _CONTROLLER_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"})
 """Written by controllers on objects that come from Git."""
 
@@ -50,7 +49,7 @@ def stored_form(view: View, desired: KubeObject, *, now: datetime) -> KubeObject
 def uid_of(desired: KubeObject) -> str:
     """From its key; a bare Pod's also from its template, since another spec is another pod."""
     if isinstance(desired, Pod):
-        return stable_uid(desired.key, salt=desired.annotations.get(TEMPLATE_HASH_ANNOTATION, ""))
+        return stable_uid(desired.key, salt=desired.annotations.get(ANNOTATION_TEMPLATE_HASH, ""))
     return stable_uid(desired.key)
 
 

@@ -12,13 +12,18 @@ from datetime import datetime
 
 import msgspec
 
+from objects.apps import ReplicaSet, StatefulSet
 from objects.conditions import find_condition, with_condition
-from objects.config import ClusterSpec, Host
+from objects.config import ClusterSpec, Host, SchedulingSettings
 from objects.core import Namespace, Node
-from objects.meta import Condition, ObjectKey
+from objects.meta import Condition, LabelSelector, ObjectKey
 from objects.pod_resources import qos_class
 from objects.pods import Pod, PodIP
-from policies.scheduling import Placement, Snapshot, profiles_of, schedule
+from objects.services import Service
+from policies.scheduling.placement import Placement
+from policies.scheduling.profiles import make_profiles
+from policies.scheduling.scheduler import Scheduler
+from policies.scheduling.snapshot import Snapshot
 from reconciler.addresses import choose_address
 from reconciler.controllers.base import Change, Delete, Occurrence, Put
 from reconciler.host_status import HostStatus
@@ -32,6 +37,8 @@ class SchedulingLoop:
 
     def __init__(self) -> None:
         self.snapshot = Snapshot()
+        self._settings = SchedulingSettings()
+        self._scheduler = self._make_scheduler(self._settings)
         self._pending: set[ObjectKey] = set()
         self._unaddressed: set[ObjectKey] = set()
         self._may_help = False
@@ -54,6 +61,11 @@ class SchedulingLoop:
                 self._may_help = True
             case HostStatus():
                 self._may_help = True
+            case Service() as service:
+                selector = LabelSelector(match_labels=service.spec.selector) if service.spec.selector else None
+                self.snapshot.set_workload(service.key, None if new is None else selector)
+            case ReplicaSet() | StatefulSet() as workload:
+                self.snapshot.set_workload(workload.key, None if new is None else workload.spec.selector)
 
     def _observe_pod(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old
@@ -82,28 +94,32 @@ class SchedulingLoop:
             return
         self._may_help = False
         pods = [pod for key in sorted(self._pending) if isinstance(pod := view.find(key), Pod)]
-        placements = schedule(pods, self.snapshot, profiles_of(settings.scheduling), seed=settings.scheduling.seed)
+        if settings.scheduling != self._settings:
+            self._settings = settings.scheduling
+            self._scheduler = self._make_scheduler(self._settings)
         by_uid = {pod.uid: pod for pod in pods}
-        for placement in placements:
+        for placement in self._scheduler.schedule(pods):
             yield from self._carry_out(view, by_uid[placement.uid], placement, now)
+
+    def _make_scheduler(self, settings: SchedulingSettings) -> Scheduler:
+        return Scheduler(self.snapshot, make_profiles(settings.profiles), seed=settings.seed)
 
     def _carry_out(self, view: View, pod: Pod, placement: Placement, now: datetime) -> Iterator[Decision]:
         if placement.node is not None:
             yield from self._bind(view, pod, placement.node, now)
             return
-        for victim in placement.victims:
-            found = Occurrence(
-                victim.key, "Normal", "Preempted", f"Preempted by pod {pod.key} on {placement.nominated_node}"
-            )
-            yield Delete(victim.key, victim.uid), found
-        reason = placement.unschedulable
-        if reason is None:
-            return
-        waiting = _with_scheduled(pod, "False", reason.reason, reason.message, now)
-        nominated = msgspec.structs.replace(waiting.status, nominated_node_name=placement.nominated_node or "")
+        for uid in placement.victims:
+            victim = self.snapshot.occupant(uid)
+            if victim is not None:
+                message = f"Preempted by pod {pod.key} on {placement.nominated_node}"
+                yield Delete(victim.pod.key, uid), Occurrence(victim.pod.key, "Normal", "Preempted", message)
+        message = placement.unschedulable.message if placement.unschedulable else ""
+        reason = "SchedulingGated" if pod.spec.scheduling_gates else "Unschedulable"
+        waiting = _with_scheduled(pod, "False", reason, message, now)
+        nominated = msgspec.structs.replace(waiting.status, nominated_node_name=placement.nominated_node)
         yield (
             Put(msgspec.structs.replace(waiting, status=nominated)),
-            Occurrence(pod.key, "Warning", "FailedScheduling", reason.message),
+            Occurrence(pod.key, "Warning", "FailedScheduling", message),
         )
 
     def _bind(self, view: View, pod: Pod, node: str, now: datetime) -> Iterator[Decision]:
