@@ -56,7 +56,8 @@ class ObservedContainer(ObservedStruct):
     the last start by the API. address: on the pod network, else ''. restart_policy: `no always unless-stopped
     on-failure`. cpu_shares, cpu_quota_micros, memory_bytes: as `docker inspect` shows them now, 0 when unlimited.
     host_ports: (protocol, host ip, port) that it publishes. has_no_network: it runs but hangs on no network (somebody
-    disconnected it). labels: all of them; ours begin with `berth.dev/`.
+    disconnected it). stop_signal: what its process wants to be ended with (`SIGQUIT`), '' for SIGTERM. labels: all of
+    them; ours begin with `berth.dev/`.
     """
 
     id: str
@@ -79,6 +80,7 @@ class ObservedContainer(ObservedStruct):
     cpu_shares: int = 0
     cpu_quota_micros: int = 0
     memory_bytes: int = 0
+    stop_signal: str = ""
     host_ports: tuple[tuple[str, str, int], ...] = ()
 
 

@@ -1,0 +1,197 @@
+"""What one container of a living pod needs next: made, started, waited for, put right, or nothing. Pure."""
+
+from __future__ import annotations
+
+from differ.actions import (
+    Action,
+    CreateContainer,
+    RemoveContainer,
+    RenameContainer,
+    ResourceSettings,
+    SignalContainer,
+    StartContainer,
+    UnpauseContainer,
+    UpdateContainer,
+)
+from differ.container_spec import (
+    ROLE_INIT,
+    ROLE_SANDBOX,
+    ROLE_SIDECAR,
+    SANDBOX_RESOURCES,
+    compose_container,
+    compose_sandbox,
+    container_name,
+    docker_restart_policy,
+    resource_settings,
+    role_of,
+)
+from differ.pulls import CREATING, image_state
+from differ.restarts import backoff_seconds, must_take_over, restart_count, restart_due, streak_base
+from differ.situation import NOTHING, PodSituation, Step
+from objects.errors import ContainerConfigError
+from objects.image_reference import canonical_image
+from objects.names import SANDBOX_CONTAINER, parse_container_name
+from objects.observed import ObservedContainer
+from objects.pods import Container, ContainerStateWaiting, Pod
+
+LOOK_AGAIN_SECONDS = 1.0
+"""For states that Docker leaves by itself; an event mostly comes first."""
+
+SANDBOX = Container(name=SANDBOX_CONTAINER)
+
+
+def plan_container(container: Container, situation: PodSituation, *, sandbox_id: str = "") -> Step:
+    """The next step of one container (SANDBOX for the pod's sandbox). sandbox_id: whose namespaces it joins.
+
+    A container that runs as it should gives NOTHING. After a failed action nothing is tried before its back-off ends.
+    """
+    found = situation.found.current.get(container.name)
+    failure = situation.memory.container(container.name).failure
+    if failure is not None and situation.host.now < failure.retry_at:
+        waiting = ContainerStateWaiting(reason=failure.reason, message=failure.message)
+        is_running = found is not None and found.state == "running"
+        return Step(waiting={} if is_running else {container.name: waiting}, wake_at=failure.retry_at)
+    if found is None:
+        return _create(container, situation, sandbox_id)
+    if found.state == "removing":
+        return _look_again(container.name, situation)
+    if found.state == "exited" and not should_restart(situation.pod, container, found.exit_code):
+        return NOTHING
+    if found.state == "dead" or _must_be_replaced(found, container, situation, sandbox_id):
+        return _create(container, situation, sandbox_id, replaced=found)
+    if found.state == "created":
+        return Step(
+            (StartContainer(pod_uid=situation.pod.uid, container=container.name, id=found.id),),
+            {container.name: CREATING},
+        )
+    if found.state == "exited":
+        return _restart(container, found, situation)
+    return _tend(container, found, situation)
+
+
+def should_restart(pod: Pod, container: Container, exit_code: int) -> bool:
+    """Whether a container that ended is started again: `restartPolicy`, with the rules for init containers."""
+    role = role_of_any(pod, container)
+    if role in (ROLE_SANDBOX, ROLE_SIDECAR):
+        return True
+    policy = pod.spec.restart_policy or "Always"
+    if role == ROLE_INIT:
+        return exit_code != 0 and policy != "Never"
+    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+
+
+def role_of_any(pod: Pod, container: Container) -> str:
+    return ROLE_SANDBOX if container.name == SANDBOX_CONTAINER else role_of(pod, container)
+
+
+def next_attempt(name: str, situation: PodSituation) -> int:
+    """The attempt that the next start of a container counts as."""
+    memory = situation.memory.container(name)
+    found = situation.found.current.get(name)
+    return max(memory.restarts, restart_count(found, memory) if found else -1) + 1
+
+
+def _create(
+    container: Container, situation: PodSituation, sandbox_id: str, *, replaced: ObservedContainer | None = None
+) -> Step:
+    """Make it, as soon as its image is there and everything it names. replaced: goes first."""
+    pod, host, name = situation.pod, situation.host, container.name
+    is_sandbox = name == SANDBOX_CONTAINER
+    image = host.assignment.pause_image if is_sandbox else container.image
+    policy = "IfNotPresent" if is_sandbox else container.image_pull_policy
+    state = image_state(
+        name,
+        image,
+        policy,
+        context=situation.context,
+        memory=situation.memory,
+        present=host.images,
+        failure=host.image_failures.get(image),
+    )
+    if state.waiting is not None:
+        return Step(waiting={name: state.waiting}, wants=(state.want,) if state.want else ())
+    attempt = next_attempt(name, situation)
+    try:
+        if is_sandbox:
+            spec = compose_sandbox(situation.context, attempt=attempt)
+        else:
+            spec = compose_container(
+                container,
+                situation.context,
+                attempt=attempt,
+                sandbox_id=sandbox_id,
+                host_memory_bytes=host.host_memory_bytes,
+            )
+    except ContainerConfigError as error:
+        return Step(waiting={name: ContainerStateWaiting(reason=error.reason, message=str(error))})
+    actions: list[Action] = []
+    if replaced is not None:
+        actions.append(RemoveContainer(pod_uid=pod.uid, container=name, id=replaced.id))
+    actions.append(CreateContainer(pod_uid=pod.uid, container=name, spec=spec))
+    return Step(tuple(actions), {name: CREATING})
+
+
+def _must_be_replaced(found: ObservedContainer, container: Container, situation: PodSituation, sandbox_id: str) -> bool:
+    """Whether no change to the container can make it right: another image, the wrong network, no network."""
+    if container.name != SANDBOX_CONTAINER and not _is_same_image(found, container.image):
+        return True
+    if sandbox_id:
+        return found.network_mode != f"container:{sandbox_id}"
+    if situation.pod.spec.host_network:
+        return found.network_mode != "host"
+    wanted = situation.pod.status.pod_ip
+    has_other_address = bool(wanted) and found.state == "running" and found.address != wanted
+    return found.has_no_network or found.network_mode != situation.host.assignment.network.name or has_other_address
+
+
+def _is_same_image(found: ObservedContainer, image: str) -> bool:
+    return found.image == image or canonical_image(found.image) == canonical_image(image)
+
+
+def _restart(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
+    pod, name = situation.pod, container.name
+    memory = situation.memory.container(name)
+    due = restart_due(found, memory)
+    if due is not None and situation.host.host_now < due:
+        seconds = backoff_seconds(restart_count(found, memory) - streak_base(found, memory))
+        message = (
+            f"back-off {seconds:.0f}s restarting failed container={name} pod={pod.name}_{pod.namespace}({pod.uid})"
+        )
+        waiting = ContainerStateWaiting(reason="CrashLoopBackOff", message=message)
+        return Step(waiting={name: waiting}, wake_at=situation.host.engine_time(due))
+    renamed = container_name(pod, name, next_attempt(name, situation))
+    return Step((StartContainer(pod_uid=pod.uid, container=name, id=found.id, rename_to=renamed),))
+
+
+def _tend(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
+    """Of a container that Docker keeps alive: settings that somebody altered, and Docker's restarts."""
+    uid, name = situation.pod.uid, container.name
+    memory = situation.memory.container(name)
+    if found.state == "paused":
+        return Step((UnpauseContainer(pod_uid=uid, container=name, id=found.id),))
+    if must_take_over(found, memory):
+        signal = SignalContainer(pod_uid=uid, container=name, id=found.id, signal="KILL", stops_restarting=True)
+        return Step((signal,), {name: ContainerStateWaiting(reason="CrashLoopBackOff")})
+    if found.state == "restarting":
+        return Step(wake_at=situation.host.after(LOOK_AGAIN_SECONDS))
+    actions: list[Action] = []
+    if parse_container_name(found.name) is None:
+        given = container_name(situation.pod, name, max(memory.restarts - found.restart_count, 0))
+        actions.append(RenameContainer(pod_uid=uid, container=name, id=found.id, name=given))
+    resources = SANDBOX_RESOURCES if name == SANDBOX_CONTAINER else resource_settings(container)
+    policy = docker_restart_policy(situation.pod, role_of_any(situation.pod, container))
+    if _settings_of(found) != resources or found.restart_policy != policy:
+        actions.append(
+            UpdateContainer(pod_uid=uid, container=name, id=found.id, restart_policy=policy, resources=resources)
+        )
+    return Step(tuple(actions))
+
+
+def _settings_of(found: ObservedContainer) -> ResourceSettings:
+    return ResourceSettings(
+        cpu_shares=found.cpu_shares, cpu_quota_micros=found.cpu_quota_micros, memory_bytes=found.memory_bytes
+    )
+
+
+def _look_again(name: str, situation: PodSituation) -> Step:
+    return Step(waiting={name: CREATING}, wake_at=situation.host.after(LOOK_AGAIN_SECONDS))

@@ -1,0 +1,170 @@
+"""What a worker remembers between two plans: back-offs, and what a host itself cannot tell. Pure.
+
+Losing it costs nothing but time: a fresh process waits anew, sends a stop signal once more, pulls once more. Everything
+that must not be lost is on the host (names, labels) or in the pod's status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import structs
+
+from differ.actions import (
+    Action,
+    CreateContainer,
+    EnsureNetwork,
+    PullImage,
+    RemoveContainer,
+    RemoveVolume,
+    SignalContainer,
+    StartContainer,
+    WriteFiles,
+)
+from differ.assignment import DifferStruct
+from objects.errors import BerthError, EngineUnavailable, HostUnreachable
+from objects.observed import ObservedContainer
+from objects.pods import ContainerStateTerminated, Pod, PodStatus
+
+RETRY_SECONDS = 1.0
+PULL_RETRY_SECONDS = 10.0
+MAX_RETRY_SECONDS = 300.0
+"""Kubernetes' cap for image pulls and crash loops; our own errors follow it."""
+
+
+class Failure(DifferStruct):
+    """The last of `count` failures in a row; nothing is tried before retry_at."""
+
+    count: int
+    retry_at: datetime
+    reason: str
+    message: str
+
+
+class ContainerMemory(DifferStruct):
+    """restarts: highest restart count seen, so that a container made anew counts on; -1: none was ever seen.
+
+    streak_base: restart count at which the present row of crashes began. taken_over_id: container whose pending
+    restart by Docker was cancelled, so that Docker's count is one too high. stop_sent_id: container that was sent its
+    stop signal. has_pulled: `imagePullPolicy: Always` is satisfied for the
+    next creation. last_termination: of an earlier run.
+    """
+
+    restarts: int = -1
+    streak_base: int = 0
+    taken_over_id: str = ""
+    stop_sent_id: str = ""
+    has_pulled: bool = False
+    failure: Failure | None = None
+    last_termination: ContainerStateTerminated | None = None
+
+
+class Settled(DifferStruct):
+    """A pod that needed nothing, and all that this depended on: equal inputs give an equal answer."""
+
+    pod: Pod
+    containers: tuple[ObservedContainer, ...]
+    surroundings: tuple[Any, ...]
+
+
+class PodMemory(DifferStruct):
+    """stopping_since: when the first stop signal was sent. status: as last planned, so that transition times stay."""
+
+    containers: Mapping[str, ContainerMemory] = {}
+    stopping_since: datetime | None = None
+    are_volumes_removed: bool = False
+    volume_failure: Failure | None = None
+    status: PodStatus | None = None
+    settled: Settled | None = None
+
+    def container(self, name: str) -> ContainerMemory:
+        return self.containers.get(name, _NO_CONTAINER)
+
+    def with_container(self, name: str, **changes: Any) -> PodMemory:
+        """A copy in which fields of one container's memory are changed."""
+        changed = structs.replace(self.container(name), **changes)
+        return structs.replace(self, containers={**self.containers, name: changed})
+
+
+class WorkerMemory(DifferStruct):
+    """Of one host. Keys: pod uid, image reference as written."""
+
+    pods: Mapping[str, PodMemory] = {}
+    images: Mapping[str, Failure] = {}
+    network_failure: Failure | None = None
+
+    def pod(self, uid: str) -> PodMemory:
+        return self.pods.get(uid, _NO_POD)
+
+    def with_pod(self, uid: str, pod: PodMemory) -> WorkerMemory:
+        return structs.replace(self, pods={**self.pods, uid: pod})
+
+    def record(self, action: Action, error: BerthError | None, now: datetime) -> WorkerMemory:
+        """The memory after an action was performed. error: None when it succeeded; now: the reconciler's clock.
+
+        To be called for *every* performed action. A host that cannot be reached is not the action's fault: no back-off.
+        """
+        if isinstance(error, HostUnreachable | EngineUnavailable):
+            return self
+        if isinstance(action, PullImage):
+            return _record_pull(self, action, error, now)
+        if isinstance(action, EnsureNetwork):
+            failure = _next_failure(self.network_failure, error, now, RETRY_SECONDS)
+            return structs.replace(self, network_failure=failure)
+        if not action.pod_uid:
+            return self
+        return self.with_pod(action.pod_uid, _record_for_pod(self.pod(action.pod_uid), action, error, now))
+
+
+_NO_CONTAINER = ContainerMemory()
+_NO_POD = PodMemory()
+
+
+def _record_pull(memory: WorkerMemory, action: PullImage, error: BerthError | None, now: datetime) -> WorkerMemory:
+    failure = _next_failure(memory.images.get(action.image), error, now, PULL_RETRY_SECONDS)
+    images = {image: kept for image, kept in memory.images.items() if image != action.image}
+    memory = structs.replace(memory, images=images if failure is None else {**images, action.image: failure})
+    if error is not None:
+        return memory
+    pods = dict(memory.pods)
+    for uid, container in action.waiting:
+        pods[uid] = pods.get(uid, _NO_POD).with_container(container, has_pulled=True)
+    return structs.replace(memory, pods=pods)
+
+
+def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, now: datetime) -> PodMemory:
+    pod = structs.replace(pod, settled=None)
+    if isinstance(action, RemoveVolume):
+        failure = _next_failure(pod.volume_failure, error, now, RETRY_SECONDS)
+        return structs.replace(pod, volume_failure=failure, are_volumes_removed=error is None)
+    container = getattr(action, "container", "")
+    if not container:
+        return pod
+    failure = _next_failure(pod.container(container).failure, error, now, RETRY_SECONDS)
+    changes: dict[str, Any] = {"failure": failure}
+    if error is None and isinstance(action, CreateContainer | StartContainer):
+        changes["taken_over_id"] = ""
+        if isinstance(action, CreateContainer):
+            changes["has_pulled"] = False
+    if error is None and isinstance(action, RemoveContainer | WriteFiles):
+        # The way to a start, not the start itself: what failed before may fail again.
+        changes["failure"] = pod.container(container).failure
+    if error is None and isinstance(action, SignalContainer):
+        if action.stops_restarting:
+            changes["taken_over_id"] = action.id
+        elif action.signal != "KILL":
+            changes["stop_sent_id"] = action.id
+            pod = structs.replace(pod, stopping_since=pod.stopping_since or now)
+    return pod.with_container(container, **changes)
+
+
+def _next_failure(
+    last: Failure | None, error: BerthError | None, now: datetime, first_seconds: float
+) -> Failure | None:
+    if error is None:
+        return None
+    count = 1 if last is None else last.count + 1
+    seconds = min(first_seconds * 2 ** min(count - 1, 20), MAX_RETRY_SECONDS)
+    return Failure(count=count, retry_at=now + timedelta(seconds=seconds), reason=error.reason, message=str(error))

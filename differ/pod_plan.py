@@ -1,0 +1,161 @@
+"""What a living pod needs next: sandbox, init containers one after another, sidecars, then all others. Pure.
+
+Order is Kubernetes': a pod whose sandbox was restarted begins anew (its containers lost their network), unless some of
+it already runs in the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from differ.actions import Action, RemoveContainer, SignalContainer
+from differ.container_plan import SANDBOX, plan_container, should_restart
+from differ.container_spec import has_sandbox
+from differ.pod_files import plan_files
+from differ.pulls import CREATING
+from differ.restarts import is_alive
+from differ.situation import PodSituation, Step, combine
+from differ.termination import plan_stop
+from objects.names import LABEL_CONTAINER
+from objects.observed import ObservedContainer
+from objects.pods import Container, ContainerStateWaiting
+
+INITIALIZING = ContainerStateWaiting(reason="PodInitializing")
+
+
+def plan_living(situation: PodSituation) -> Step:
+    """The next step of a pod that should run. A finished one keeps its containers for their logs, none of them
+    running.
+    """
+    surplus = tuple(_remove(situation, container) for container in situation.found.surplus)
+    if situation.host.network and not situation.pod.spec.host_network:
+        waiting = ContainerStateWaiting(reason="ContainerCreating", message=situation.host.network)
+        return Step(surplus, {c.name: waiting for c in situation.pod.spec.containers if not _lives(c, situation)})
+    step = _plan_sandboxed(situation) if has_sandbox(situation.pod) else _plan_alone(situation)
+    return combine((Step(surplus), step))
+
+
+def _plan_alone(situation: PodSituation) -> Step:
+    (container,) = situation.pod.spec.containers
+    return plan_files(plan_container(container, situation), situation)
+
+
+def _plan_sandboxed(situation: PodSituation) -> Step:
+    if is_over(situation):
+        return plan_stop(situation)
+    sandbox = situation.found.sandbox
+    step = plan_container(SANDBOX, situation)
+    if sandbox is None or sandbox.state != "running" or step.actions:
+        waits = {c.name: step.waiting.get(SANDBOX.name, CREATING) for c in _first_waiting(situation)}
+        return step._replace(waiting={**_initializing(situation), **waits})
+    lost = tuple(_lost_network(situation, sandbox))
+    if lost:
+        return Step(lost)
+    joined = _plan_joined(situation, sandbox)
+    return plan_files(combine((step, joined)), situation)
+
+
+def _plan_joined(situation: PodSituation, sandbox: ObservedContainer) -> Step:
+    """Containers that join a running sandbox."""
+    steps = []
+    if not _has_begun(situation, sandbox):
+        for container in situation.pod.spec.init_containers:
+            if _is_initialized(container, situation, sandbox):
+                if container.is_sidecar:
+                    steps.append(plan_container(container, situation, sandbox_id=sandbox.id))
+                continue
+            step = _plan_init(container, situation, sandbox)
+            steps.append(step._replace(waiting={**_initializing(situation), **step.waiting}))
+            return combine(steps)
+    else:
+        sidecars = (c for c in situation.pod.spec.init_containers if c.is_sidecar)
+        steps += [plan_container(c, situation, sandbox_id=sandbox.id) for c in sidecars]
+    steps += [plan_container(c, situation, sandbox_id=sandbox.id) for c in situation.pod.spec.containers]
+    return combine(steps)
+
+
+def _plan_init(container: Container, situation: PodSituation, sandbox: ObservedContainer) -> Step:
+    """The init container whose turn it is. One that ended well before the sandbox was restarted runs once more."""
+    found = situation.found.current.get(container.name)
+    is_old = found is not None and found.state == "exited" and found.exit_code == 0
+    if is_old and found is not None:
+        removed = Step((_remove(situation, found),))
+        rest = {name: c for name, c in situation.found.current.items() if name != container.name}
+        situation = situation._replace(found=situation.found._replace(current=rest))
+        return combine((removed, plan_container(container, situation, sandbox_id=sandbox.id)))
+    return plan_container(container, situation, sandbox_id=sandbox.id)
+
+
+def _has_begun(situation: PodSituation, sandbox: ObservedContainer) -> bool:
+    """Whether a main container was started in this life of the sandbox: then initialization is over for good."""
+    for container in situation.pod.spec.containers:
+        found = situation.found.current.get(container.name)
+        if found is not None and _joined_after_start(found, sandbox):
+            return True
+    return False
+
+
+def _is_initialized(container: Container, situation: PodSituation, sandbox: ObservedContainer) -> bool:
+    """Whether the next one may begin: an init container has ended well, a sidecar runs, in this life of the sandbox."""
+    found = situation.found.current.get(container.name)
+    if found is None or not _joined_after_start(found, sandbox):
+        return False
+    if container.is_sidecar:
+        return found.state == "running"
+    return found.state == "exited" and found.exit_code == 0
+
+
+def _joined_after_start(found: ObservedContainer, sandbox: ObservedContainer) -> bool:
+    if found.network_mode != f"container:{sandbox.id}" or found.started_at is None or sandbox.started_at is None:
+        return False
+    return found.started_at >= sandbox.started_at
+
+
+def _lost_network(situation: PodSituation, sandbox: ObservedContainer) -> Iterator[Action]:
+    """Stop what still runs in namespaces of an earlier life of the sandbox: it has a loopback only."""
+    for name, found in situation.found.current.items():
+        is_joined = name != SANDBOX.name and found.state in ("running", "paused") and found.started_at is not None
+        if is_joined and not _joined_after_start(found, sandbox):
+            yield SignalContainer(pod_uid=situation.pod.uid, container=name, id=found.id, signal="KILL")
+
+
+def is_over(situation: PodSituation) -> bool:
+    """Whether every container has ended for good, or an init container has failed for good."""
+    pod, current = situation.pod, situation.found.current
+    if pod.spec.restart_policy in ("", "Always"):
+        return False
+    for init in pod.spec.init_containers:
+        found = current.get(init.name)
+        is_failed = found is not None and found.state == "exited" and found.exit_code != 0
+        if is_failed and found is not None and not should_restart(pod, init, found.exit_code):
+            return True
+    return all(
+        (found := current.get(c.name)) is not None
+        and found.state == "exited"
+        and not should_restart(pod, c, found.exit_code)
+        for c in pod.spec.containers
+    )
+
+
+def _initializing(situation: PodSituation) -> dict[str, ContainerStateWaiting]:
+    """What mains and later init containers wait for while the pod initializes."""
+    every = (*situation.pod.spec.init_containers, *situation.pod.spec.containers)
+    state = INITIALIZING if situation.pod.spec.init_containers else CREATING
+    return {c.name: state for c in every if c.name not in situation.found.current}
+
+
+def _first_waiting(situation: PodSituation) -> tuple[Container, ...]:
+    """Who shows what the sandbox waits for: the first init container, or else all."""
+    spec = situation.pod.spec
+    first = spec.init_containers[:1] or spec.containers
+    return tuple(container for container in first if not _lives(container, situation))
+
+
+def _lives(container: Container, situation: PodSituation) -> bool:
+    found = situation.found.current.get(container.name)
+    return found is not None and is_alive(found)
+
+
+def _remove(situation: PodSituation, found: ObservedContainer) -> RemoveContainer:
+    name = found.labels.get(LABEL_CONTAINER, "")
+    return RemoveContainer(pod_uid=situation.pod.uid, container=name, id=found.id)

@@ -1,0 +1,177 @@
+"""The kubelet as a pure function: what each pod of a host needs next, and how it is.
+
+    assignment + observation + memory + time  ->  actions, statuses, gone, unknown, new memory, when to look again
+
+Actions of one pod are to be performed in order, pods independently of each other; after every performed action its
+outcome goes into `memory.record`. A plan holds no action for what is as it should be, so a plan for a settled host is
+empty. Foreign containers are never in a plan; pods that are found but not assigned are reported and left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from msgspec import structs
+
+from differ.actions import Action, EnsureNetwork
+from differ.assignment import DifferStruct, HostAssignment
+from differ.memory import PodMemory, Settled, WorkerMemory
+from differ.pod_containers import PodContainers, choose_current, group_by_pod, rebuild_pod
+from differ.pod_plan import plan_living
+from differ.pod_status import compose_status, terminated_state
+from differ.pod_volumes import own_volumes
+from differ.pulls import plan_pulls, present_images
+from differ.restarts import restart_count, streak_base
+from differ.situation import PodSituation, Situation, Step, earliest
+from differ.termination import plan_stop, plan_termination
+from objects.observed import HostObservation, ObservedContainer
+from objects.pods import Pod, PodStatus
+
+__all__ = ["HostPlan", "WorkerMemory", "plan_host"]
+
+
+class HostPlan(DifferStruct):
+    """actions: in order for each pod. statuses: by uid, of assigned pods. gone: terminating, and nothing is left of
+    them.
+
+    unknown: pods on the host that are not assigned. wake_at: plan again then, even if nothing happens; None: no need.
+    """
+
+    actions: tuple[Action, ...]
+    statuses: Mapping[str, PodStatus]
+    gone: tuple[str, ...]
+    unknown: tuple[Pod, ...]
+    memory: WorkerMemory
+    wake_at: datetime | None
+
+
+class _PodResult(DifferStruct):
+    step: Step
+    status: PodStatus
+    memory: PodMemory
+    is_gone: bool = False
+
+
+def plan_host(
+    assignment: HostAssignment, observation: HostObservation, memory: WorkerMemory, now: datetime
+) -> HostPlan:
+    """now: the reconciler's clock; times of containers are compared with `observation.now`. Pure."""
+    network_actions, network_problem, network_wake = _plan_network(assignment, observation, memory, now)
+    host = Situation(
+        assignment=assignment,
+        host_now=observation.now,
+        now=now,
+        host_memory_bytes=observation.facts.memory_bytes,
+        images=present_images(observation.facts),
+        image_failures=memory.images,
+        network=network_problem,
+    )
+    groups = group_by_pod(observation.containers)
+    results = {pod.uid: _plan_pod(pod, groups.get(pod.uid, ()), memory.pod(pod.uid), host) for pod in assignment.pods}
+    pulls, pull_wake = plan_pulls(
+        (want for result in results.values() for want in result.step.wants), memory.images, now
+    )
+    actions = [*network_actions, *pulls]
+    for result in results.values():
+        actions += result.step.actions
+    wake_times = (network_wake, pull_wake, *(result.step.wake_at for result in results.values()))
+    return HostPlan(
+        actions=tuple(actions),
+        statuses={uid: result.status for uid, result in results.items()},
+        gone=tuple(uid for uid, result in results.items() if result.is_gone),
+        unknown=tuple(rebuild_pod(uid, group) for uid, group in groups.items() if uid not in results),
+        memory=structs.replace(memory, pods={uid: result.memory for uid, result in results.items()}),
+        wake_at=earliest(wake_times),
+    )
+
+
+def _plan_network(
+    assignment: HostAssignment, observation: HostObservation, memory: WorkerMemory, now: datetime
+) -> tuple[tuple[Action, ...], str, datetime | None]:
+    """(actions, why pods cannot have their network yet, when to try again)."""
+    wanted, found = assignment.network, observation.pod_network
+    if found is not None and (found.name, found.subnet) == (wanted.name, wanted.subnet):
+        return (), "", None
+    if not any(not pod.spec.host_network and not pod.is_terminating for pod in assignment.pods):
+        return (), "", None
+    failure = memory.network_failure
+    if failure is None:
+        return (EnsureNetwork(network=wanted),), f"the pod network {wanted.subnet} is being made", None
+    problem = f"the pod network {wanted.subnet} cannot be made: {failure.message}"
+    if now < failure.retry_at:
+        return (), problem, failure.retry_at
+    return (EnsureNetwork(network=wanted),), problem, None
+
+
+def _plan_pod(pod: Pod, containers: tuple[ObservedContainer, ...], memory: PodMemory, host: Situation) -> _PodResult:
+    surroundings = (host.assignment.network, host.assignment.host_ip, host.network)
+    settled = memory.settled
+    if (
+        settled is not None
+        and memory.status is not None
+        and settled.pod is pod
+        and settled.containers == containers
+        and settled.surroundings == surroundings
+    ):
+        return _PodResult(step=Step(), status=memory.status, memory=memory)
+    found = choose_current(containers)
+    situation = PodSituation(pod, found, _learn(memory, found), host)
+    if pod.is_terminating:
+        result = _plan_terminating(situation)
+    else:
+        result = _plan_assigned(situation)
+    step = result.step
+    is_settled = not (step.actions or step.wants or step.waiting or step.wake_at or pod.is_terminating)
+    kept = Settled(pod=pod, containers=containers, surroundings=surroundings) if is_settled else None
+    return structs.replace(result, memory=structs.replace(result.memory, status=result.status, settled=kept))
+
+
+def _plan_terminating(situation: PodSituation) -> _PodResult:
+    step = plan_termination(situation)
+    is_gone = not situation.found.current and not step.actions and step.wake_at is None
+    is_gone = is_gone and (situation.memory.are_volumes_removed or not own_volumes(situation.pod))
+    status = compose_status(situation, step, verdict=situation.pod.status.reason)
+    return _PodResult(step=step, status=status, memory=situation.memory, is_gone=is_gone)
+
+
+def _plan_assigned(situation: PodSituation) -> _PodResult:
+    """A living pod, or one that was ended by decision: evicted, or past its deadline."""
+    pod, memory = situation.pod, situation.memory
+    verdict = pod.status.reason
+    message = memory.status.message if verdict and memory.status else ""
+    deadline = _deadline(situation)
+    step = Step() if verdict else plan_living(situation)
+    status = compose_status(situation, step, verdict=verdict, message=message)
+    if not verdict and status.phase in ("Pending", "Running") and deadline is not None:
+        if situation.host.now < deadline:
+            step = step._replace(wake_at=earliest((step.wake_at, deadline)))
+        else:
+            verdict, message = "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
+    if verdict:
+        step = plan_stop(situation)
+        status = compose_status(situation, step, verdict=verdict, message=message)
+    return _PodResult(step=step, status=status, memory=memory)
+
+
+def _deadline(situation: PodSituation) -> datetime | None:
+    seconds = situation.pod.spec.active_deadline_seconds
+    before = situation.memory.status or situation.pod.status
+    start = before.start_time or situation.host.now
+    return None if seconds is None else start + timedelta(seconds=seconds)
+
+
+def _learn(memory: PodMemory, found: PodContainers) -> PodMemory:
+    """Keep what the host will not tell any more once a container is gone or runs again."""
+    for name, container in found.current.items():
+        known = memory.container(name)
+        count = restart_count(container, known)
+        ended = known.last_termination
+        if container.state in ("exited", "restarting", "dead") and container.finished_at is not None:
+            ended = terminated_state(container)
+        base = streak_base(container, known)
+        if (count, base, ended) != (known.restarts, known.streak_base, known.last_termination):
+            memory = memory.with_container(
+                name, restarts=max(count, known.restarts), streak_base=base, last_termination=ended
+            )
+    return memory

@@ -1,0 +1,81 @@
+"""What the planning of every pod of a host shares, and what the planning of one container gives. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from differ.actions import Action
+from differ.assignment import HostAssignment
+from differ.environment import PodContext
+from differ.memory import Failure, PodMemory
+from differ.pod_containers import PodContainers
+from differ.pulls import ImageWant
+from objects.pods import ContainerStateWaiting, Pod
+
+
+class Situation(NamedTuple):
+    """now: the reconciler's clock; host_now: the host's, which times of containers are compared with.
+
+    images: canonical references that are present. network: why pods cannot have the pod network yet; '' when they can.
+    """
+
+    assignment: HostAssignment
+    host_now: datetime
+    now: datetime
+    host_memory_bytes: int
+    images: frozenset[str]
+    image_failures: Mapping[str, Failure]
+    network: str = ""
+
+    def engine_time(self, host_time: datetime) -> datetime:
+        """A time of the host's clock on the reconciler's."""
+        return self.now + (host_time - self.host_now)
+
+    def after(self, seconds: float) -> datetime:
+        return self.now + timedelta(seconds=seconds)
+
+
+class PodSituation(NamedTuple):
+    """One pod: what is wanted, what is there, what is remembered."""
+
+    pod: Pod
+    found: PodContainers
+    memory: PodMemory
+    host: Situation
+
+    @property
+    def context(self) -> PodContext:
+        return PodContext(self.pod, self.host.assignment)
+
+
+class Step(NamedTuple):
+    """What one container, or one pod, needs next.
+
+    waiting: why containers do not run, by name. wake_at: when planning again could give something else, although
+    nothing happens on the host.
+    """
+
+    actions: tuple[Action, ...] = ()
+    waiting: Mapping[str, ContainerStateWaiting] = {}
+    wants: tuple[ImageWant, ...] = ()
+    wake_at: datetime | None = None
+
+
+NOTHING = Step()
+
+
+def combine(steps: Iterable[Step]) -> Step:
+    """All of them, in order."""
+    every = tuple(steps)
+    return Step(
+        actions=tuple(action for step in every for action in step.actions),
+        waiting={name: state for step in every for name, state in step.waiting.items()},
+        wants=tuple(want for step in every for want in step.wants),
+        wake_at=earliest(step.wake_at for step in every),
+    )
+
+
+def earliest(times: Iterable[datetime | None]) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)

@@ -1,0 +1,47 @@
+"""Image references (`nginx`, `registry:5000/team/app:1.2`, `app@sha256:…`) in one canonical form.
+
+Docker lists images by familiar names (`busybox:1`), people write any of several forms: comparing texts would pull what
+is there. Rules: the `distribution/reference` grammar, with Docker Hub's `docker.io/library/` defaults.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+DEFAULT_REGISTRY = "docker.io"
+_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
+class ImageReference(NamedTuple):
+    """registry: host[:port]; repository: path without it. At least one of tag and digest is set."""
+
+    registry: str
+    repository: str
+    tag: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.repository}" + (f"@{self.digest}" if self.digest else f":{self.tag}")
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_image_reference(text: str) -> ImageReference:
+    """Resolve defaults: `nginx` is `docker.io/library/nginx:latest`. A digest makes the tag meaningless."""
+    name, _, digest = text.partition("@")
+    first, slash, rest = name.partition("/")
+    is_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    registry, repository = (first, rest) if is_registry else (DEFAULT_REGISTRY, name)
+    # A colon after the last slash is a tag; one before it was the registry's port.
+    path, colon, tag = repository.rpartition(":")
+    if not colon or "/" in tag:
+        path, tag = repository, ""
+    if registry in _HUB_ALIASES:
+        registry = DEFAULT_REGISTRY
+        path = path if "/" in path else f"library/{path}"
+    return ImageReference(registry, path, tag or ("" if digest else "latest"), digest)
+
+
+def canonical_image(text: str) -> str:
+    """`nginx:1` → `docker.io/library/nginx:1`; two texts name the same image exactly when these are equal."""
+    return str(parse_image_reference(text))
