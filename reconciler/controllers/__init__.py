@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from reconciler.controllers import deployment, replicaset
+from reconciler.controllers import deployment, finished_pods, garbage, node_lifecycle, nodes, replicaset
 from reconciler.controllers.base import Controller
 
 CONTROLLERS: tuple[Controller, ...] = (
+    nodes.CONTROLLER,
+    node_lifecycle.CONTROLLER,
     deployment.CONTROLLER,
     replicaset.CONTROLLER,
+    finished_pods.CONTROLLER,
+    garbage.CONTROLLER,
 )
 """All controllers, in the order in which the engine runs them for one change."""

@@ -28,11 +28,13 @@ class Delete(msgspec.Struct, frozen=True):
     """Ask for an object to go. A bound pod gets a deletion timestamp and leaves when its host shows it gone.
 
     grace_seconds: None means what the pod says. uid: guards against deleting a successor of the same name.
+    is_certain: its host is gone for good (removed from Git, or declared out of service), so nothing is waited for.
     """
 
     key: ObjectKey
     uid: str
     grace_seconds: int | None = None
+    is_certain: bool = False
 
 
 Change: TypeAlias = Put | Delete

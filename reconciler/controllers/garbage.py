@@ -1,0 +1,85 @@
+"""Garbage: what only existed for an owner goes with it.
+
+An object whose owners are all gone is deleted; owners are compared by uid, so a successor of the same name does not
+keep it. References to owners that are gone beside others that are not are taken off. An owner that carries
+`berth.dev/cascade: orphan` lets its dependents live on: the engine applies `orphaned_dependents` before it takes such an
+owner out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from objects.apps import ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet
+from objects.batch import CronJob, Job
+from objects.meta import KubeObject, ObjectKey, OwnerReference
+from objects.pods import Pod
+from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Outcome, Put, own_key
+from reconciler.store import View
+
+CASCADE = "berth.dev/cascade"
+"""`orphan` on an owner: when it is deleted, what it made stays."""
+
+_OWNERS: tuple[type[KubeObject], ...] = (Deployment, ReplicaSet, StatefulSet, DaemonSet, CronJob, Job)
+_DEPENDENTS: tuple[type[KubeObject], ...] = (ReplicaSet, ControllerRevision, Job, Pod)
+
+
+def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:
+    """Delete the object when all its owners are gone, else free it of those that are."""
+    obj = view.find(key)
+    if obj is None or not obj.metadata.owner_references:
+        return NOTHING
+    kept = tuple(ref for ref in obj.metadata.owner_references if _exists(view, obj.namespace, ref))
+    if not kept:
+        return NOTHING if obj.is_terminating else Outcome(changes=(Delete(obj.key, obj.uid),))
+    if len(kept) < len(obj.metadata.owner_references):
+        return Outcome(changes=(Put(_with_owners(obj, kept)),))
+    return NOTHING
+
+
+def orphaned_dependents(view: View, owner: KubeObject) -> tuple[Change, ...]:
+    """The dependents of `owner` without it, when its annotation asks for that; to be applied before it is removed."""
+    if owner.annotations.get(CASCADE) != "orphan":
+        return ()
+    return tuple(
+        Put(_with_owners(obj, tuple(ref for ref in obj.metadata.owner_references if ref.uid != owner.uid)))
+        for obj in _dependents(view, owner)
+    )
+
+
+def _dependents(view: View, owner: KubeObject) -> Iterator[KubeObject]:
+    for kind in _DEPENDENTS:
+        yield from view.owned(kind, owner.uid)
+
+
+def _exists(view: View, namespace: str, ref: OwnerReference) -> bool:
+    places = (ObjectKey(ref.kind, namespace, ref.name), ObjectKey(ref.kind, "", ref.name))
+    return any((owner := view.find(place)) is not None and owner.uid == ref.uid for place in places)
+
+
+def _with_owners(obj: KubeObject, owners: tuple[OwnerReference, ...]) -> KubeObject:
+    return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, owner_references=owners))
+
+
+def _keys_of_dependents(view: View, owner: KubeObject) -> tuple[ObjectKey, ...]:
+    """Only an owner that is gone (or is another one now) makes its dependents dirty."""
+    present = view.find(owner.key)
+    if present is not None and present.uid == owner.uid:
+        return ()
+    return tuple(obj.key for obj in _dependents(view, owner))
+
+
+def _keys_of_both(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
+    return (*own_key(view, obj), *_keys_of_dependents(view, obj))
+
+
+CONTROLLER = Controller(
+    name="garbage-collector",
+    watches={
+        **{kind.KIND: own_key for kind in _DEPENDENTS},
+        **{kind.KIND: _keys_of_both if kind in _DEPENDENTS else _keys_of_dependents for kind in _OWNERS},
+    },
+    reconcile=reconcile,
+)

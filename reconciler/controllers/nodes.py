@@ -1,0 +1,205 @@
+"""Node: a `Host` as Kubernetes shows it, from what Git says of it and what was last seen of it.
+
+The Node holds no figure that moves by itself: an idle host's Node never changes. A host that does not answer keeps what
+was last known of it and is `Unknown`; one whose engine does not answer while SSH does is not ready. Taints follow the
+conditions; what they do to pods is the work of the scheduler and of `node_lifecycle`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from objects.conditions import Conditions, find_condition, is_true, with_condition
+from objects.config import EvictionThresholds, Host, HostSpec
+from objects.core import ContainerImage, Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo
+from objects.errors import EngineUnavailable
+from objects.intstr import parse_percent
+from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta, QuantityLike, ResourceList
+from objects.names import stable_uid
+from objects.observed import HostFacts
+from objects.quantity import subtract_resources, value
+from reconciler.controllers.base import NOTHING, Context, Controller, Delete, Outcome, Put
+from reconciler.controllers.node_taints import taints_of
+from reconciler.host_status import HostStatus
+from reconciler.store import View
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+"""Docker reports the kernel's names, manifests select by Go's."""
+_MAX_IMAGES = 50
+"""As many as a kubelet reports; the scheduler's image locality looks at large images only, and the list is by size."""
+_RELIEF = 1.1
+"""Pressure ends at 110 % of the threshold at which it began: what eviction frees must not invite the next pod."""
+
+
+def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
+    """The Node of a Host; no Host, no Node."""
+    host = view.get(Host, "", key.name)
+    node = view.get(Node, "", key.name)
+    if host is None:
+        return NOTHING if node is None else Outcome(changes=(Delete(node.key, node.uid),))
+    seen = view.get(HostStatus, "", key.name) or HostStatus(metadata=ObjectMeta(name=key.name))
+    return Outcome(changes=(Put(node_of(host, seen, node, context)),))
+
+
+def node_of(host: Host, seen: HostStatus, before: Node | None, context: Context) -> Node:
+    """The Node that `host` and what was seen of it amount to. before: gives transition times and hysteresis."""
+    conditions = _conditions(host, seen, before.status.conditions if before is not None else (), context)
+    facts = seen.facts or HostFacts()
+    architecture = _ARCHITECTURES.get(facts.architecture, facts.architecture)
+    metadata = ObjectMeta(
+        name=host.name,
+        uid=stable_uid(ObjectKey(Node.KIND, "", host.name)),
+        labels=_labels(host, architecture),
+        annotations=before.annotations if before is not None else {},
+        creation_timestamp=host.metadata.creation_timestamp,
+    )
+    capacity = _capacity(host.spec, facts) if seen.facts is not None else {}
+    spec = NodeSpec(
+        unschedulable=host.spec.unschedulable,
+        taints=taints_of(host.spec, conditions, before.spec.taints if before is not None else (), now=context.now),
+        pod_cidr=seen.pod_subnet,
+        pod_cidrs=(seen.pod_subnet,) if seen.pod_subnet else (),
+    )
+    status = NodeStatus(
+        capacity=capacity,
+        allocatable=allocatable(capacity, host.spec.reserved),
+        conditions=conditions,
+        addresses=(_address(host.spec.address), NodeAddress(type="Hostname", address=host.name)),
+        node_info=_system_info(facts, architecture) if seen.facts is not None else None,
+        images=_images(facts),
+    )
+    return Node(metadata=metadata, spec=spec, status=status)
+
+
+def allocatable(capacity: ResourceList, reserved: ResourceList) -> ResourceList:
+    """What pods may use: capacity without what is reserved, never below nothing."""
+    left = subtract_resources(capacity, {name: reserved[name] for name in reserved if name in capacity})
+    return {name: amount if value(amount) > 0 else "0" for name, amount in left.items()}
+
+
+def _labels(host: Host, architecture: str) -> dict[str, str]:
+    labels = {"kubernetes.io/hostname": host.name, "kubernetes.io/os": "linux"}
+    if architecture:
+        labels["kubernetes.io/arch"] = architecture
+    return {**labels, **host.labels}
+
+
+def _capacity(spec: HostSpec, facts: HostFacts) -> ResourceList:
+    """What was measured, with what the Host says instead or in addition (extended resources)."""
+    return {
+        "cpu": str(facts.cpus),
+        "memory": f"{facts.memory_bytes // 1024}Ki",
+        "ephemeral-storage": f"{facts.disk_bytes // 1024}Ki",
+        "pods": str(spec.max_pods),
+        **spec.capacity,
+    }
+
+
+def _address(address: str) -> NodeAddress:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return NodeAddress(type="InternalDNS", address=address)
+    return NodeAddress(type="InternalIP", address=address)
+
+
+def _system_info(facts: HostFacts, architecture: str) -> NodeSystemInfo:
+    return NodeSystemInfo(
+        boot_id=facts.boot_id,
+        kernel_version=facts.kernel_version,
+        os_image=facts.operating_system,
+        container_runtime_version=f"docker://{facts.engine_version}",
+        kubelet_version="berth",
+        operating_system="linux",
+        architecture=architecture,
+    )
+
+
+def _images(facts: HostFacts) -> tuple[ContainerImage, ...]:
+    named = sorted((image for image in facts.images if image.names), key=lambda image: (-image.size_bytes, image.names))
+    return tuple(ContainerImage(names=image.names, size_bytes=image.size_bytes) for image in named[:_MAX_IMAGES])
+
+
+# --- conditions ---------------------------------------------------------------------------------------------------
+
+
+def _conditions(host: Host, seen: HostStatus, before: Conditions, context: Context) -> Conditions:
+    """Ready and the pressures; `Unknown` for a host that does not answer."""
+    conditions = before
+    if seen.facts is None:
+        message = seen.message or "The host was not reached yet."
+        wanted = [_claim("Ready", "Unknown", seen.reason or "NotReachedYet", message)]
+    elif not seen.reachable:
+        is_engine = seen.reason == EngineUnavailable.reason
+        kinds = ("MemoryPressure", "DiskPressure", "PIDPressure")
+        wanted = [_claim(kind, "Unknown", "HostUnknown", "The host does not answer.") for kind in kinds]
+        reason = seen.reason or "HostUnreachable"
+        wanted.append(_claim("Ready", "False" if is_engine else "Unknown", reason, seen.message))
+    else:
+        wanted = [
+            *_pressures(seen.facts, host.spec.eviction, before),
+            _claim("Ready", "True", "EngineReady", "Docker Engine answers."),
+        ]
+    for condition in wanted:
+        conditions = with_condition(conditions, condition, now=context.now)
+    return conditions
+
+
+def _claim(kind: str, status: str, reason: str, message: str) -> Condition:
+    return Condition(type=kind, status=status, reason=reason, message=message)
+
+
+def _pressures(facts: HostFacts, limits: EvictionThresholds, before: Conditions) -> list[Condition]:
+    memory = _is_short(
+        facts.memory_available_bytes,
+        threshold_bytes(limits.memory_available, capacity=facts.memory_bytes),
+        was_short=is_true(before, "MemoryPressure"),
+    )
+    disk = _is_short(
+        facts.disk_free_bytes,
+        threshold_bytes(limits.disk_available, capacity=facts.disk_bytes),
+        was_short=is_true(before, "DiskPressure"),
+    )
+    return [
+        _pressure("MemoryPressure", "Memory", "available memory", memory),
+        _pressure("DiskPressure", "Disk", "free disk space", disk),
+        _claim("PIDPressure", "False", "HasSufficientPID", "The host has sufficient PIDs."),
+    ]
+
+
+def _pressure(kind: str, resource: str, figure: str, is_short: bool) -> Condition:
+    if is_short:
+        return _claim(kind, "True", f"HasInsufficient{resource}", f"The host is short of {figure}.")
+    enough = f"HasSufficient{resource}" if resource == "Memory" else f"HasNo{resource}Pressure"
+    return _claim(kind, "False", enough, f"The host has sufficient {figure}.")
+
+
+def threshold_bytes(threshold: QuantityLike, *, capacity: int) -> int:
+    """A threshold of `Host.spec.eviction` in bytes: a quantity, or a percentage of the capacity.
+
+    threshold  capacity -> bytes
+        "10%"      1000      100
+        "100Mi"       -  104857600
+    """
+    if isinstance(threshold, str) and threshold.endswith("%"):
+        return parse_percent(threshold) * capacity // 100
+    return value(threshold)
+
+
+def _is_short(free: int, threshold: int, *, was_short: bool) -> bool:
+    return free < (threshold * _RELIEF if was_short else threshold)
+
+
+def _keys(_view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
+    return (ObjectKey(Host.KIND, "", obj.name),)
+
+
+def is_node_ready(node: Node) -> bool:
+    """Whether the node's host answers and its engine works."""
+    ready = find_condition(node.status.conditions, "Ready")
+    return ready is not None and ready.status == "True"
+
+
+CONTROLLER = Controller(
+    name="node-controller", watches={Host.KIND: _keys, HostStatus.KIND: _keys, Node.KIND: _keys}, reconcile=reconcile
+)
