@@ -109,7 +109,8 @@ CONTAINER = ("spec", "template", "spec", "containers", 0)
         pytest.param(
             (*CONTAINER, "resources", "requests", "cpu"),
             ["1"],
-            "spec.template.spec.containers[0].resources.requests.cpu: must be a quantity such as 500m or 1Gi, not a list",
+            "spec.template.spec.containers[0].resources.requests.cpu: must be a quantity such as 500m or 1Gi,"
+            " not a list",
             id="quantity",
         ),
         pytest.param(
