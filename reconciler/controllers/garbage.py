@@ -2,8 +2,8 @@
 
 An object whose owners are all gone is deleted; owners are compared by uid, so a successor of the same name does not
 keep it. References to owners that are gone beside others that are not are taken off. An owner that carries
-`berth.dev/cascade: orphan` lets its dependents live on: the engine applies `orphaned_dependents` before it takes such an
-owner out.
+`berth.dev/cascade: orphan` lets its dependents live on: the engine applies `orphaned_dependents` before it takes such
+an owner out.
 """
 
 from __future__ import annotations
