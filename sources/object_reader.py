@@ -63,4 +63,5 @@ class ObjectReader:
             _, kind, _, content = self._repo.git.get_object_data(sha)
         except (ValueError, GitError, ODBError, OSError) as error:
             raise CacheBroken(f"object {sha[:10]} cannot be read from the local clone") from error
-        return kind, content
+        # Typed as text by GitPython, and bytes at run time.
+        return kind.decode() if isinstance(kind, bytes) else kind, content

@@ -219,6 +219,14 @@ class Repository:
         with self._lock:
             return self._try_rev_parse(ref)
 
+    def set_ref(self, ref: str, sha: str) -> None:
+        """Remember in the clone where a ref of the remote is now. Raises SourceError."""
+        self._update_ref([ref, _checked(sha)])
+
+    def forget_ref(self, ref: str) -> None:
+        """Remove a ref from the clone, if it is there. Raises SourceError."""
+        self._update_ref(["-d", ref])
+
     def fast_import(self, stream: bytes) -> None:
         """Write commits described as a `git fast-import` stream. Raises SourceError."""
         with self._lock:
@@ -270,6 +278,12 @@ class Repository:
                 return self._git.run(arguments, stdin=stdin, deadline_seconds=deadline_seconds, keep_open=[descriptor])
         except OSError as error:
             raise SourceError(f"the clone {self.git_dir} cannot be written: {error.strerror}") from error
+
+    def _update_ref(self, arguments: Sequence[str]) -> None:
+        with self._lock:
+            result = self._write(["update-ref", *arguments])
+            if result.code != 0:
+                raise source_error(result.stderr, self.url)
 
     def _fetch(self, refspecs: Sequence[str]) -> None:
         command = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self.url.text, *refspecs]

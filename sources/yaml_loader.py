@@ -9,19 +9,18 @@ must not change a value in place. What an unquoted word means: `sources.yaml_sca
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from yaml import YAMLError
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
@@ -43,9 +42,9 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 class Document(NamedTuple):
-    """One document of a text. index counts from 0; line (from 1): where its content begins. value: plain JSON types."""
+    """One document of a text. number: from 0; line: where its content begins, from 1. value: plain JSON types."""
 
-    index: int
+    number: int
     line: int
     value: Any
 
@@ -73,6 +72,7 @@ class _Builder:
     def __init__(self, text: str, limits: Limits) -> None:
         self._text = text
         self._limits = limits
+        self._next: Callable[[], Any]
         self._nodes = 0
         self._anchors: dict[str, tuple[Any, int]] = {}
         """Anchor → its value and how many nodes that has, aliases expanded."""
@@ -96,7 +96,7 @@ class _Builder:
             elif event is None or isinstance(event, StreamEndEvent):
                 return documents
 
-    def _value(self, event: Event, depth: int) -> Any:
+    def _value(self, event: Any, depth: int) -> Any:
         kind = type(event)
         if kind is AliasEvent:
             return self._alias(event)
@@ -121,7 +121,7 @@ class _Builder:
     def _mapping(self, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         lines: dict[str, int] = {}
-        merged: list[tuple[Event, Any]] = []
+        merged: list[tuple[Any, Any]] = []
         next_event = self._next
         while True:
             event = next_event()
@@ -149,7 +149,7 @@ class _Builder:
                 return result
             result.append(self._value(event, depth + 1))
 
-    def _key(self, event: Event) -> str:
+    def _key(self, event: Any) -> str:
         self._count(event)
         if type(event) is not ScalarEvent:
             raise _error(event, "a key must be plain text")
@@ -179,7 +179,7 @@ class _Builder:
         self._count(event)
         return value
 
-    def _count(self, event: Event) -> None:
+    def _count(self, event: Any) -> None:
         self._nodes += 1
         if self._nodes > self._limits.max_nodes:
             raise _error(event, f"the file has more than {self._limits.max_nodes} values, aliases expanded")
@@ -217,7 +217,7 @@ def _unknown_tag(event: Any) -> YamlError:
     return _error(event, f"the tag {name} is not supported", hint="manifests are plain YAML without tags")
 
 
-def _merge(event: Event, value: Any) -> dict[str, Any]:
+def _merge(event: Any, value: Any) -> dict[str, Any]:
     """What `<<: *defaults` brings in: one mapping or a list of them, of which earlier ones win."""
     result: dict[str, Any] = {}
     for part in value if isinstance(value, list) else [value]:

@@ -1,0 +1,183 @@
+"""Writes commits without a checkout and pushes them without force: fetch, replay our change on top, push again.
+
+One `git fast-import` makes blobs, trees and the commit. A change is a set of files with their new content, so replaying
+it needs no merge: other people's files stay as they pushed them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from objects.errors import InvalidInput, Needs, PushRejected, RevisionNotFound
+from sources.git_errors import quote_stderr
+from sources.remotes import SHA, check_branch
+from sources.repository import Repository
+from sources.revisions import MODE_FILE, Tree, render_trailers
+
+MAX_ATTEMPTS = 6
+_PAUSE_SECONDS = 0.05
+"""Times the attempt's number: two writers that collide again and again get out of step."""
+
+_SAFE_PATH = re.compile(r"[A-Za-z0-9_@+=~#,:][A-Za-z0-9_@+=~#,:. -]*|\.[A-Za-z0-9_-]+")
+_MOVED_ON = re.compile(
+    r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|incorrect old value"
+)
+
+Changes = Mapping[str, bytes | None]
+"""Path → new content, None to delete."""
+
+
+class Refused(PushRejected):
+    """The remote does not want our push whatever it builds on: a protected branch, a hook, a missing permission."""
+
+    needs = Needs.NEEDS_OPERATOR
+
+
+class Identity(NamedTuple):
+    """Who our commits are by."""
+
+    name: str = "Berth"
+    email: str = "berth@localhost"
+
+
+class BranchWriter:
+    """Writes to one ref of one repository. clock: gives aware times for commits.
+
+    ref: `refs/heads/…` or `refs/notes/…`. Remembers nothing but what lies in the clone.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        ref: str,
+        *,
+        identity: Identity | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        folder, _, name = ref.removeprefix("refs/").partition("/")
+        check_branch(name)
+        if folder not in ("heads", "notes"):
+            raise InvalidInput(f"{ref!r} is not a branch and not notes")
+        self._repository = repository
+        self._ref = ref
+        self._tracking = f"refs/remotes/{'origin' if folder == 'heads' else folder}/{name}"
+        self._draft = f"refs/berth/{folder}/{name}"
+        self._identity = identity or Identity()
+        self._clock = clock
+
+    def fetch(self) -> str:
+        """The commit that the ref has on the remote now; '' when it has none. Raises SourceUnreachable."""
+        try:
+            self._repository.fetch_refs([f"+{self._ref}:{self._tracking}"])
+        except RevisionNotFound:
+            # A tracking ref of a ref that is gone would make us build on what nobody has any more.
+            self._repository.forget_ref(self._tracking)
+        return self._repository.known_tip(self._tracking)
+
+    def write(
+        self,
+        changes: Changes,
+        message: str,
+        *,
+        trailers: Mapping[str, str] | None = None,
+        expected: Mapping[str, str] | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Commit and push `changes`. Returns the new commit, None when the branch has all of it already.
+
+        expected: path → blob id ('' for none) that must still be there; otherwise somebody was faster: PushRejected.
+        notes: commit id → text, for a notes ref. Raises PushRejected after `MAX_ATTEMPTS`, Refused, SourceUnreachable.
+        """
+        for path in changes:
+            _check_path(path)
+        tip = self._repository.known_tip(self._tracking) or self.fetch()
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            tree = self._repository.read_tree(tip) if tip else Tree("", {}, {})
+            self._check_expected(tree, expected or {})
+            effective = {path: content for path, content in changes.items() if _differs(tree, path, content)}
+            if not effective and not notes:
+                return None
+            text = render_trailers(message, trailers or {})
+            self._repository.fast_import(self._stream(tip, effective, notes or {}, text))
+            made = self._repository.known_tip(self._draft)
+            if self._push(made):
+                return made
+            time.sleep(_PAUSE_SECONDS * attempt)
+            tip = self.fetch()
+        raise PushRejected(
+            f"{self._ref} of {self._repository.url.text} moved on during each of {MAX_ATTEMPTS} attempts to push"
+        )
+
+    def _push(self, sha: str) -> bool:
+        """Whether the remote took it; False when it has moved on. Raises Refused, SourceUnreachable."""
+        result = self._repository.push([f"{sha}:{self._ref}"])
+        if result.code == 0:
+            self._repository.set_ref(self._tracking, sha)
+            return True
+        answer = result.stdout.decode("utf-8", "replace")
+        if _MOVED_ON.search(answer):
+            return False
+        reason = next((line.rpartition("\t")[2] for line in answer.splitlines() if line.startswith("!\t")), "")
+        raise Refused(
+            f"{self._repository.url.text} does not accept a push to {self._ref}: {quote_stderr(reason)}",
+            hint="allow this key to push to it",
+        )
+
+    def _check_expected(self, tree: Tree, expected: Mapping[str, str]) -> None:
+        for path, sha in expected.items():
+            entry = tree.entries.get(path)
+            if (entry.sha if entry else "") != sha:
+                raise PushRejected(f"{path} was changed by somebody else meanwhile", hint="look at it and try again")
+
+    def _stream(self, parent: str, changes: Changes, notes: Mapping[str, str], message: str) -> bytes:
+        """The commit in the language of `git fast-import`."""
+        who = f"{_plain(self._identity.name)} <{_plain(self._identity.email)}>"
+        lines = [
+            b"feature done",
+            b"commit " + self._draft.encode(),
+            f"committer {who} {int(self._clock().timestamp())} +0000".encode(),
+            _data(message.encode()),
+        ]
+        if parent:
+            lines.append(b"from " + parent.encode())
+        for path, content in changes.items():
+            if content is None:
+                lines.append(b"D " + path.encode())
+            else:
+                lines += [b"M 100644 inline " + path.encode(), _data(content)]
+        for sha, text in notes.items():
+            if not SHA.fullmatch(sha):
+                raise InvalidInput(f"{sha!r} is not a commit id")
+            lines += [b"N inline " + sha.encode(), _data(text.encode())]
+        return b"\n".join([*lines, b"done", b""])
+
+
+def blob_sha(content: bytes) -> str:
+    """The id that git gives a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _differs(tree: Tree, path: str, content: bytes | None) -> bool:
+    entry = tree.entries.get(path)
+    if content is None:
+        return entry is not None or path in tree.folders
+    return entry is None or entry.mode != MODE_FILE or entry.sha != blob_sha(content)
+
+
+def _check_path(path: str) -> None:
+    if not all(_SAFE_PATH.fullmatch(part) for part in path.split("/")) or path.startswith(".git"):
+        raise InvalidInput(f"{path!r} is not a path that can be committed")
+
+
+def _plain(text: str) -> str:
+    """A name or address as a commit header takes it."""
+    return re.sub(r"[<>\x00-\x1f]", "", text)
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n" % len(content) + content

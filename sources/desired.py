@@ -1,0 +1,271 @@
+"""A commit → what is desired: all objects of the repository, or all that is wrong with it.
+
+All or nothing: with one error there is no desired state, so that whatever was in force stays. Only files that changed
+since an earlier reading are parsed again.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from objects.config import Application, Cluster, Host
+from objects.errors import InvalidInput
+from objects.meta import KubeObject, ObjectKey
+from sources import crosscheck, layout
+from sources.crosscheck import Origin, Placed
+from sources.errors import ManifestError, YamlError
+from sources.files import CommitFiles, FileSource
+from sources.layout import Folder
+from sources.manifests import ManifestWarning, ParsedFile, parse_file
+from sources.repository import Repository
+from sources.revisions import Commit
+from sources.yaml_loader import DEFAULT_LIMITS
+
+MAX_ERRORS = 50
+MAX_TOTAL_BYTES = 64 * 2**20
+MAX_FILES = 20_000
+"""Of one reading, so that no commit can make the reconciler run out of memory."""
+
+
+class DesiredState(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete, valid reading. commit: None for a folder.
+
+    objects: defaulted, by key; Cluster, Hosts and Applications (implied ones too) are among them. origins: where each
+    came from, with its Application. tree_hashes: Application → hash of its folder: its revision.
+    """
+
+    commit: Commit | None
+    objects: Mapping[ObjectKey, KubeObject]
+    origins: Mapping[ObjectKey, Origin]
+    cluster: Cluster
+    hosts: Mapping[str, Host]
+    applications: Mapping[str, Application]
+    tree_hashes: Mapping[str, str]
+    warnings: tuple[ManifestWarning, ...] = ()
+
+    @property
+    def application_of(self) -> dict[ObjectKey, str]:
+        """Key → name of its Application; '' for what belongs to the repository itself."""
+        return {key: origin.application for key, origin in self.origins.items()}
+
+
+class CommitRefused(InvalidInput):
+    """A source does not say what is desired. errors: all that is wrong, at most `MAX_ERRORS`; at least one."""
+
+    reason = "CommitRefused"
+
+    def __init__(self, errors: tuple[ManifestError, ...], *, commit: str = "") -> None:
+        what = f"commit {commit[:10]} is refused" if commit else "the manifests are refused"
+        count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
+        super().__init__("\n  ".join([f"{what}: {count}", *map(str, errors)]))
+        self.errors = errors
+
+
+class Reading(NamedTuple):
+    """What came of reading a source: desired is None exactly when there are errors."""
+
+    desired: DesiredState | None
+    errors: tuple[ManifestError, ...]
+    warnings: tuple[ManifestWarning, ...]
+    commit: str = ""
+
+    def require(self) -> DesiredState:
+        """The desired state. Raises CommitRefused."""
+        if self.desired is None:
+            raise CommitRefused(self.errors, commit=self.commit)
+        return self.desired
+
+
+class ParsedFiles:
+    """Results of parsing by blob id and namespace. Holds what the last two readings used, no more."""
+
+    def __init__(self) -> None:
+        self._older: dict[tuple[str, str, bool], ParsedFile] = {}
+        self._newer: dict[tuple[str, str, bool], ParsedFile] = {}
+
+    def start_reading(self) -> None:
+        self._older, self._newer = self._newer, {}
+
+    def parse(self, source: FileSource, path: str, namespace: str) -> ParsedFile:
+        """The parsed form of a file of `source`. Raises SourceError when it cannot be read."""
+        entry = source.tree.entries[path]
+        is_json = path.endswith(".json")
+        key = (entry.sha, namespace, is_json)
+        parsed = self._newer.get(key) or self._older.get(key)
+        if parsed is None or not entry.sha:
+            content = source.read(path, limit_bytes=DEFAULT_LIMITS.max_bytes)
+            parsed = parse_file(content, is_json=is_json, namespace=namespace)
+        if entry.sha:
+            self._newer[key] = parsed
+        return parsed
+
+
+class DesiredReader:
+    """Reads commits of one repository. Keeps parsed files between readings; not thread-safe."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._parsed = ParsedFiles()
+
+    def read(self, sha: str) -> Reading:
+        """The desired state of a commit that the clone has. Raises SourceError when it cannot be read completely."""
+        commit = self._repository.read_commit(sha)
+        return read_repository(CommitFiles(self._repository, commit), self._parsed, commit=commit)
+
+
+def read_repository(source: FileSource, parsed: ParsedFiles, *, commit: Commit | None = None) -> Reading:
+    """Read a source that is laid out as `sources.layout` says. Raises SourceError when it cannot be read."""
+    collected = _Collector(source, parsed)
+    if not layout.is_repository(source.tree):
+        collected.refuse(layout.ROOT_FILES[0], "is missing at the root of the repository", hint="berth init writes one")
+        return collected.reading(commit)
+    collected.read_folder(layout.common_folder(source.tree), namespace="")
+    declared = [placed.obj for placed in collected.objects if isinstance(placed.obj, Application)]
+    if not declared and not collected.errors:
+        implied = layout.implied_applications(source.tree)
+        collected.objects += [Placed(app, Origin(app.spec.path, 1, 0)) for app in implied]
+    for placed in list(collected.objects):
+        if isinstance(placed.obj, Application):
+            collected.read_application(placed.obj, placed.origin)
+    for folder in layout.unclaimed_folders(source.tree, declared) if declared else ():
+        collected.warnings.append(ManifestWarning(folder, 0, (), "belongs to no Application: it is not deployed"))
+    collected.check_whole()
+    return collected.reading(commit)
+
+
+def read_plain(source: FileSource, parsed: ParsedFiles) -> Reading:
+    """Read a bare collection of manifests, without Cluster, Hosts and Applications. Raises SourceError."""
+    collected = _Collector(source, parsed)
+    collected.read_folder(layout.plain_folder(source.tree), namespace="")
+    collected.errors += crosscheck.find_duplicates(collected.objects)
+    return collected.reading(None)
+
+
+class _Collector:
+    """Objects and problems of one reading, in the order of the files."""
+
+    def __init__(self, source: FileSource, parsed: ParsedFiles) -> None:
+        self._source = source
+        self._parsed = parsed
+        self._bytes = 0
+        self._files = 0
+        self._tree_hashes: dict[str, str] = {}
+        self.objects: list[Placed] = []
+        self.errors: list[ManifestError] = []
+        self.warnings: list[ManifestWarning] = []
+        parsed.start_reading()
+
+    def refuse(self, file: str, message: str, *, line: int = 0, hint: str = "", obj: str = "") -> None:
+        self.errors.append(ManifestError(message, file=file, line=line, hint=hint, obj=obj))
+
+    def read_application(self, application: Application, origin: Origin) -> None:
+        """All manifests of an Application, and its revision."""
+        tree, path = self._source.tree, layout.normal_path(application.spec.path)
+        if path and path not in tree.folders:
+            self._refuse_path(application, origin, path)
+            return
+        self._tree_hashes[application.name] = tree.folders[path] if path else tree.sha
+        folder = layout.application_folder(tree, application)
+        if not folder.files and not folder.links and not folder.foreign:
+            text = f"its folder '{path}' holds no manifest"
+            self.warnings.append(ManifestWarning(origin.file, origin.line, (), text, f"Application {application.name}"))
+        self.read_folder(folder, namespace=application.spec.namespace)
+
+    def _refuse_path(self, application: Application, origin: Origin, path: str) -> None:
+        tree = self._source.tree
+        link = next((name for name in _prefixes(path) if name in tree.entries and tree.entries[name].is_symlink), "")
+        if link:
+            message, hint = f"its path '{path}' leads through the symbolic link {link}", "links are not followed"
+        else:
+            close = difflib.get_close_matches(path, tree.folders, n=1)
+            message, hint = f"its path '{path}' does not exist", f"did you mean '{close[0]}'?" if close else ""
+        self.refuse(origin.file, message, line=origin.line, hint=hint, obj=f"Application {application.name}")
+
+    def read_folder(self, folder: Folder, *, namespace: str) -> None:
+        """All files of a folder; what cannot be read is an error with its path."""
+        for path in folder.links:
+            self._refuse_link(path)
+        for path, tool in folder.foreign:
+            self.refuse(path, f"{tool} is not rendered yet", hint="commit the rendered manifests")
+        for path in folder.submodules:
+            self.warnings.append(ManifestWarning(path, 0, (), "is a submodule: its content is not read"))
+        for path in folder.files:
+            self._read_file(path, folder.application, namespace)
+
+    def _refuse_link(self, path: str) -> None:
+        target = self._source.read_link(path)
+        if layout.points_outside(path, target):
+            self.refuse(path, "is a symbolic link out of the repository", hint="put the file itself there")
+        else:
+            self.refuse(path, f"is a symbolic link to '{target}', which is not followed", hint="copy what it points to")
+
+    def _read_file(self, path: str, application: str, namespace: str) -> None:
+        size = self._source.tree.entries[path].size_bytes
+        self._files += 1
+        if size > DEFAULT_LIMITS.max_bytes:
+            self.refuse(path, f"the file is larger than {DEFAULT_LIMITS.max_bytes // 2**20} MiB")
+            return
+        self._bytes += size
+        if self._bytes > MAX_TOTAL_BYTES or self._files > MAX_FILES:
+            # Said once: the limit is passed by one file, those after it only go on.
+            if self._bytes - size <= MAX_TOTAL_BYTES and self._files <= MAX_FILES + 1:
+                self.refuse(path, f"the manifests exceed {MAX_TOTAL_BYTES // 2**20} MiB or {MAX_FILES} files in all")
+            return
+        try:
+            parsed = self._parsed.parse(self._source, path, namespace)
+        except YamlError as error:
+            self.refuse(path, error.message, line=error.line, hint=error.hint)
+            return
+        self.errors += [problem.as_error(path) for problem in parsed.errors]
+        self.warnings += [problem.as_warning(path) for problem in parsed.warnings]
+        self.objects += [
+            Placed(found.obj, Origin(path, found.line, found.document, application)) for found in parsed.manifests
+        ]
+
+    def check_whole(self) -> None:
+        """Checks between objects. Those that a file's error would only repeat wait until it is gone."""
+        is_complete = not self.errors
+        self.errors += crosscheck.find_duplicates(self.objects)
+        self.errors += crosscheck.find_misplaced(self.objects)
+        self.errors += crosscheck.find_overlaps(self.objects)
+        if is_complete:
+            self.errors += crosscheck.find_cluster_errors(self.objects)
+            self.errors += crosscheck.find_missing_namespaces(self.objects)
+            self.errors += crosscheck.find_host_errors(self.objects)
+            self.warnings += crosscheck.find_unknown_hosts(self.objects)
+
+    def reading(self, commit: Commit | None) -> Reading:
+        """The result: the desired state, or at most `MAX_ERRORS` errors."""
+        sha = commit.sha if commit else ""
+        if self.errors:
+            return Reading(None, _bounded(self.errors), tuple(self.warnings), sha)
+        objects = {obj.key: obj for obj, _ in self.objects}
+        desired = DesiredState(
+            commit=commit,
+            objects=MappingProxyType(objects),
+            origins=MappingProxyType({obj.key: origin for obj, origin in self.objects}),
+            cluster=next((obj for obj in objects.values() if isinstance(obj, Cluster)), Cluster()),
+            hosts={obj.name: obj for obj in objects.values() if isinstance(obj, Host)},
+            applications={obj.name: obj for obj in objects.values() if isinstance(obj, Application)},
+            tree_hashes=self._tree_hashes,
+            warnings=tuple(self.warnings),
+        )
+        return Reading(desired, (), desired.warnings, sha)
+
+
+def _bounded(errors: Iterable[ManifestError]) -> tuple[ManifestError, ...]:
+    found = list(errors)
+    if len(found) <= MAX_ERRORS:
+        return tuple(found)
+    rest = ManifestError(f"and {len(found) - MAX_ERRORS} more errors", file=found[MAX_ERRORS].file)
+    return (*found[:MAX_ERRORS], rest)
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]

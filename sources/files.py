@@ -1,0 +1,116 @@
+"""Where files come from: a commit of a repository, or a folder on this machine. Both show the same `Tree`.
+
+Neither follows a symbolic link: links are entries of their own, and the reader refuses them by name.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Protocol
+
+from objects.errors import NotFound, SourceError
+from sources.errors import YamlError
+from sources.repository import Repository
+from sources.revisions import MODE_FILE, MODE_SYMLINK, Commit, Tree, TreeEntry
+
+MAX_FOLDER_FILES = 100_000
+
+
+class FileSource(Protocol):
+    """A complete listing and the contents of its files."""
+
+    @property
+    def tree(self) -> Tree: ...
+
+    def read(self, path: str, *, limit_bytes: int) -> bytes:
+        """The content of a file of the tree. Raises SourceError."""
+        ...
+
+    def read_link(self, path: str) -> str:
+        """What a symbolic link of the tree points to, as written."""
+        ...
+
+
+class CommitFiles:
+    """The files of one commit. Blobs are read from the clone when they are asked for."""
+
+    def __init__(self, repository: Repository, commit: Commit) -> None:
+        self._repository = repository
+        self.tree = repository.read_tree(commit.sha)
+
+    def read(self, path: str, *, limit_bytes: int) -> bytes:
+        return self._repository.read_blob(self.tree.entries[path].sha, limit_bytes=limit_bytes)
+
+    def read_link(self, path: str) -> str:
+        return self.read(path, limit_bytes=4096).decode("utf-8", "replace")
+
+
+class FolderFiles:
+    """Files on this machine. Entries have no content id: nothing read from here is kept between readings."""
+
+    def __init__(self, root: Path, tree: Tree) -> None:
+        self._root = root
+        self.tree = tree
+
+    def read(self, path: str, *, limit_bytes: int) -> bytes:
+        return read_bounded(self._root / path, limit_bytes=limit_bytes)
+
+    def read_link(self, path: str) -> str:
+        return str((self._root / path).readlink())
+
+
+def open_folder(root: Path) -> FolderFiles:
+    """All files below a folder; hidden files and folders are left out, `.git` with them. Raises SourceError."""
+    return FolderFiles(root, _scan(root))
+
+
+def open_file(path: Path) -> FolderFiles:
+    """One file as a source of its own. Raises NotFound."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}") from error
+    return FolderFiles(path.parent, Tree("", {path.name: TreeEntry(MODE_FILE, "", size)}, {}))
+
+
+def read_bounded(path: Path, *, limit_bytes: int) -> bytes:
+    """The content of a regular file. Raises SourceError, YamlError when it is larger than allowed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise SourceError(f"{path} is not a regular file")
+            content = file.read(limit_bytes + 1)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > limit_bytes:
+        raise YamlError(f"the file is larger than {limit_bytes // 2**20} MiB")
+    return content
+
+
+def _scan(root: Path) -> Tree:
+    entries: dict[str, TreeEntry] = {}
+    folders: dict[str, str] = {}
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            found = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise SourceError(f"folder {root / folder} cannot be read: {error.strerror}") from error
+        for item in found:
+            path = f"{folder}/{item.name}" if folder else item.name
+            if item.name.startswith("."):
+                continue
+            if item.is_symlink():
+                entries[path] = TreeEntry(MODE_SYMLINK, "", 0)
+            elif item.is_dir():
+                folders[path] = ""
+                waiting.append(path)
+            elif item.is_file():
+                entries[path] = TreeEntry(MODE_FILE, "", item.stat().st_size)
+        if len(entries) > MAX_FOLDER_FILES:
+            raise SourceError(f"folder {root} holds more than {MAX_FOLDER_FILES} files")
+    return Tree("", dict(sorted(entries.items())), folders)

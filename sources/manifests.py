@@ -1,0 +1,224 @@
+"""One file of the source → objects: parse, convert, decode, default, validate; every problem with its line.
+
+What is known of a file depends on its content only (and on the namespace that its Application gives), not on its name:
+so a reading can be kept for as long as a blob with the same id stands in the tree. No I/O here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from objects import codec, convert, defaults, honoured, validation
+from objects.errors import InvalidInput
+from objects.fields import FieldError, FieldPath
+from objects.meta import KubeObject
+from objects.names import ANNOTATION_TEMPLATE_HASH
+from sources.errors import ManifestError, PathKey, YamlError, render_path
+from sources.template_hash import hash_as_written, with_template_hash
+from sources.yaml_loader import DEFAULT_LIMITS, Limits, decode_text, load_documents
+from sources.yaml_scalars import old_boolean
+from sources.yaml_syntax import locate
+
+MAX_PROBLEMS = 50
+"""Of one file: whoever has more than these has one mistake many times."""
+
+
+class Problem(NamedTuple):
+    """Something to say about a place in a file. obj: `Deployment web`, or '' before that is known."""
+
+    line: int
+    path: FieldPath
+    message: str
+    hint: str = ""
+    obj: str = ""
+
+    def as_error(self, file: str) -> ManifestError:
+        return ManifestError(self.message, file=file, line=self.line, path=self.path, hint=self.hint, obj=self.obj)
+
+    def as_warning(self, file: str) -> ManifestWarning:
+        text = self.message + (f" ({self.hint})" if self.hint else "")
+        return ManifestWarning(file, self.line, self.path, text, self.obj)
+
+
+class ManifestWarning(NamedTuple):
+    """Something that is accepted and that a person should know: a field not acted on yet, an old API version."""
+
+    file: str
+    line: int
+    path: FieldPath
+    message: str
+    obj: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        name = f"{self.obj}: " if self.obj else ""
+        field = f"{render_path(self.path)}: " if self.path else ""
+        return f"{where}: {name}{field}{self.message}"
+
+
+class Manifest(NamedTuple):
+    """An object and where its document begins; document counts from 0."""
+
+    obj: KubeObject
+    line: int
+    document: int
+
+
+class ParsedFile(NamedTuple):
+    """All that a file says. With an error in it, its manifests are those that are right by themselves."""
+
+    manifests: tuple[Manifest, ...] = ()
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def parse_file(
+    content: bytes, *, is_json: bool = False, namespace: str = "", limits: Limits = DEFAULT_LIMITS
+) -> ParsedFile:
+    """Read all manifests of a file. Never raises for what a person wrote: problems are in the result.
+
+    namespace: for namespaced objects that name none; '' leaves them to Kubernetes' default.
+    """
+    try:
+        documents = load_documents(content, is_json=is_json, limits=limits)
+        reader = _FileReader(decode_text(content, limits=limits), namespace)
+        for document in documents:
+            reader.read(document.value, document.number, document.line)
+    except YamlError as error:
+        return ParsedFile(errors=(Problem(error.line, (), error.message, error.hint),))
+    return reader.result()
+
+
+class _Part(NamedTuple):
+    """One object's mapping inside a document. path: () or the way to an item of a List."""
+
+    value: Any
+    path: FieldPath
+
+
+class _FileReader:
+    """Collects objects and problems of one text."""
+
+    def __init__(self, text: str, namespace: str) -> None:
+        self._text = text
+        self._namespace = namespace
+        self._manifests: list[Manifest] = []
+        self._errors: list[Problem] = []
+        self._warnings: list[Problem] = []
+
+    def result(self) -> ParsedFile:
+        return ParsedFile(tuple(self._manifests), tuple(self._errors[:MAX_PROBLEMS]), tuple(self._warnings))
+
+    def read(self, value: Any, document: int, line: int) -> None:
+        """One document; empty ones say nothing."""
+        if value is None:
+            return
+        for part in _expand_list(value, ()):
+            start = locate(self._text, document, part.path).line if part.path else line
+            self._read_part(part, document, start)
+
+    def _read_part(self, part: _Part, document: int, line: int) -> None:
+        if not isinstance(part.value, dict):
+            self._errors.append(Problem(line, part.path, "a manifest must be a mapping with apiVersion and kind"))
+            return
+        name = _display_name(part.value)
+        try:
+            obj = self._object(part, document, name)
+        except codec.DecodeError as error:
+            self._errors += [self._problem(part, document, problem, name) for problem in error.problems]
+            return
+        except InvalidInput as error:
+            self._errors.append(Problem(line, part.path, error.message, error.hint, name))
+            return
+        problems = [self._problem(part, document, found, name) for found in validation.validate(obj)]
+        for notice in honoured.field_support(obj):
+            found = self._problem(part, document, FieldError(notice.path, notice.message), name)
+            (problems if notice.level is honoured.Level.REFUSED else self._warnings).append(found)
+        self._errors += problems
+        self._manifests.append(Manifest(obj, line, document))
+
+    def _object(self, part: _Part, document: int, name: str) -> KubeObject:
+        """The defaulted object of a mapping. Raises DecodeError or InvalidInput."""
+        written: Mapping[str, Any] = part.value
+        converted, sentences = convert.convert(written)
+        try:
+            obj = codec.decode(converted, server_fields=False)
+        except codec.DecodeError as error:
+            corrected = self._with_old_booleans(converted, part, document, error, name)
+            if corrected is None:
+                raise
+            obj = codec.decode(corrected, server_fields=False)
+        self._warnings += [self._problem(part, document, FieldError((), text), name) for text in sentences]
+        if ANNOTATION_TEMPLATE_HASH in obj.annotations:
+            path = ("metadata", "annotations", ANNOTATION_TEMPLATE_HASH)
+            self._warnings.append(self._problem(part, document, FieldError(path, "is overwritten by Berth"), name))
+        if self._namespace and obj.NAMESPACED and not obj.namespace:
+            metadata = msgspec.structs.replace(obj.metadata, namespace=self._namespace)
+            obj = msgspec.structs.replace(obj, metadata=metadata)
+        return with_template_hash(defaults.default(obj), hash_as_written(written))
+
+    def _with_old_booleans(
+        self, manifest: Mapping[str, Any], part: _Part, document: int, error: codec.DecodeError, name: str
+    ) -> dict[str, Any] | None:
+        """`manifest` with unquoted `yes`, `off` … as booleans where a text did not fit; None when there are none.
+
+        kubectl reads them so everywhere, which breaks texts (a country called `no`); we do where a boolean is meant.
+        """
+        corrected: Any = dict(manifest)
+        found = False
+        for problem in error.problems:
+            value = _value_at(manifest, problem.path)
+            meant = old_boolean(value) if isinstance(value, str) else None
+            if meant is None or not locate(self._text, document, part.path + problem.path).is_plain:
+                continue
+            corrected = _replaced(corrected, problem.path, meant)
+            found = True
+            text = f"'{value}' is read as {str(meant).lower()}"
+            hint = f"write {str(meant).lower()}"
+            self._warnings.append(self._problem(part, document, FieldError(problem.path, text, hint), name))
+        return corrected if found else None
+
+    def _problem(self, part: _Part, document: int, found: FieldError, name: str) -> Problem:
+        line = locate(self._text, document, part.path + found.path).line
+        return Problem(line, found.path, found.message, found.suggestion, name)
+
+
+def _expand_list(value: Any, path: FieldPath) -> Iterator[_Part]:
+    """The items of a `kind: List` (or `ConfigMapList` …), each as an object of its own; other values as they are."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(value.get("items"), list):
+        yield _Part(value, path)
+        return
+    item_kind = kind.removesuffix("List")
+    for index, item in enumerate(value["items"]):
+        if isinstance(item, dict) and item_kind and "kind" not in item:
+            item = {"apiVersion": value.get("apiVersion"), "kind": item_kind, **item}
+        yield from _expand_list(item, (*path, "items", index))
+
+
+def _display_name(manifest: Mapping[str, Any]) -> str:
+    kind, metadata = manifest.get("kind"), manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return " ".join(word for word in (kind, name) if isinstance(word, str))
+
+
+def _value_at(value: Any, path: FieldPath) -> Any:
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _replaced(value: Any, path: FieldPath, new: Any) -> Any:
+    """A copy of `value` with another value at `path`; nothing that `value` shares is changed."""
+    if not path:
+        return new
+    key: PathKey = path[0]
+    copy: Any = list(value) if isinstance(value, list) else dict(value)
+    copy[key] = _replaced(value[key], path[1:], new)
+    return copy

@@ -1,0 +1,94 @@
+"""The status branch: what Berth says about the cluster, as commits. One writer, one batched commit, never forced.
+
+What could not be pushed is kept and goes with the next write, so a caller hands each change over once. A person's push
+to the same branch is no conflict: our files are put on top of it. Notes carry the verdict on a desired commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sources.branch_writer import BranchWriter, Identity
+from sources.repository import Repository
+from sources.revisions import Commit
+
+DESIRED_COMMIT_TRAILER = "Desired-Commit"
+HEALTH_TRAILER = "Health"
+NOTES_REF = "refs/notes/berth"
+
+
+class StatusSnapshot(NamedTuple):
+    """The branch as the remote has it. commit: None when there is no such branch yet: a cluster without a past."""
+
+    commit: Commit | None
+    files: Mapping[str, bytes]
+
+    @property
+    def desired_commit(self) -> str:
+        """The commit that was in force when this was written, '' when unknown."""
+        return self._last(DESIRED_COMMIT_TRAILER)
+
+    @property
+    def health(self) -> str:
+        return self._last(HEALTH_TRAILER)
+
+    def _last(self, trailer: str) -> str:
+        values = self.commit.trailer(trailer) if self.commit else ()
+        return values[-1] if values else ""
+
+
+class StatusBranch:
+    """Reads and writes the status branch of a repository. One thread writes."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        branch: str = "berth/status",
+        *,
+        identity: Identity | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._repository = repository
+        self._branch = BranchWriter(repository, f"refs/heads/{branch}", identity=identity, clock=clock)
+        self._notes = BranchWriter(repository, NOTES_REF, identity=identity, clock=clock)
+        self._unpushed: dict[str, bytes | None] = {}
+
+    def read(self) -> StatusSnapshot:
+        """The newest state of the branch. Raises SourceUnreachable: a failed read is not an empty branch."""
+        tip = self._branch.fetch()
+        if not tip:
+            return StatusSnapshot(None, {})
+        entries = self._repository.read_tree(tip).entries
+        files = {
+            path: self._repository.read_blob(entry.sha)
+            for path, entry in entries.items()
+            if not entry.is_symlink and not entry.is_submodule
+        }
+        return StatusSnapshot(self._repository.read_commit(tip), files)
+
+    def write(
+        self,
+        files: Mapping[str, bytes],
+        deletions: Collection[str] = (),
+        *,
+        message: str,
+        trailers: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Commit and push files and deletions, with what an earlier write could not push.
+
+        Returns the commit, or None when the branch says all of it already. Raises PushRejected or SourceUnreachable;
+        then everything is kept for the next write.
+        """
+        self._unpushed |= {**dict.fromkeys(deletions), **files}
+        sha = self._branch.write(self._unpushed, message, trailers=trailers)
+        self._unpushed = {}
+        return sha
+
+    def note(self, commit: str, text: str) -> None:
+        """Attach a text to a commit (`git log --notes=berth` shows it), in place of an earlier one.
+
+        Raises PushRejected, SourceUnreachable.
+        """
+        self._notes.write({}, f"Verdict on {commit[:10]}", notes={commit: text})
