@@ -23,13 +23,20 @@ ConfigRef = tuple[str, str]
 """(kind, name) of a ConfigMap or Secret in a pod's namespace."""
 
 
-def build_assignment(view: View, host: Host, settings: ClusterSpec) -> HostAssignment | None:
-    """Everything `host` should run now; None until it has a slice of the pod network (never reached yet)."""
+def build_assignment(
+    view: View, host: Host, settings: ClusterSpec, *, before: HostAssignment | None = None
+) -> HostAssignment | None:
+    """Everything `host` should run now; None until it has a slice of the pod network (never reached yet).
+
+    before: the last assignment; pods that did not change are taken from it, so that its reader knows them again.
+    """
     status = view.get(HostStatus, "", host.name)
     if status is None or not status.pod_subnet:
         return None
     node = view.get(Node, "", host.name)
-    pods = tuple(assigned_form(pod) for pod in view.pods_on(host.name))
+    known = {pod.uid: pod for pod in before.pods} if before else {}
+    forms = (assigned_form(pod) for pod in view.pods_on(host.name))
+    pods = tuple(known[form.uid] if known.get(form.uid) == form else form for form in forms)
     config_maps: dict[tuple[str, str], ConfigMap] = {}
     secrets: dict[tuple[str, str], Secret] = {}
     for pod in pods:

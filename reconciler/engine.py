@@ -310,7 +310,8 @@ class Engine:
         obj = self.store.find(change.key)
         if obj is None or (change.uid and obj.uid != change.uid):
             return
-        if isinstance(obj, Pod) and obj.spec.node_name and self.store.get(Host, "", obj.spec.node_name) is not None:
+        is_bound = isinstance(obj, Pod) and self.store.get(Host, "", obj.spec.node_name) is not None
+        if isinstance(obj, Pod) and is_bound and not change.is_certain:
             self._put(terminating(obj, grace_seconds=change.grace_seconds, now=now))
         else:
             self._remove(change.key, now)
@@ -364,16 +365,17 @@ class Engine:
     # --- results -------------------------------------------------------------------------------------------------
 
     def _new_assignments(self) -> dict[str, HostAssignment]:
-        """Assignments that changed. Before the start there are none: a worker then only observes."""
-        if not self.is_started:
+        """Assignments that changed. Before the start, and for an observer, there are none: workers then only look."""
+        if not self.is_started or self.is_observer:
             return {}
         fresh: dict[str, HostAssignment] = {}
         for name in sorted(self._dirty_hosts):
             host = self.store.get(Host, "", name)
-            assignment = build_assignment(self.store, host, self.settings) if host else None
+            before = self._assignments.get(name)
+            assignment = build_assignment(self.store, host, self.settings, before=before) if host else None
             if assignment is None:
                 self._assignments.pop(name, None)
-            elif self._assignments.get(name) != assignment:
+            elif before != assignment:
                 self._assignments[name] = fresh[name] = assignment
         self._dirty_hosts.clear()
         return fresh

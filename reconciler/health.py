@@ -1,6 +1,7 @@
 """Health: from an object's status to one word that a person, a status commit and `berth apply` can go by. Pure.
 
-`Healthy`: as desired. `Progressing`: on the way. `Degraded`: will not get there without a change. `Suspended`: told not to.
+`Healthy`: as desired. `Progressing`: on the way. `Degraded`: will not get there without a change.
+`Suspended`: told not to.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Watches the repository: asks at each wake-up whether there is a new commit, and says what came of reading it.
 
-A commit that is wrong, or a remote that is gone, changes nothing: the last good commit stays in force. Reading happens in
-a thread of its own; the engine is only told results.
+A commit that is wrong, or a remote that is gone, changes nothing: the last good commit stays in force. Reading happens
+in a thread of its own; the engine is only told results.
 """
 
 from __future__ import annotations

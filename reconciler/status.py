@@ -5,8 +5,8 @@
     hosts/<name>.yaml                      the host as a Node
     objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and ReplicaSets whole, to be restored
 
-Only meaning is written: no resource versions, no heartbeats. ConfigMaps, Secrets and other objects without a status have
-no file.
+Only meaning is written: no resource versions, no heartbeats. ConfigMaps, Secrets and others without a status
+have no file.
 """
 
 from __future__ import annotations

@@ -77,13 +77,11 @@ class StatusLoop:
 
     def note(self, result: StepResult) -> None:
         """Remember what this step changed; hand over a batch when the writing thread has asked for one."""
-        if not self._engine.is_started:
-            return
         for changed in result.changed:
             path = status.status_path(changed.key)
             if path is not None:
                 self._changed[path] = changed.key
-        if result.changed:
+        if result.changed and self._engine.is_started:
             self._has_news.set()
         if self._is_asked.is_set():
             self._is_asked.clear()
@@ -98,7 +96,7 @@ class StatusLoop:
     def flush(self, *, timeout_seconds: float) -> None:
         """Write what is known now and end, waiting at most so long."""
         self._stopping.set()
-        if self._engine.is_started and self._thread.is_alive():
+        if self._thread.is_alive():
             self._handed_over.put(self._batch())
         self._handed_over.put(None)
         self._has_news.set()
@@ -107,11 +105,13 @@ class StatusLoop:
     def _batch(self) -> _Batch:
         engine, store = self._engine, self._engine.store
         documents: dict[str, dict[str, Any] | None] = {}
-        for path, key in self._changed.items():
-            obj = store.find(key)
-            documents[path] = None if obj is None else status.object_document(store, obj)
-        documents[status.INVENTORY_PATH] = status.inventory_document(store, engine.inventory)
-        self._changed = {}
+        if engine.is_started:
+            # Before the start the store is incomplete: only the overview (a refused commit) may be written.
+            for path, key in self._changed.items():
+                obj = store.find(key)
+                documents[path] = None if obj is None else status.object_document(store, obj)
+            documents[status.INVENTORY_PATH] = status.inventory_document(store, engine.inventory)
+            self._changed = {}
         commit = engine.desired.commit if engine.desired else ""
         healths = status.application_health(store, engine.inventory)
         readme = status.render_readme(

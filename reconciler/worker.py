@@ -14,12 +14,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+import msgspec
+
 from differ.actions import Action
-from differ.assignment import HostAssignment
+from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import WorkerMemory, record
 from differ.pods import HostPlan, plan_host
 from hosts.runtime import HostRuntime
 from objects.errors import HostError
+from objects.observed import HostObservation
+from objects.pods import Pod
 from reconciler.messages import HostReport, HostSilent, Message
 
 log = logging.getLogger(__name__)
@@ -118,7 +122,7 @@ class HostWorker:
     def _pass(self) -> float:
         """One look and what follows from it. Returns seconds until the next look, if nothing wakes us before."""
         self._take_finished()
-        assignment = self._assignment
+        assignment = self._assignment or _nothing_for(self.host)
         # Taken before the look: an action that ends during it is planned again only by the next, newer look.
         busy = frozenset(self._busy)
         observation = self._runtime.observe()
@@ -133,7 +137,7 @@ class HostWorker:
                 facts=observation.facts,
                 statuses=plan.statuses,
                 gone=plan.gone,
-                unknown=plan.unknown,
+                unknown=_with_statuses(plan.unknown, assignment, observation, now),
                 pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
             ),
             now,
@@ -206,6 +210,22 @@ class HostWorker:
                 if error is not None:
                     log.warning("host %s: %s: %s", self.host, type(action).__name__, error)
                 self._memory = record(self._memory, action, error, self._clock())
+
+
+def _nothing_for(host: str) -> HostAssignment:
+    """Before the engine has said anything: look, and leave everything as it is."""
+    return HostAssignment(host=host, host_ip="", network=PodNetwork(subnet="", cluster_cidr=""), pause_image="")
+
+
+def _with_statuses(
+    pods: tuple[Pod, ...], assignment: HostAssignment, observation: HostObservation, now: datetime
+) -> tuple[Pod, ...]:
+    """Pods that were found with the status they have now: who adopts them must not take them for starting."""
+    if not pods:
+        return ()
+    as_assigned = msgspec.structs.replace(assignment, pods=pods)
+    statuses = plan_host(as_assigned, observation, WorkerMemory(), now).statuses
+    return tuple(msgspec.structs.replace(pod, status=statuses[pod.uid]) for pod in pods)
 
 
 def _same_pods(before: HostReport, after: HostReport) -> bool:

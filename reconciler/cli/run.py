@@ -1,0 +1,136 @@
+"""`berth run`: the daemon."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from objects.errors import InvalidInput
+from reconciler.compose import Session, open_session
+from reconciler.daemon import Daemon
+from reconciler.engine import Engine
+from reconciler.messages import Desired
+from reconciler.options import Options
+from reconciler.source_loop import SourceLoop
+from reconciler.status_loop import StatusLoop
+from reconciler.timers import Timers
+from reconciler.webhook import WebhookServer, build_app
+
+log = logging.getLogger("berth")
+
+FLUSH_SECONDS = 20.0
+
+
+@click.command("run", help="Keep the hosts as the repository says, until stopped (the daemon).")
+@click.option("--webhook", metavar="ADDRESS:PORT", help="Listen for signed push webhooks, e.g. 0.0.0.0:9080.")
+@click.option(
+    "--webhook-secret-file",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="File with the secret that the forge signs with.",
+)
+@click.option("--poll", type=click.FloatRange(min=1), help="Seconds between two looks at the remote.")
+@click.pass_obj
+def command(options: Options, webhook: str | None, webhook_secret_file: Path | None, poll: float | None) -> None:
+    """Runs until SIGTERM or SIGINT, then writes the last status commit and ends with 0; hosts keep running."""
+    secret = _read_secret(webhook, webhook_secret_file)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    # Their own chatter at INFO (each connection, each job) would drown ours.
+    for chatty in ("paramiko", "apscheduler", "uvicorn", "docker", "urllib3", "git"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    stopping = threading.Event()
+    with open_session(options) as session, ExitStack() as stack:
+        engine = session.make_engine()
+        reconciler = Reconciler(session, engine)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: (stopping.set(), reconciler.daemon.tell(None)))
+        timers = stack.enter_context(Timers())
+        if webhook:
+            stack.enter_context(_serving(webhook, secret, reconciler))
+        reconciler.run(stopping, timers, poll_seconds=poll)
+
+
+class Reconciler:
+    """The daemon with its ways in (repository) and out (status commits)."""
+
+    def __init__(self, session: Session, engine: Engine) -> None:
+        self._session = session
+        self.engine = engine
+        self.daemon: Daemon = session.make_daemon(engine)
+        self._status: StatusLoop | None = None
+        self._problem = ""
+        self._has_told = False
+        self.source = SourceLoop(session.commits.read, on_desired=self._take, on_problem=self._take_problem)
+
+    def run(self, stopping: threading.Event, timers: Timers, *, poll_seconds: float | None) -> None:
+        """Until `stopping` is set (and the daemon is told something)."""
+        self.source.start()
+        poll = poll_seconds or self.engine.settings.sync.poll_seconds
+        timers.every(poll, self.source.wake, name="poll")
+        try:
+            while not stopping.is_set():
+                result = self.daemon.run_once()
+                status = self._status or self._start_status()
+                if status is not None:
+                    status.refuse(self._problem)
+                    status.note(result)
+                wanted = poll_seconds or self.engine.settings.sync.poll_seconds
+                if wanted != poll:
+                    poll = wanted
+                    timers.every(poll, self.source.wake, name="poll")
+        finally:
+            log.info("stopping; hosts keep running what they run")
+            self.source.stop()
+            if self._status is not None:
+                self._status.flush(timeout_seconds=FLUSH_SECONDS)
+            self.daemon.stop()
+
+    def _start_status(self) -> StatusLoop | None:
+        """Once a commit is in force, it says where status goes."""
+        if self.engine.desired is None:
+            return None
+        branch = self._session.status_branch(self.engine.settings.sync.status_branch)
+        self._status = StatusLoop(branch, self.engine, wake_engine=lambda: self.daemon.tell(None))
+        self._status.start()
+        return self._status
+
+    def _take(self, desired: Desired) -> None:
+        log.info("commit %s: %d objects", desired.commit[:10], len(desired.objects))
+        for warning in self._session.commits.warnings:
+            log.info("%s", warning)
+        self._session.tell_desired(self.daemon, desired, is_first=not self._has_told)
+        self._has_told = True
+
+    def _take_problem(self, problem: str) -> None:
+        self._problem = problem
+        self.daemon.tell(None)
+
+
+def _read_secret(webhook: str | None, file: Path | None) -> bytes:
+    if webhook is None:
+        return b""
+    secret = file.read_bytes().strip() if file else b""
+    if not secret:
+        raise InvalidInput("a webhook needs a secret", hint="name a non-empty file with --webhook-secret-file")
+    return secret
+
+
+@contextmanager
+def _serving(webhook: str, secret: bytes, reconciler: Reconciler) -> Iterator[None]:
+    address, _, port = webhook.rpartition(":")
+    if not port.isdigit():
+        raise InvalidInput(f"--webhook {webhook!r} is not ADDRESS:PORT")
+    app = build_app(secret=secret, wake=reconciler.source.wake, is_ready=lambda: reconciler.engine.is_started)
+    server = WebhookServer(app, address=address.strip("[]") or "0.0.0.0", port=int(port))
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()

@@ -1,0 +1,80 @@
+"""From a branch to messages: the newest commit as `Desired`, the status branch as `Restored`. An edge, no decisions.
+
+A commit is read once; its verdict is kept, also when it is refused. A commit that changes nothing of what is desired
+(docs, a status elsewhere) is not told: the desired revision is the content, not the commit.
+"""
+
+from __future__ import annotations
+
+from objects.errors import BerthError
+from policies.prune import CONFIRM_TRAILER
+from reconciler import status
+from reconciler.messages import Desired, Restored
+from sources.desired import DesiredReader, DesiredState
+from sources.manifests import ManifestWarning
+from sources.repository import Repository
+from sources.status_branch import StatusBranch
+
+
+class CommitReader:
+    """Reads one branch of one repository. Not thread-safe: owned by the source loop's thread."""
+
+    def __init__(self, repository: Repository, branch: str) -> None:
+        self._repository = repository
+        self._branch = branch
+        self._reader = DesiredReader(repository)
+        self._last_sha = ""
+        self._good_sha = ""
+        self._desired: Desired | None = None
+        self._refusal: BerthError | None = None
+        self.state: DesiredState | None = None
+        self.warnings: tuple[ManifestWarning, ...] = ()
+
+    def read(self) -> Desired | None:
+        """The newest commit, None when nothing of it is new. Raises SourceError or CommitRefused."""
+        sha = self._repository.ls_remote(self._branch)
+        if sha != self._last_sha:
+            return self._read_commit(self._repository.fetch(self._branch).sha)
+        if self._refusal is not None:
+            raise self._refusal
+        return None
+
+    def read_at(self, revision: str) -> Desired:
+        """The desired state of any revision that the clone has. Raises SourceError or CommitRefused."""
+        sha = self._repository.resolve(revision)
+        state = self._reader.read(sha).require()
+        return self._message(state, sha)
+
+    def _read_commit(self, sha: str) -> Desired | None:
+        reading = self._reader.read(sha)
+        self._last_sha, self.warnings = sha, reading.warnings
+        try:
+            self.state = reading.require()
+        except BerthError as refusal:
+            self._refusal = refusal
+            raise
+        self._refusal = None
+        desired = self._message(self.state, sha)
+        before, self._desired, self._good_sha = self._desired, desired, sha
+        if before is not None and _content(before) == _content(desired):
+            return None
+        return desired
+
+    def _message(self, state: DesiredState, sha: str) -> Desired:
+        trailers = self._repository.trailers(self._good_sha, sha)
+        return Desired(
+            commit=sha,
+            objects=tuple(state.objects.values()),
+            application=state.application_of,
+            confirmations=tuple(text for name, text in trailers if name.lower() == CONFIRM_TRAILER.lower()),
+        )
+
+
+def read_restored(branch: StatusBranch) -> Restored:
+    """What an earlier process wrote; empty when there is no status branch yet. Raises SourceError."""
+    return status.restore(branch.read().files.items())
+
+
+def _content(desired: Desired) -> tuple[object, ...]:
+    """All but the commit's id: a confirmed deletion is new even when the files are the same."""
+    return desired.objects, desired.application, desired.confirmations

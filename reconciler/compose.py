@@ -1,0 +1,123 @@
+"""Puts the parts together: repository, hosts, engine, daemon. The composition root; nothing else knows all rooms.
+
+A session lasts as long as its context. `Session.observe` looks and touches nothing; `Session.act` reconciles.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hosts.engine import Engine as DockerEngine
+from hosts.runtime import DockerRuntime, HostRuntime
+from hosts.ssh_links import SshLinks
+from hosts.ssh_target import resolve_target
+from objects.config import Cluster, Host
+from objects.errors import NotFound
+from reconciler.commits import CommitReader, read_restored
+from reconciler.controllers import CONTROLLERS
+from reconciler.daemon import Daemon, Listener
+from reconciler.engine import Engine
+from reconciler.messages import Desired
+from reconciler.options import Options
+from sources.remotes import Access
+from sources.repository import Repository
+from sources.status_branch import StatusBranch
+
+OBSERVE_SECONDS = 15.0
+"""For a first look at all hosts: a connection attempt ends after 10 s by default."""
+
+
+def utc_now() -> datetime:
+    """The reconciler's clock."""
+    return datetime.now(UTC)
+
+
+class Session:
+    """One repository and its cluster. Made by `open_session`."""
+
+    def __init__(self, options: Options, repository: Repository, links: SshLinks) -> None:
+        self.options = options
+        self.repository = repository
+        self.commits = CommitReader(repository, options.branch)
+        self._links = links
+        self._random = random.SystemRandom()
+
+    def status_branch(self, name: str) -> StatusBranch:
+        return StatusBranch(self.repository, name)
+
+    def make_runtime(self, host: Host, engine: Engine) -> HostRuntime:
+        """The runtime of a host as its Host object says; connects on first use. Raises InvalidInput."""
+        hosts = {known.name: known for known in engine.store.all_of(Host)}
+        link = self._links.link(resolve_target(host.name, hosts, engine.settings.ssh))
+        docker = DockerEngine(link, socket_path=host.spec.docker_socket)
+        return DockerRuntime(docker, random=random.Random(self._random.getrandbits(64)))
+
+    def make_engine(self, *, is_observer: bool = False) -> Engine:
+        return Engine(CONTROLLERS, source=random.Random(self._random.getrandbits(64)), is_observer=is_observer)
+
+    def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
+        return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)
+
+    def tell_desired(self, daemon: Daemon, desired: Desired, *, is_first: bool) -> None:
+        """Hand a commit to the daemon; before the first one, what an earlier process left on the status branch."""
+        if is_first:
+            daemon.tell(read_restored(self.status_branch(self.status_branch_name)))
+        daemon.tell(desired)
+
+    @property
+    def status_branch_name(self) -> str:
+        """As the commit that was read last says."""
+        return (self.commits.state.cluster if self.commits.state else Cluster()).spec.sync.status_branch
+
+    @contextmanager
+    def observe(self, *, timeout_seconds: float = OBSERVE_SECONDS) -> Iterator[Daemon]:
+        """A daemon whose engine has seen every host that answers, and that changes nothing anywhere."""
+        engine = self.make_engine(is_observer=True)
+        daemon = self.make_daemon(engine)
+        try:
+            desired = self.commits.read()
+            assert desired is not None, "the first reading of a branch always has something to tell"
+            self.tell_desired(daemon, desired, is_first=True)
+            run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
+            yield daemon
+        finally:
+            daemon.stop()
+
+
+def run_until(daemon: Daemon, is_done: Callable[[], bool], *, timeout_seconds: float) -> bool:
+    """Let the daemon run until `is_done()`, at most so long. Returns whether it was done in time."""
+    ends = time.monotonic() + timeout_seconds
+    while not is_done():
+        remaining = ends - time.monotonic()
+        if remaining <= 0:
+            return False
+        daemon.run_once(timeout_seconds=min(remaining, 1.0))
+    return True
+
+
+@contextmanager
+def open_session(options: Options) -> Iterator[Session]:
+    """Open the repository that `options` name; connections are made when they are needed and closed at the end."""
+    with ExitStack() as stack:
+        access = Access(ssh_key=options.ssh_key, known_hosts=options.git_known_hosts)
+        repository = Repository(repository_url(options.repo), options.cache_dir.expanduser(), access)
+        stack.callback(repository.close)
+        links = SshLinks(clock=time.monotonic, random=random.Random())
+        stack.callback(links.close)
+        yield Session(options, repository, links)
+
+
+def repository_url(repo: str, *, start: Path | None = None) -> str:
+    """`repo` as git takes it; '' is the checkout around `start` (the working directory). Raises NotFound."""
+    if repo and ("://" in repo or ("@" in repo and ":" in repo)):
+        return repo
+    folder = Path(repo).expanduser().resolve() if repo else (start or Path.cwd()).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists() or (candidate / "HEAD").is_file():
+            return str(candidate)
+    raise NotFound(f"{folder} is not in a Git repository", hint="name one with --repo, or run `berth init`")
