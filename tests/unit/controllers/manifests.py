@@ -1,0 +1,51 @@
+"""Objects for controller tests, as short as they can be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from objects.apps import Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment
+from objects.hashing import template_hash
+from objects.meta import IntOrString, LabelSelector, ObjectMeta
+from objects.names import ANNOTATION_TEMPLATE_HASH
+from objects.pods import Container, PodSpec, PodTemplateSpec
+
+
+def template(image: str, **labels: str) -> PodTemplateSpec:
+    return PodTemplateSpec(
+        metadata=ObjectMeta(labels={"app": "web", **labels}),
+        spec=PodSpec(containers=(Container(name="main", image=image),), restart_policy="Always"),
+    )
+
+
+def deployment(
+    image: str = "web:1",
+    *,
+    name: str = "web",
+    replicas: int = 3,
+    surge: IntOrString = 1,
+    unavailable: IntOrString = 1,
+    recreate: bool = False,
+    **spec: Any,
+) -> Deployment:
+    rolling = RollingUpdateDeployment(max_surge=surge, max_unavailable=unavailable)
+    strategy = DeploymentStrategy(
+        type="Recreate" if recreate else "RollingUpdate", rolling_update=None if recreate else rolling
+    )
+    return Deployment(
+        metadata=ObjectMeta(
+            name=name, namespace="default", annotations={ANNOTATION_TEMPLATE_HASH: template_hash({"image": image})}
+        ),
+        spec=DeploymentSpec(
+            selector=LabelSelector(match_labels={"app": "web"}),
+            template=template(image),
+            replicas=replicas,
+            strategy=strategy,
+            **{"revision_history_limit": 10, "progress_deadline_seconds": 600, **spec},
+        ),
+    )
+
+
+def revision_name(image: str, *, name: str = "web") -> str:
+    """The name of the ReplicaSet that `deployment(image)` makes."""
+    return f"{name}-{template_hash({'image': image})}"
