@@ -80,6 +80,23 @@ def remove_group(group: str) -> None:
     wait_until(is_gone, what=f"control group {group} does not empty", timeout_seconds=5)
 
 
+def remove_if_empty(group: str) -> None:
+    for hierarchy in find_hierarchies():
+        with contextlib.suppress(OSError):  # another lab is in it
+            (hierarchy.mount_point / group).rmdir()
+
+
+def members(group: str) -> set[int]:
+    """Numbers of the processes in the group and the groups below it, as seen from our own pid namespace."""
+    pids: set[int] = set()
+    for hierarchy in find_hierarchies():
+        for file in (hierarchy.mount_point / group).glob("**/cgroup.procs"):
+            with contextlib.suppress(OSError):  # the group went while we looked
+                # 0 is a process that our pid namespace does not show
+                pids |= {int(line) for line in file.read_text().split()} - {0}
+    return pids
+
+
 def limit_memory(group: str, limit_bytes: int) -> None:
     """Let the whole group use no more than this."""
     for hierarchy in find_hierarchies():

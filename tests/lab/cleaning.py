@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -61,8 +60,7 @@ def ensure_images(host: LabHost, images: Sequence[Image], archive: bytes) -> Non
             host.api().remove_image(name, force=True)
     present = {tag: image_id for image_id, tags in _present(host).items() for tag in tags}
     if any(present.get(tag) != image_id for tag, image_id in wanted.items()):
-        for _ in host.api().load_image(io.BytesIO(archive)):  # type: ignore[no-untyped-call]  # the stubs lack it
-            continue  # the answer is a progress stream; reading it to its end is what waits for the load
+        host.load_archive(archive)
 
 
 def _present(host: LabHost) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from tests.lab import network, rootfs, sshd
 from tests.lab.engine import Engine
 from tests.lab.errors import LabError
 from tests.lab.hostspec import HostSpec
+from tests.lab.images import Image, archive
 from tests.lab.machine import Machine
 from tests.lab.names import HostNames
 from tests.lab.processes import kill_all, run, wait_until
@@ -96,6 +98,17 @@ class LabHost:
     def api(self) -> APIClient:
         """The SDK's client on the host's own socket; one per host, closed by `close`."""
         return self._client
+
+    def load(self, *images: Image) -> None:
+        """Give the engine images of your own making (`images.build_image`)."""
+        out = io.BytesIO()
+        archive(images, out)
+        self.load_archive(out.getvalue())
+
+    def load_archive(self, content: bytes) -> None:
+        """Give the engine the images of a `docker load` archive."""
+        for _ in self.api().load_image(io.BytesIO(content)):  # type: ignore[no-untyped-call]  # the stubs lack it
+            continue  # the answer is a progress stream; reading it to its end is what waits for the load
 
     def close(self) -> None:
         if "_client" in self.__dict__:

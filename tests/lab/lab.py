@@ -23,7 +23,7 @@ from tests.lab.host import LabHost
 from tests.lab.hostspec import HostSpec, plain_hosts
 from tests.lab.images import Image
 from tests.lab.machine import Machine
-from tests.lab.names import DEFAULT_LAB, LabNames
+from tests.lab.names import CGROUP_ROOT, DEFAULT_LAB, LabNames
 from tests.lab.processes import require_root_and_programs, run
 from tests.lab.registry import Registry
 from tests.lab.state import LabState, blocks_of_other_labs, locked, read_state, write_state
@@ -237,12 +237,13 @@ def take_down(name: str = DEFAULT_LAB, *, purge: bool = False, report: Report = 
     names = LabNames(name)
     with locked(name):
         found = set(network.namespaces_of(names))
-        if names.runtime.exists():
+        if names.runtime.exists():  # each host has its directory there before it has anything else
             found |= {entry.name for entry in names.runtime.iterdir()}
         machines = [Machine(names.host(host), HostSpec(host), "") for host in sorted(found)]
         in_parallel(Machine.power_off, machines)
         network.remove_bridge(names)
         cgroups.remove_group(names.cgroup)
+        cgroups.remove_if_empty(CGROUP_ROOT)
         shutil.rmtree(names.runtime, ignore_errors=True)
         if purge and names.state.exists():
             run(["rm", "-rf", "--one-file-system", str(names.state)])

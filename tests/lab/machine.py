@@ -19,6 +19,7 @@ from tests.lab.processes import (
     kill_all,
     namespace_id,
     processes_in,
+    read_process,
     run,
     start_detached,
     wait_until,
@@ -56,9 +57,9 @@ class Machine:
     def power_on(self) -> None:
         """Boot the host: network, file tree, init; what was left of it is ended first. Starts no services."""
         self.power_off()
-        network.make_namespace(self.names, self.address)
         shutil.rmtree(self.names.run, ignore_errors=True)
         (self.names.run / "sshd").mkdir(parents=True)
+        network.make_namespace(self.names, self.address)
         log = self.names.logs / "init.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
@@ -77,6 +78,8 @@ class Machine:
             # The kernel ends all of a pid namespace with its first process, containers' namespaces below included.
             inside = self.processes()
             kill_all([init, *inside])
+        # A process that escaped that (its namespace's name was lost, say) is still in the host's control group.
+        kill_all(found for pid in cgroups.members(self.names.cgroup) if (found := read_process(pid)) is not None)
         network.remove_namespace(self.names)
         cgroups.remove_group(self.names.cgroup)
 

@@ -14,6 +14,7 @@ from tests.lab.errors import LabError
 
 STATE_ROOT = Path("/var/lib/berth-lab")
 RUNTIME_ROOT = Path("/run/berth-lab")
+CGROUP_ROOT = "berth-lab"
 DEFAULT_LAB = "berth"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
@@ -68,7 +69,7 @@ class LabNames:
 
     @property
     def cgroup(self) -> str:
-        return f"berth-lab/{self.lab}"
+        return f"{CGROUP_ROOT}/{self.lab}"
 
     @property
     def netns_prefix(self) -> str:

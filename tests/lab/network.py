@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 import zlib
 from collections.abc import Collection
 from pathlib import Path
@@ -132,7 +133,11 @@ def _is_mounted(path: Path) -> bool:
 
 
 def _has_link(name: str) -> bool:
-    return Path(f"/sys/class/net/{name}").exists()
+    # Not by /sys/class/net: that shows the network namespace in which /sys was mounted.
+    try:
+        return socket.if_nametoindex(name) > 0
+    except OSError:
+        return False
 
 
 def _links(name: str) -> list[dict[str, list[str]]]:

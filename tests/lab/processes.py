@@ -56,7 +56,7 @@ class Process:
     @property
     def is_alive(self) -> bool:
         """False too for a zombie: it holds nothing any more and only waits to be counted."""
-        found = _read_process(self.pid)
+        found = read_process(self.pid)
         return found is not None and found.start_ticks == self.start_ticks
 
     @property
@@ -104,11 +104,11 @@ def wait_until(
         time.sleep(interval_seconds)
 
 
-def require_root_and_programs() -> None:
-    """Say at once, and in full, what is missing on this machine."""
+def require_root_and_programs(*, search_path: str = SEARCH_PATH) -> None:
+    """Say at once, and in full, what is missing on this machine. Raises LabError."""
     if os.geteuid() != 0:
         raise LabError("the lab makes namespaces, mounts and bridges: run it as root (sudo)")
-    missing = [program for program in PROGRAMS if shutil.which(program, path=SEARCH_PATH) is None]
+    missing = [program for program in PROGRAMS if shutil.which(program, path=search_path) is None]
     if missing:
         packages = " ".join(sorted({PROGRAMS[program] for program in missing}))
         raise LabError(
@@ -132,7 +132,7 @@ def processes_in(kind: str, identity: str) -> list[Process]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         if namespace_id(entry.name, kind) == identity:
-            process = _read_process(int(entry.name))
+            process = read_process(int(entry.name))
             if process is not None:
                 found.append(process)
     return found
@@ -176,7 +176,7 @@ def _read_start(pid: int) -> int | None:
     return int(stat[stat.rindex(")") + 2 :].split()[19])
 
 
-def _read_process(pid: int) -> Process | None:
+def read_process(pid: int) -> Process | None:
     """The process, or None if it is gone or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.lab.errors import LabError
 from tests.lab.hostspec import HostSpec
-from tests.lab.names import STATE_ROOT, LabNames
+from tests.lab.names import RUNTIME_ROOT, STATE_ROOT, LabNames
 from tests.lab.processes import wait_until
 
 _FORMAT = 1
@@ -69,8 +69,8 @@ def lab_names() -> list[str]:
 @contextmanager
 def locked(name: str) -> Iterator[None]:
     """Keep other processes out while a lab changes; the lock dies with its holder. LabError after a minute."""
-    STATE_ROOT.mkdir(parents=True, exist_ok=True)
-    with (STATE_ROOT / f"_{name}.lock").open("w") as file:
+    RUNTIME_ROOT.mkdir(parents=True, exist_ok=True)
+    with (RUNTIME_ROOT / f"_{name}.lock").open("w") as file:
         _acquire(file.fileno(), name)
         yield
 

@@ -19,6 +19,7 @@ from tests.lab import network
 from tests.lab.errors import LabError
 from tests.lab.host import LabHost
 from tests.lab.hostspec import HostSpec
+from tests.lab.images import build_image
 from tests.lab.lab import Lab, in_parallel, take_down
 from tests.lab.names import LabNames
 from tests.lab.processes import wait_until
@@ -120,6 +121,12 @@ def test_the_javaweb_images_work_together(lab: Lab) -> None:
     started = time.monotonic()
     host.docker("stop", "--time", "30", "tomcat")
     assert time.monotonic() - started < 25  # it heard SIGTERM; else this is the grace period
+
+
+def test_an_image_of_a_program_with_libraries_runs(lab: Lab) -> None:
+    image = build_image("made:1", binaries=["/usr/bin/env"], environment={"SEEN": "yes"}, command=["/usr/bin/env"])
+    lab.hosts[0].load(image)
+    assert "SEEN=yes" in lab.hosts[0].docker("run", "--rm", "made:1").splitlines()
 
 
 # -- Git remote and registry

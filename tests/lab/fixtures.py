@@ -1,19 +1,22 @@
-"""The lab as fixtures. `BERTH_LAB` names the lab to use; one that was up before stays up afterwards."""
+"""The lab as pytest fixtures, for every folder of tests (registered in `tests/conftest.py`).
+
+`BERTH_LAB` names the lab to use; one that was up before stays up afterwards. Without root or without its programs the
+fixture fails and says so: a test that was skipped where it should run would look like one that passed.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab import network
-from tests.lab.host import LabHost
-from tests.lab.hostspec import HostSpec
-from tests.lab.lab import Lab, take_down
-from tests.lab.names import LabNames
-from tests.lab.state import locked
+if TYPE_CHECKING:
+    from tests.lab.host import LabHost
+    from tests.lab.hostspec import HostSpec
+    from tests.lab.lab import Lab
 
 # Not the default of `berth lab up`: tests remove everything that runs in their lab.
 TEST_LAB = "test"
@@ -22,13 +25,19 @@ TEST_LAB = "test"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
+        if item.path.is_relative_to(here) or _uses_lab(item):
             item.add_marker(pytest.mark.lab)
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """Three plain hosts, a Git remote and a registry, shared by all tests of the session."""
+    # Imported here: this module is loaded for unit tests too, which shall not wait for the Docker SDK.
+    from tests.lab import network
+    from tests.lab.lab import Lab, take_down
+    from tests.lab.names import LabNames
+    from tests.lab.state import locked
+
     name = os.environ.get("BERTH_LAB", TEST_LAB)
     with locked(f"{name}.tests"):
         was_up = network.has_bridge(LabNames(name))
@@ -43,7 +52,7 @@ def lab() -> Iterator[Lab]:
 def _clean_lab(request: pytest.FixtureRequest) -> None:
     """Each module that uses the lab starts with a clean one."""
     module_items = [item for item in request.session.items if item.getparent(pytest.Module) is request.node]
-    if any("lab" in getattr(item, "fixturenames", ()) for item in module_items):
+    if any(_uses_lab(item) for item in module_items):
         request.getfixturevalue("lab").clean()
 
 
@@ -60,3 +69,8 @@ def extra_host(lab: Lab) -> Iterator[Callable[[HostSpec], LabHost]]:
     for name in reversed(added):
         if name in lab.machines:
             lab.remove_host(name)
+
+
+def _uses_lab(item: pytest.Item) -> bool:
+    own_parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return "lab" in getattr(item, "fixturenames", ()) and "lab" not in own_parameters
