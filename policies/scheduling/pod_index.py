@@ -6,33 +6,21 @@ exist for the rules that somebody asked for, and cost one step for each pod that
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from policies.scheduling.counts import HostCount
 from policies.scheduling.matching import PodMatcher
-from policies.scheduling.shape import AffinityTerm, PodShape
+from policies.scheduling.shape import ClassKey, HeldTerm, PodShape, TermKind
 
-
-class TermKind(enum.Enum):
-    """What a running pod's own term does to pods that come later."""
-
-    REQUIRED_AFFINITY = "required affinity"
-    REQUIRED_ANTI_AFFINITY = "required anti-affinity"
-    PREFERRED = "preferred"
-
-
-class HeldTerm(NamedTuple):
-    """A term that running pods hold. weight: of a preferred term, negative for anti-affinity; else 0."""
-
-    kind: TermKind
-    term: AffinityTerm
-    weight: int
+_MOST_COUNTS: Final = 4096
+"""Counts of rules that nobody asks about any more pile up: beyond this many all start anew."""
 
 
 class _CountKey(NamedTuple):
-    matcher: PodMatcher
+    """Pods that all matchers speak of."""
+
+    matchers: tuple[PodMatcher, ...]
     with_terminating: bool
 
 
@@ -50,17 +38,20 @@ class _PodClass:
 
 
 class PodIndex:
-    """See the module. Rows are given by the snapshot, which tells of every pod that comes or goes."""
+    """See the module. Rows are given by the snapshot, which tells of every pod that comes or goes.
+
+    generation moves when counts that were handed out are kept no longer: ask for them anew. held_version moves when a
+    term is held for the first time or by nobody any more.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._classes: dict[tuple[str, frozenset[tuple[str, str]], bool], _PodClass] = {}
-        self._class_of_shape: dict[tuple[PodShape, bool], _PodClass] = {}
+        self._classes: dict[tuple[ClassKey, bool], _PodClass] = {}
         self._counts: dict[_CountKey, HostCount] = {}
         self._held: dict[HeldTerm, HostCount] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
+        self.generation = 0
         self.held_version = 0
-        """Moves when a term is held for the first time, or namespaces change: matches of terms must be asked anew."""
 
     def grow(self, capacity: int) -> None:
         self._capacity = capacity
@@ -68,56 +59,58 @@ class PodIndex:
             count.grow(capacity)
 
     def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
-        """labels: None when the namespace is gone. Every match may change, so all counts start anew."""
+        """labels: None when the namespace is gone."""
         if self._namespaces.get(name) == labels:
             return
         if labels is None:
             self._namespaces.pop(name, None)
         else:
-            self._namespaces[name] = labels
+            self._namespaces[name] = dict(labels)
+        self._forget_counts()
+
+    def _forget_counts(self) -> None:
         self._counts.clear()
         for pods in self._classes.values():
             pods.counts.clear()
-        self.held_version += 1
+        self.generation += 1
 
     def step(self, shape: PodShape, row: int, delta: int, *, terminating: bool = False) -> None:
         """A pod of this shape came to (1) or left (-1) a host."""
-        pods = self._class_of(shape, terminating)
-        number = pods.rows.get(row, 0) + delta
-        if number:
-            pods.rows[row] = number
-        else:
-            pods.rows.pop(row, None)
-        for count in pods.counts:
-            count.step(row, delta)
-        for held in held_terms(shape):
-            self._count_of_held(held).step(row, delta)
-
-    def _class_of(self, shape: PodShape, terminating: bool) -> _PodClass:
-        found = self._class_of_shape.get((shape, terminating))
-        if found is not None:
-            return found
-        key = (shape.namespace, frozenset(shape.labels.items()), terminating)
+        key = (shape.class_key, terminating)
         pods = self._classes.get(key)
         if pods is None:
             pods = self._classes[key] = _PodClass(shape.namespace, shape.labels, terminating)
             pods.counts = [count for wanted, count in self._counts.items() if self._is_counted(wanted, pods)]
-        self._class_of_shape[shape, terminating] = pods
-        return pods
+        number = pods.rows.get(row, 0) + delta
+        if number:
+            pods.rows[row] = number
+        else:
+            del pods.rows[row]
+            if not pods.rows:
+                del self._classes[key]
+        for count in pods.counts:
+            count.step(row, delta)
+        for held in shape.held_terms:
+            self._step_held(held, row, delta)
 
     def _is_counted(self, wanted: _CountKey, pods: _PodClass) -> bool:
         if pods.terminating and not wanted.with_terminating:
             return False
-        return self.matches(wanted.matcher, pods.namespace, pods.labels)
+        return all(self.matches(matcher, pods.namespace, pods.labels) for matcher in wanted.matchers)
 
     def matches(self, matcher: PodMatcher, namespace: str, labels: Mapping[str, str]) -> bool:
         return matcher.matches(namespace, self._namespaces.get(namespace, {}), labels)
 
-    def count_of(self, matcher: PodMatcher, *, with_terminating: bool) -> HostCount:
-        """Pods per host that a matcher speaks of, kept up to date from now on."""
-        key = _CountKey(matcher, with_terminating)
+    def matches_shape(self, matcher: PodMatcher, shape: PodShape) -> bool:
+        return self.matches(matcher, shape.namespace, shape.labels)
+
+    def count_of(self, *matchers: PodMatcher, with_terminating: bool) -> HostCount:
+        """Pods per host that all the matchers speak of, kept up to date until `generation` moves."""
+        key = _CountKey(matchers, with_terminating)
         count = self._counts.get(key)
         if count is None:
+            if len(self._counts) >= _MOST_COUNTS:
+                self._forget_counts()
             count = self._counts[key] = HostCount(self._capacity)
             for pods in self._classes.values():
                 if self._is_counted(key, pods):
@@ -126,25 +119,18 @@ class PodIndex:
                         count.add_many(row, number)
         return count
 
-    def _count_of_held(self, held: HeldTerm) -> HostCount:
+    def _step_held(self, held: HeldTerm, row: int, delta: int) -> None:
         count = self._held.get(held)
         if count is None:
             count = self._held[held] = HostCount(self._capacity)
             self.held_version += 1
-        return count
+        count.step(row, delta)
+        if not count.total:
+            del self._held[held]
+            self.held_version += 1
 
     def held_against(self, shape: PodShape, kind: TermKind) -> Iterator[tuple[HeldTerm, HostCount]]:
         """The terms of running pods that speak of pods of this shape."""
         for held, count in self._held.items():
-            if held.kind is kind and self.matches(held.term.matcher, shape.namespace, shape.labels):
+            if held.kind is kind and self.matches_shape(held.term.matcher, shape):
                 yield held, count
-
-
-def held_terms(shape: PodShape) -> Iterator[HeldTerm]:
-    """What a pod of this shape means for those that come after it."""
-    for term in shape.required_affinity:
-        yield HeldTerm(TermKind.REQUIRED_AFFINITY, term, 0)
-    for term in shape.required_anti_affinity:
-        yield HeldTerm(TermKind.REQUIRED_ANTI_AFFINITY, term, 0)
-    for weight, term in shape.preferred_affinity:
-        yield HeldTerm(TermKind.PREFERRED, term, weight)

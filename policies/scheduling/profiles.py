@@ -13,13 +13,17 @@ from typing import Final
 from objects.config import SchedulerProfile
 from objects.errors import InvalidInput
 from policies.scheduling.predicates.node import Conditions, HostName, NodeAffinity, Unschedulable
+from policies.scheduling.predicates.pod_affinity import PodAffinity
 from policies.scheduling.predicates.ports import HostPorts
 from policies.scheduling.predicates.resources import Resources
+from policies.scheduling.predicates.spread import TopologySpread
 from policies.scheduling.predicates.taints import Taints
 from policies.scheduling.priorities.node import ImageLocality, TaintToleration
 from policies.scheduling.priorities.node import NodeAffinity as NodeAffinityPriority
+from policies.scheduling.priorities.pod_affinity import InterPodAffinity
 from policies.scheduling.priorities.resources import BalancedAllocation, LeastRequested, MostRequested
 from policies.scheduling.priorities.selector_spread import SelectorSpread
+from policies.scheduling.priorities.spread import TopologySpreadPriority
 from policies.scheduling.rules import Predicate, Priority
 
 DEFAULT_SCHEDULER: Final = "default-scheduler"
@@ -27,7 +31,17 @@ DEFAULT_SCHEDULER: Final = "default-scheduler"
 
 def built_in_predicates() -> tuple[Predicate, ...]:
     """In the order in which they are asked: the first that fails names the reason, so the plainest come first."""
-    return (Unschedulable(), HostName(), Conditions(), Taints(), NodeAffinity(), HostPorts(), Resources())
+    return (
+        Unschedulable(),
+        HostName(),
+        Conditions(),
+        Taints(),
+        NodeAffinity(),
+        HostPorts(),
+        Resources(),
+        TopologySpread(),
+        PodAffinity(),
+    )
 
 
 def built_in_priorities() -> tuple[Priority, ...]:
@@ -36,6 +50,8 @@ def built_in_priorities() -> tuple[Priority, ...]:
         MostRequested(),
         BalancedAllocation(),
         SelectorSpread(),
+        InterPodAffinity(),
+        TopologySpreadPriority(),
         ImageLocality(),
         NodeAffinityPriority(),
         TaintToleration(),

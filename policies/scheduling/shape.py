@@ -5,6 +5,7 @@ Pods of one template have one `PodShape`: everything that is computed for it ser
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,6 +42,13 @@ class HostPort(NamedTuple):
 ANY_ADDRESS = "0.0.0.0"
 
 
+class ClassKey(NamedTuple):
+    """What label selectors can see of a pod."""
+
+    namespace: str
+    labels: frozenset[tuple[str, str]]
+
+
 class AffinityTerm(NamedTuple):
     """Beside (or away from) the pods of `matcher`, where hosts with one value of `topology_key` count as one place."""
 
@@ -53,6 +61,22 @@ class WeightedTerm(NamedTuple):
 
     weight: int
     term: AffinityTerm
+
+
+class TermKind(enum.Enum):
+    """What a running pod's own term does to pods that come later."""
+
+    REQUIRED_AFFINITY = "required affinity"
+    REQUIRED_ANTI_AFFINITY = "required anti-affinity"
+    PREFERRED = "preferred"
+
+
+class HeldTerm(NamedTuple):
+    """A term that running pods hold. weight: of a preferred term, negative for anti-affinity; else 0."""
+
+    kind: TermKind
+    term: AffinityTerm
+    weight: int
 
 
 class SpreadConstraint(NamedTuple):
@@ -73,7 +97,7 @@ class PodShape:
 
     requests: effective, see `requests.pod_requests`, with `pods: 1`. assumed_cpu/assumed_memory: the same with
     Kubernetes' assumptions for what is unsaid, for scores. node_name: only a host of that name will do; '' any.
-    owner: the controlling object, None for a bare pod.
+    owner: the controlling object, None for a bare pod. held_terms: what running pods of this shape mean for later ones.
     """
 
     namespace: str
@@ -92,6 +116,8 @@ class PodShape:
     required_anti_affinity: tuple[AffinityTerm, ...]
     preferred_affinity: tuple[WeightedTerm, ...]
     spread: tuple[SpreadConstraint, ...]
+    class_key: ClassKey
+    held_terms: tuple[HeldTerm, ...]
 
     @property
     def hard_spread(self) -> tuple[SpreadConstraint, ...]:
@@ -118,6 +144,9 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
         *((1, w) for w in (together.preferred_during_scheduling_ignored_during_execution if together else ())),
         *((-1, w) for w in (apart.preferred_during_scheduling_ignored_during_execution if apart else ())),
     ]
+    required = _terms(together.required_during_scheduling_ignored_during_execution if together else (), pod)
+    forbidden = _terms(apart.required_during_scheduling_ignored_during_execution if apart else (), pod)
+    wished = tuple(_weighted(sign, wish, pod) for sign, wish in wishes)
     return PodShape(
         namespace=pod.namespace,
         labels=pod.labels,
@@ -131,10 +160,16 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
         is_best_effort=is_best_effort((*spec.containers, *spec.init_containers), pod_level),
         ports=_host_ports(spec),
         preferred_nodes=node_affinity.preferred_during_scheduling_ignored_during_execution if node_affinity else (),
-        required_affinity=_terms(together.required_during_scheduling_ignored_during_execution if together else (), pod),
-        required_anti_affinity=_terms(apart.required_during_scheduling_ignored_during_execution if apart else (), pod),
-        preferred_affinity=tuple(_weighted(sign, wish, pod) for sign, wish in wishes),
+        required_affinity=required,
+        required_anti_affinity=forbidden,
+        preferred_affinity=wished,
         spread=tuple(_constraint(constraint, pod) for constraint in spec.topology_spread_constraints),
+        class_key=ClassKey(pod.namespace, frozenset(pod.labels.items())),
+        held_terms=(
+            *(HeldTerm(TermKind.REQUIRED_AFFINITY, term, 0) for term in required),
+            *(HeldTerm(TermKind.REQUIRED_ANTI_AFFINITY, term, 0) for term in forbidden),
+            *(HeldTerm(TermKind.PREFERRED, term, weight) for weight, term in wished),
+        ),
     )
 
 

@@ -37,8 +37,7 @@ class Snapshot:
     def __init__(self) -> None:
         self.size = 0
         self.capacity = _FIRST_CAPACITY
-        self.structure = 0
-        """Moves when hosts come or go, or their labels, taints or conditions change."""
+        self._structure = 0
         self.journal = Journal()
         self.shapes = ShapeBook()
         self.row_of: dict[str, int] = {}
@@ -61,6 +60,11 @@ class Snapshot:
         self._conditions: dict[tuple[str, str], set[int]] = {}
 
     # --- hosts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def structure(self) -> int:
+        """Moves when hosts come or go, or what all derived arrays stand on changes: labels, taints, namespaces …"""
+        return self._structure + self.pods.generation
 
     @property
     def host_count(self) -> int:
@@ -114,7 +118,7 @@ class Snapshot:
         for column in self._columns.values():
             column.put(row, None)
         self._free_rows.append(row)
-        self.structure += 1
+        self._structure += 1
 
     def _take_row(self) -> int:
         if self._free_rows:
@@ -151,7 +155,7 @@ class Snapshot:
         self._write_conditions(row, node.status.conditions)
         for key, column in self._columns.items():
             column.put(row, node.labels.get(key))
-        self.structure += 1
+        self._structure += 1
 
     def _write_conditions(self, row: int, conditions: Iterable[Condition]) -> None:
         for rows in self._conditions.values():
@@ -243,7 +247,6 @@ class Snapshot:
     def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
         """Labels of a namespace, for `namespaceSelector`; None when it is gone."""
         self.pods.set_namespace(name, labels)
-        self.structure += 1
 
     def set_workload(self, key: ObjectKey, selector: LabelSelector | None) -> None:
         """A Service, ReplicaSet, StatefulSet or ReplicationController and whom it selects; None when it is gone.
@@ -251,7 +254,7 @@ class Snapshot:
         Pods of one workload spread over the hosts (SelectorSpreadPriority).
         """
         if self.workloads.set(key, selector):
-            self.structure += 1
+            self._structure += 1
 
     def set_foreign(self, name: str, requests: ResourceList, ports: Mapping[HostPort, str]) -> None:
         """What containers that are not ours use on a host: amounts, and ports with the container's name.

@@ -19,17 +19,32 @@ class Taints:
     helped_by = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED))
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
-        unwanted = [
-            untolerated_taint(taints, shape.spec.tolerations, effects=KEEPING_AWAY) for taints in snapshot.taints.values
-        ]
+        unwanted = _unwanted_taints(shape, snapshot)
         return _Taints(unwanted, snapshot) if any(unwanted) else None
+
+
+def tolerated_hosts(shape: PodShape, snapshot: Snapshot) -> BoolArray:
+    """Which hosts have no taint that keeps such pods away."""
+    return _without(_unwanted_taints(shape, snapshot), snapshot)
+
+
+def _unwanted_taints(shape: PodShape, snapshot: Snapshot) -> list[Taint | None]:
+    """For each distinct set of taints, the first that keeps such pods away."""
+    return [
+        untolerated_taint(taints, shape.spec.tolerations, effects=KEEPING_AWAY) for taints in snapshot.taints.values
+    ]
+
+
+def _without(unwanted: list[Taint | None], snapshot: Snapshot) -> BoolArray:
+    verdicts: BoolArray = np.array([taint is None for taint in unwanted], dtype=np.bool_)
+    return verdicts[snapshot.taints.ids[: snapshot.size]]
 
 
 class _Taints(Check):
     def __init__(self, unwanted: list[Taint | None], snapshot: Snapshot) -> None:
         self._unwanted = unwanted
-        self._ids = snapshot.taints.ids[: snapshot.size]
-        self._verdicts = np.array([taint is None for taint in unwanted], dtype=np.bool_)[self._ids]
+        self._ids = snapshot.taints.ids
+        self._verdicts = _without(unwanted, snapshot)
 
     def allowed(self, rows: Rows) -> BoolArray:
         return self._verdicts[rows]

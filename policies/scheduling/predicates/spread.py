@@ -1,0 +1,107 @@
+"""PodTopologySpread, hard constraints: no place may have more than `maxSkew` pods above the emptiest one.
+
+Rules: kube-scheduler `podtopologyspread` (tables of the same name).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from policies.scheduling.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.columns import ABSENT
+from policies.scheduling.counts import DomainTally
+from policies.scheduling.predicates.node import fits_node_labels
+from policies.scheduling.predicates.taints import tolerated_hosts
+from policies.scheduling.rules import Check, Event, Reason, Scope
+from policies.scheduling.shape import PodShape, SpreadConstraint
+from policies.scheduling.snapshot import Snapshot
+
+
+def eligible_hosts(
+    shape: PodShape, constraint: SpreadConstraint, snapshot: Snapshot, *, with_keys: tuple[str, ...]
+) -> BoolArray:
+    """Hosts whose pods count for a constraint: those with all `with_keys` and that its policies do not leave out."""
+    size = snapshot.size
+    eligible = snapshot.alive[:size].copy()
+    for key in with_keys:
+        eligible &= snapshot.column(key).ids[:size] != ABSENT
+    if constraint.honours_affinity:
+        labelled = fits_node_labels(shape, snapshot)
+        if labelled is not None:
+            eligible &= labelled
+    if constraint.honours_taints:
+        eligible &= tolerated_hosts(shape, snapshot)
+    return eligible
+
+
+class TopologySpread:
+    """With `skew = pods in the host's place + 1 - pods in the emptiest place`: skew must not exceed `maxSkew`.
+
+    Fewer places than `minDomains` make the emptiest count as 0. Terminating pods do not count.
+
+    pods by zone 3 3 1, maxSkew 1 -> only the third zone
+    """
+
+    name = "PodTopologySpread"
+    helped_by = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED, Event.POD_ADDED, Event.POD_REMOVED))
+
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
+        return _TopologySpread(shape, snapshot) if shape.hard_spread else None
+
+
+class _Constraint(NamedTuple):
+    """exists: which domains have eligible hosts. own: 1 when the pod counts for its own constraint."""
+
+    said: SpreadConstraint
+    tally: DomainTally
+    exists: BoolArray
+    own: int
+
+    def room(self) -> IntArray:
+        """How many more pods each domain may take before the skew is too great; below 1: none. Absent: 0."""
+        counts = self.tally.per_domain
+        least = 0
+        if int(np.count_nonzero(self.exists)) >= self.said.min_domains:
+            least = int(counts.min(where=self.exists, initial=np.iinfo(np.int64).max))
+        room: IntArray = self.said.max_skew - self.own - counts + least + 1
+        room[ABSENT] = 0
+        return room
+
+
+class _TopologySpread(Check):
+    scope = Scope.CLUSTER
+
+    def __init__(self, shape: PodShape, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        keys = tuple(constraint.topology_key for constraint in shape.hard_spread)
+        self._constraints = []
+        for said in shape.hard_spread:
+            column = snapshot.column(said.topology_key)
+            eligible = eligible_hosts(shape, said, snapshot, with_keys=keys)
+            exists = np.zeros(len(column.values) + 1, dtype=np.bool_)
+            exists[column.ids[: snapshot.size][eligible]] = True
+            tally = DomainTally(snapshot.pods.count_of(said.matcher, with_terminating=False), column, eligible)
+            own = int(snapshot.pods.matches_shape(said.matcher, shape))
+            self._constraints.append(_Constraint(said, tally, exists, own))
+
+    def stale(self) -> bool:
+        changed = False
+        for constraint in self._constraints:
+            changed |= constraint.tally.refresh()
+        return changed
+
+    def allowed(self, rows: Rows) -> BoolArray:
+        size = self._snapshot.size
+        verdicts = np.ones(size, dtype=np.bool_)[rows]
+        for constraint in self._constraints:
+            verdicts &= (constraint.room() > 0)[constraint.tally.column.ids[:size][rows]]
+        return verdicts
+
+    def reasons(self, row: int) -> tuple[Reason, ...]:
+        for constraint in self._constraints:
+            if constraint.tally.column.ids[row] == ABSENT:
+                return (Reason(f"without label {constraint.said.topology_key}, which topology spread needs"),)
+        keys = [one.said.topology_key for one in self._constraints if one.room()[one.tally.column.ids[row]] < 1]
+        return (Reason(f"too many pods of its kind there already ({', '.join(keys)})"),)
