@@ -12,8 +12,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hosts.docker_runtime import DockerRuntime
 from hosts.engine import Engine as DockerEngine
-from hosts.runtime import DockerRuntime, HostRuntime
+from hosts.runtime import HostRuntime
 from hosts.ssh_links import SshLinks
 from hosts.ssh_target import resolve_target
 from objects.config import Cluster, Host
@@ -22,7 +23,7 @@ from reconciler.commits import CommitReader, read_restored
 from reconciler.controllers import CONTROLLERS
 from reconciler.daemon import Daemon, Listener
 from reconciler.engine import Engine
-from reconciler.messages import Desired
+from reconciler.messages import Desired, Restored
 from reconciler.options import Options
 from sources.remotes import Access
 from sources.repository import Repository
@@ -63,11 +64,17 @@ class Session:
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
         return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)
 
-    def tell_desired(self, daemon: Daemon, desired: Desired, *, is_first: bool) -> None:
-        """Hand a commit to the daemon; before the first one, what an earlier process left on the status branch."""
-        if is_first:
-            daemon.tell(read_restored(self.status_branch(self.status_branch_name)))
+    def read_restored(self) -> Restored:
+        """What an earlier process left on the status branch of the commit that was read last. Raises SourceError."""
+        return read_restored(self.status_branch(self.status_branch_name))
+
+    def tell_newest(self, daemon: Daemon) -> Desired:
+        """Hand the newest commit, and what an earlier process left, to a fresh daemon. Raises SourceError."""
+        desired = self.commits.read()
+        assert desired is not None, "the first reading of a branch always has something to tell"
+        daemon.tell(self.read_restored())
         daemon.tell(desired)
+        return desired
 
     @property
     def status_branch_name(self) -> str:
@@ -80,9 +87,7 @@ class Session:
         engine = self.make_engine(is_observer=True)
         daemon = self.make_daemon(engine)
         try:
-            desired = self.commits.read()
-            assert desired is not None, "the first reading of a branch always has something to tell"
-            self.tell_desired(daemon, desired, is_first=True)
+            self.tell_newest(daemon)
             run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
             yield daemon
         finally:

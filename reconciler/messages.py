@@ -5,6 +5,7 @@ Messages of one host come from its one worker, in order; a later one always know
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeAlias
 
@@ -36,7 +37,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     facts: HostFacts
-    statuses: dict[str, PodStatus] = {}
+    statuses: Mapping[str, PodStatus] = {}
     gone: tuple[str, ...] = ()
     unknown: tuple[Pod, ...] = ()
     pod_subnet: str = ""

@@ -18,7 +18,7 @@ import msgspec
 
 from differ.actions import Action
 from differ.assignment import HostAssignment, PodNetwork
-from differ.memory import WorkerMemory, record
+from differ.memory import WorkerMemory
 from differ.pods import HostPlan, plan_host
 from hosts.runtime import HostRuntime
 from objects.errors import HostError
@@ -131,7 +131,6 @@ class HostWorker:
         self._memory = plan.memory
         self._failures = 0
         self._tell(
-            plan,
             HostReport(
                 host=self.host,
                 facts=observation.facts,
@@ -209,7 +208,7 @@ class HostWorker:
             for action, error in results:
                 if error is not None:
                     log.warning("host %s: %s: %s", self.host, type(action).__name__, error)
-                self._memory = record(self._memory, action, error, self._clock())
+                self._memory = self._memory.record(action, error, self._clock())
 
 
 def _nothing_for(host: str) -> HostAssignment:

@@ -30,12 +30,10 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
         daemon = session.make_daemon(engine)
         status: StatusLoop | None = None
         try:
-            desired = session.commits.read()
-            assert desired is not None, "the first reading of a branch always has something to tell"
+            desired = session.tell_newest(daemon)
             for warning in session.commits.warnings:
                 shown.note(str(warning))
             shown.note(f"commit {desired.commit[:10]}: {len(desired.objects)} objects")
-            session.tell_desired(daemon, desired, is_first=True)
             if not no_status:
                 branch = session.status_branch(session.status_branch_name)
                 status = StatusLoop(branch, engine, wake_engine=lambda: daemon.tell(None))

@@ -49,8 +49,13 @@ def command(options: Options, webhook: str | None, webhook_secret_file: Path | N
     with open_session(options) as session, ExitStack() as stack:
         engine = session.make_engine()
         reconciler = Reconciler(session, engine)
+
+        def stop(*_: object) -> None:
+            stopping.set()
+            reconciler.daemon.tell(None)
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: (stopping.set(), reconciler.daemon.tell(None)))
+            signal.signal(number, stop)
         timers = stack.enter_context(Timers())
         if webhook:
             stack.enter_context(_serving(webhook, secret, reconciler))
@@ -67,7 +72,8 @@ class Reconciler:
         self._status: StatusLoop | None = None
         self._problem = ""
         self._has_told = False
-        self.source = SourceLoop(session.commits.read, on_desired=self._take, on_problem=self._take_problem)
+        self._untold: Desired | None = None
+        self.source = SourceLoop(self._read, on_desired=self._take, on_problem=self._take_problem)
 
     def run(self, stopping: threading.Event, timers: Timers, *, poll_seconds: float | None) -> None:
         """Until `stopping` is set (and the daemon is told something)."""
@@ -101,12 +107,23 @@ class Reconciler:
         self._status.start()
         return self._status
 
+    def _read(self) -> Desired | None:
+        """The next commit to take; before the first one, what an earlier process left on the status branch.
+
+        Both or none: a commit without the memory of what is deployed could not prune.
+        """
+        self._untold = self._session.commits.read() or self._untold
+        if self._untold is not None and not self._has_told:
+            self.daemon.tell(self._session.read_restored())
+            self._has_told = True
+        return self._untold
+
     def _take(self, desired: Desired) -> None:
+        self._untold = None
         log.info("commit %s: %d objects", desired.commit[:10], len(desired.objects))
         for warning in self._session.commits.warnings:
             log.info("%s", warning)
-        self._session.tell_desired(self.daemon, desired, is_first=not self._has_told)
-        self._has_told = True
+        self.daemon.tell(desired)
 
     def _take_problem(self, problem: str) -> None:
         self._problem = problem
