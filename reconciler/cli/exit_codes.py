@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from objects.errors import BerthError, HostError, InvalidInput, Needs, SourceUnreachable
+from objects.errors import BerthError, HostError, InvalidInput, Needs, NotFound, SourceUnreachable
 
 OK: Final = 0
 FAILED: Final = 1
@@ -36,6 +36,8 @@ def code_of(error: BerthError) -> int:
     A host that answers and says no (a full disk, a refused image) has failed; one that cannot be talked to is
     unreachable, whatever the cause.
     """
+    if isinstance(error, NotFound):
+        return FAILED
     if isinstance(error, InvalidInput):
         return INVALID
     if isinstance(error, SourceUnreachable) or error.reason in _NO_CONTACT:
