@@ -157,13 +157,12 @@ def run_exec(engine: Engine, container_id: str, command: Sequence[str], *, timeo
             session.wait_at_most(max(0.001, deadline - clock()))
             for number, block in session.frames():
                 output[number] += block
-                left = deadline - clock()
-                if left <= 0:
-                    raise late
                 if sum(map(len, output.values())) > MAX_OUTPUT_BYTES:
                     raise HostError(f"a command said more than {MAX_OUTPUT_BYTES >> 20} MiB", host=engine.host)
-                session.wait_at_most(left)
+                session.wait_at_most(max(0.001, deadline - clock()))
             code = session.exit_code()
+        except DeadlineExceeded as error:
+            raise late from error
         finally:
             session.close()
     if code is None:  # it closed its outputs and runs on

@@ -93,6 +93,12 @@ class SshLink:
         """Grows with each new connection: what was learnt about sshd on another number is stale."""
         return self._connection_number
 
+    @property
+    def channel_count(self) -> int:
+        """Channels open now, of all kinds."""
+        with self._changed:
+            return self._transport.open_channels if self._transport is not None else 0
+
     # --- channels ----------------------------------------------------------------------------------------------------
 
     def open_unix(self, path: str, *, timeout_seconds: float) -> paramiko.Channel:
@@ -278,6 +284,7 @@ class SshLink:
     def retry_now(self) -> None:
         """End the back-off: something changed (a person asks, the host is known to be up again)."""
         with self._changed:
+            self._notice_loss()
             self._retry_at = 0.0
 
     def close(self) -> None:

@@ -88,7 +88,6 @@ class SshTransport(paramiko.Transport):
         _channels: ChannelMap
 
         def _next_channel(self) -> int: ...
-        def _send_user_message(self, message: Message) -> None: ...
         def _log(self, level: int, text: str) -> None: ...
 
     def __init__(self, sock: socket.socket | paramiko.Channel, target: SshTarget, clock: Clock) -> None:
@@ -148,6 +147,17 @@ class SshTransport(paramiko.Transport):
         else:  # a jump host's channel: closing it sends a message over that host's connection, which may be stuck too
             threading.Thread(target=self.sock.close, name=f"sever {self.target.name}", daemon=True).start()
 
+    def _send_user_message(self, message: Message) -> None:
+        """Send from any thread. A write that fails is a connection that ended: its reader wakes all who wait on it.
+
+        Raised instead, as paramiko does, the error would also end other connections' threads, in their clean-up of
+        channels that led through this one.
+        """
+        try:
+            super()._send_user_message(message)  # type: ignore[misc]
+        except (EOFError, OSError) as error:
+            self.sever(f"cannot write to it: {error}" if str(error) else "cannot write to it")
+
     def lost(self) -> HostUnreachable:
         """The error that says how this connection ended."""
         error = self.saved_exception
@@ -167,6 +177,10 @@ class SshTransport(paramiko.Transport):
         return DeadlineExceeded(message, host=self.target.name)
 
     # --- channels ----------------------------------------------------------------------------------------------------
+
+    @property
+    def open_channels(self) -> int:
+        return len(self._channels)
 
     def open_kind(self, kind: str, *arguments: str | int, timeout_seconds: float) -> paramiko.Channel:
         """Open a channel; arguments follow the kind in the request (RFC 4254 §5.1), strings and uint32.
