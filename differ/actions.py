@@ -138,13 +138,13 @@ class Action(DifferStruct):
         return f"pod/{self.pod_uid}" if self.pod_uid else "host"
 
 
-class EnsureNetwork(Action):
+class EnsureNetwork(Action, kw_only=True):
     """Make the pod network, or make it again when it has another subnet and nothing hangs on it."""
 
     network: PodNetwork
 
 
-class PullImage(Action):
+class PullImage(Action, kw_only=True):
     """Fetch an image. waiting: the (pod uid, container name) pairs that want it; `pod_uid` is empty.
 
     credentials: tried in this order, then without any.
@@ -159,7 +159,7 @@ class PullImage(Action):
         return f"image/{self.image}"
 
 
-class CreateContainer(Action):
+class CreateContainer(Action, kw_only=True):
     """Make a container and start it, unless `start` says not to. container: its name in the manifest."""
 
     container: str
@@ -167,7 +167,7 @@ class CreateContainer(Action):
     start: bool = True
 
 
-class StartContainer(Action):
+class StartContainer(Action, kw_only=True):
     """Start a container that does not run. rename_to: its new name first, which counts the attempt; '' keeps it."""
 
     container: str
@@ -175,7 +175,7 @@ class StartContainer(Action):
     rename_to: str = ""
 
 
-class SignalContainer(Action):
+class SignalContainer(Action, kw_only=True):
     """Send a signal; Docker then leaves the container down (also one that it is just restarting).
 
     signal: `TERM`-like name without `SIG`. stops_restarting: sent to take over from Docker's own restarts.
@@ -187,14 +187,14 @@ class SignalContainer(Action):
     stops_restarting: bool = False
 
 
-class RemoveContainer(Action):
+class RemoveContainer(Action, kw_only=True):
     """Remove a container with its anonymous volumes; one that still runs is killed."""
 
     container: str
     id: str
 
 
-class RenameContainer(Action):
+class RenameContainer(Action, kw_only=True):
     """Give a container its name back."""
 
     container: str
@@ -202,7 +202,7 @@ class RenameContainer(Action):
     name: str
 
 
-class UpdateContainer(Action):
+class UpdateContainer(Action, kw_only=True):
     """Put settings right that can change while a container lives. resources None: they stay."""
 
     container: str
@@ -211,7 +211,7 @@ class UpdateContainer(Action):
     resources: ResourceSettings | None = None
 
 
-class UnpauseContainer(Action):
+class UnpauseContainer(Action, kw_only=True):
     container: str
     id: str
 
@@ -230,7 +230,7 @@ class FileEntry(DifferStruct):
     owner: tuple[int, int] = (0, 0)
 
 
-class WriteFiles(Action):
+class WriteFiles(Action, kw_only=True):
     """Write into volumes by way of a container that mounts them. id: its id, or its name when it was just made.
 
     directory: absolute, in the container; entries lie below it, directories before what they hold.
@@ -242,7 +242,7 @@ class WriteFiles(Action):
     entries: tuple[FileEntry, ...]
 
 
-class RemoveVolume(Action):
+class RemoveVolume(Action, kw_only=True):
     """Remove a volume of a pod; one that is not there is fine."""
 
     volume: str

@@ -1,0 +1,236 @@
+"""Carries out actions on a real host: Docker Engine over the host's SSH link.
+
+Each action is one or two API calls, and asking for what is already so succeeds. Nothing is decided or repeated here.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+from differ.actions import (
+    Action,
+    CreateContainer,
+    EnsureNetwork,
+    FileEntry,
+    PullImage,
+    RemoveContainer,
+    RemoveVolume,
+    RenameContainer,
+    SignalContainer,
+    StartContainer,
+    UnpauseContainer,
+    UpdateContainer,
+    WriteFiles,
+)
+from hosts.container_request import container_request, update_request
+from hosts.engine import Engine
+from hosts.events import ContainerEvent, EventStream
+from hosts.images import pull_image
+from hosts.observe import Observer
+from hosts.pod_network import ensure_pod_network
+from objects.errors import ContainerConfigError, EngineError, HostError
+from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
+from objects.observed import HostObservation
+
+NOT_FOUND, CONFLICT = 404, 409
+POD_NETWORK = "berth-pods"
+
+
+class DockerRuntime:
+    """A `HostRuntime` over one engine. Closing it closes the engine's streams, not the SSH link."""
+
+    def __init__(self, engine: Engine, *, random: Random) -> None:
+        self._engine = engine
+        self._random = random
+        self._observer = Observer(engine, network=POD_NETWORK)
+        self._events: EventStream | None = None
+        self._hands: dict[type[Action], Callable[[Any], None]] = {
+            EnsureNetwork: self._ensure_network,
+            PullImage: self._pull,
+            CreateContainer: self._create,
+            StartContainer: self._start,
+            SignalContainer: self._signal,
+            RemoveContainer: self._remove,
+            RenameContainer: self._rename,
+            UpdateContainer: self._update,
+            UnpauseContainer: self._unpause,
+            WriteFiles: self._write_files,
+            RemoveVolume: self._remove_volume,
+        }
+
+    def observe(self) -> HostObservation:
+        return self._observer.observe()
+
+    def perform(self, action: Action) -> None:
+        try:
+            self._hands[type(action)](action)
+        finally:
+            # Also after an error: a lost answer may have had its effect.
+            container_id = getattr(action, "id", "")
+            if container_id:
+                self._observer.invalidate(container_id)
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        def on_event(event: ContainerEvent) -> None:
+            self._observer.invalidate(event.container_id)
+            wake()
+
+        def on_gap() -> None:
+            self._observer.invalidate_all()
+            wake()
+
+        def on_lost(_: HostError) -> None:
+            wake()  # the next look tells what is wrong
+
+        self._events = EventStream(self._engine, on_event=on_event, on_gap=on_gap, on_lost=on_lost, random=self._random)
+        self._events.start()
+
+    def close(self) -> None:
+        if self._events is not None:
+            self._events.stop()
+        self._engine.close()
+
+    # --- one method an action ------------------------------------------------------------------------------------
+
+    def _ensure_network(self, action: EnsureNetwork) -> None:
+        try:
+            ensure_pod_network(self._engine, action.network)
+        finally:
+            self._observer.invalidate_network()
+
+    def _pull(self, action: PullImage) -> None:
+        try:
+            pull_image(self._engine, action)
+        finally:
+            self._observer.invalidate_images()
+
+    def _create(self, action: CreateContainer) -> None:
+        spec = action.spec
+        if spec.security.forbids_root:
+            self._check_image_user(action)
+        try:
+            container_id = self._post_json("/containers/create", {"name": spec.name}, container_request(spec))["Id"]
+        except EngineError as error:
+            if error.status == NOT_FOUND:
+                # Its image or network has gone since we looked.
+                self._observer.invalidate_images()
+                self._observer.invalidate_network()
+            if error.status != CONFLICT:
+                raise
+            container_id = self._adopt(action, error)
+        if action.start:
+            self._post(f"/containers/{container_id}/start")
+
+    def _adopt(self, action: CreateContainer, conflict: EngineError) -> str:
+        """The id of the container that has our name already: the answer to an earlier create was lost."""
+        details: dict[str, Any] = self._engine.api.inspect_container(action.spec.name)
+        labels = details["Config"].get("Labels") or {}
+        identity = (LABEL_POD_UID, LABEL_CONTAINER, LABEL_SPEC_HASH)
+        if any(labels.get(label) != action.spec.labels.get(label) for label in identity):
+            raise conflict
+        container_id = str(details["Id"])
+        self._observer.invalidate(container_id)
+        return container_id
+
+    def _check_image_user(self, action: CreateContainer) -> None:
+        api = self._engine.api
+        response = api.get(api.versioned(f"/images/{action.spec.image}/json"), timeout=self._seconds)
+        api.check(response)
+        image: dict[str, Any] = response.json()
+        user = str((image.get("Config") or {}).get("User") or "").partition(":")[0]
+        if user.isdigit() and int(user) > 0:
+            return
+        who = f"user {user!r}, which is no number" if user not in ("", "0", "root") else "root"
+        raise ContainerConfigError(
+            f"container {action.container} has runAsNonRoot, and image {action.spec.image} runs as {who}",
+            host=self._engine.host,
+            hint="set runAsUser",
+        )
+
+    def _start(self, action: StartContainer) -> None:
+        if action.rename_to:
+            self._post(f"/containers/{action.id}/rename", {"name": action.rename_to})
+        self._post(f"/containers/{action.id}/start")
+
+    def _signal(self, action: SignalContainer) -> None:
+        with _already("No such container", "is not running"):
+            self._post(f"/containers/{action.id}/kill", {"signal": action.signal})
+
+    def _remove(self, action: RemoveContainer) -> None:
+        api = self._engine.api
+        with _already("No such container", "already in progress"):
+            params = {"force": "true", "v": "true"}
+            api.check(api.delete(api.versioned(f"/containers/{action.id}"), params=params, timeout=self._seconds))
+
+    def _rename(self, action: RenameContainer) -> None:
+        with _already("same name as its current name"):
+            self._post(f"/containers/{action.id}/rename", {"name": action.name})
+
+    def _update(self, action: UpdateContainer) -> None:
+        body = update_request(action.restart_policy, action.resources)
+        self._post_json(f"/containers/{action.id}/update", {}, body)
+
+    def _unpause(self, action: UnpauseContainer) -> None:
+        with _already("is not paused"):
+            self._post(f"/containers/{action.id}/unpause")
+
+    def _write_files(self, action: WriteFiles) -> None:
+        api = self._engine.api
+        url = api.versioned(f"/containers/{action.id}/archive")
+        api.check(api.put(url, params={"path": action.directory}, data=pack(action.entries), timeout=self._seconds))
+
+    def _remove_volume(self, action: RemoveVolume) -> None:
+        with _already("no such volume"):
+            self._engine.api.remove_volume(action.volume)
+
+    # --- calls ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _seconds(self) -> float:
+        return self._engine.call_seconds
+
+    def _post(self, path: str, params: Mapping[str, str] | None = None) -> None:
+        api = self._engine.api
+        api.check(api.post(api.versioned(path), params=dict(params or {}), timeout=self._seconds))
+
+    def _post_json(self, path: str, params: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+        api = self._engine.api
+        response = api.post(api.versioned(path), params=dict(params), json=body, timeout=self._seconds)
+        api.check(response)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+@contextmanager
+def _already(*reasons: str) -> Iterator[None]:
+    """Take the engine's refusal for success when it says that things are so already. reasons: parts of its message."""
+    try:
+        yield
+    except EngineError as error:
+        if not any(reason in error.message for reason in reasons):
+            raise
+
+
+def pack(entries: tuple[FileEntry, ...]) -> bytes:
+    """A tar of the entries in their order. Pure."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for entry in entries:
+            info = tarfile.TarInfo(entry.path)
+            info.mode = entry.mode
+            info.uid, info.gid = entry.owner
+            content = b""
+            if entry.content is not None:
+                content = entry.content.reveal()
+                info.size = len(content)
+            elif entry.target:
+                info.type, info.linkname = tarfile.SYMTYPE, entry.target
+            else:
+                info.type = tarfile.DIRTYPE
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()

@@ -1,0 +1,85 @@
+"""Pulls images, looks at each line of the engine's answer, and says in plain words why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from differ.actions import PullImage, RegistryCredentials
+from hosts.engine import Engine, translated
+from objects.errors import DeadlineExceeded, DiskFull, EngineError, ImagePullFailed
+from objects.image_reference import parse_image_reference
+
+SILENCE_SECONDS = 120.0
+"""A pull may take as long as it likes while it makes progress; the engine reports several times a second."""
+TOTAL_SECONDS = 3600.0
+
+
+def pull_image(engine: Engine, action: PullImage) -> None:
+    """Fetch the image: with each log-in in turn, then without. Raises ImagePullFailed, DiskFull or what the link
+    raises.
+
+    The last refusal is the one that is told; a log-in that the registry does not take is passed over.
+    """
+    refusal: ImagePullFailed | None = None
+    for credentials in (*action.credentials, None):
+        try:
+            _pull(engine, action.image, credentials)
+        except ImagePullFailed as error:
+            refusal = refusal or error
+            continue
+        return
+    if refusal is not None:
+        raise refusal
+
+
+def _pull(engine: Engine, image: str, credentials: RegistryCredentials | None) -> None:
+    reference = parse_image_reference(image)
+    repository, _, _ = image.partition("@")
+    if not reference.digest and repository.endswith(f":{reference.tag}"):
+        repository = repository.removesuffix(f":{reference.tag}")
+    auth = None
+    if credentials is not None:
+        auth = {"username": credentials.username, "password": credentials.password.reveal().decode(errors="replace")}
+    clock = engine.link.clock
+    deadline = clock() + TOTAL_SECONDS
+    try:
+        with engine.deadline(SILENCE_SECONDS), translated(engine.host):
+            # An empty log-in keeps the SDK from looking for one in files of this machine.
+            lines: Iterator[Mapping[str, Any]] = engine.api.pull(
+                repository, tag=reference.digest or reference.tag, stream=True, decode=True, auth_config=auth or {}
+            )
+            for line in lines:
+                _check_line(line, image, engine.host)
+                if clock() > deadline:
+                    raise ImagePullFailed(f"pull of {image} took more than {TOTAL_SECONDS:.0f} s", host=engine.host)
+    except EngineError as error:
+        raise refused(image, error.message, engine.host) from error
+    except DeadlineExceeded as error:
+        message = f"pull of {image}: no progress for {SILENCE_SECONDS:.0f} s"
+        raise ImagePullFailed(message, host=engine.host) from error
+
+
+def _check_line(line: Mapping[str, Any], image: str, host: str) -> None:
+    if "error" not in line:
+        return
+    message = str((line.get("errorDetail") or {}).get("message") or line["error"])
+    if "no space left on device" in message:
+        raise DiskFull(message, host=host, hint="free space in Docker's root directory")
+    raise refused(image, message, host)
+
+
+def refused(image: str, message: str, host: str) -> ImagePullFailed:
+    """What a registry's or engine's refusal means, and what to do about it."""
+    text = message.lower()
+    if any(words in text for words in ("unauthorized", "authentication required", "no basic auth", "denied")):
+        hint = "the registry wants a log-in: check imagePullSecrets, and the image's name"
+    elif any(words in text for words in ("manifest unknown", "not found", "does not exist")):
+        hint = "the registry does not know this image or tag"
+    elif any(words in text for words in ("no such host", "refused", "timeout", "no route", "unreachable", "lookup")):
+        hint = "the host cannot reach the registry"
+    elif "http response to https" in text:
+        hint = "the registry speaks plain HTTP: list it as insecure-registry in the host's daemon.json"
+    else:
+        hint = ""
+    return ImagePullFailed(f"{image}: {message}", host=host, hint=hint)

@@ -1,0 +1,197 @@
+"""Looks at one engine: complete or not at all, and cheap when nothing changed.
+
+A look lists all containers in one call. What the list does not show (exit codes, settings) is asked for container by
+container, once, and again when the list differs, an event named it, or a minute has passed.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hosts.engine import Engine
+from hosts.facts import FactsReader
+from objects.errors import EngineError
+from objects.observed import HostFacts, HostObservation, NetworkFact, ObservedContainer
+
+COMPLETE_SECONDS = 60.0
+"""After this everything is asked for anew: events are hints, and hints get lost."""
+
+_NANOSECONDS = re.compile(r"(\.\d{6})\d+")
+
+
+class Observer:
+    """Looks at one engine. Thread-safe: `invalidate` may be called while a look goes on, which then is repeated
+    later.
+    """
+
+    def __init__(self, engine: Engine, *, network: str) -> None:
+        self._engine = engine
+        self._network = network
+        self._clock = engine.link.clock
+        self._facts = FactsReader(engine)
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[Any, ObservedContainer]] = {}
+        self._changed: set[str] = set()
+        self._complete_at: float | None = None
+        self._must_ask_network = True
+        self._network_fact: NetworkFact | None = None
+        self._host_time = (datetime.fromtimestamp(0, UTC), 0.0)
+
+    def invalidate(self, container_id: str) -> None:
+        """The container may have changed."""
+        with self._lock:
+            self._changed.add(container_id)
+
+    def invalidate_all(self) -> None:
+        """Anything may have changed (events were missed, the host was restarted)."""
+        with self._lock:
+            self._complete_at = None
+
+    def invalidate_network(self) -> None:
+        with self._lock:
+            self._must_ask_network = True
+
+    def invalidate_images(self) -> None:
+        self._facts.expire()
+
+    def observe(self) -> HostObservation:
+        """A complete look. Raises HostError."""
+        with self._lock:
+            changed, self._changed = self._changed, set()
+            is_complete = self._complete_at is None or self._clock() - self._complete_at >= COMPLETE_SECONDS
+            if is_complete:
+                self._complete_at = self._clock()
+            asks_network = self._must_ask_network or is_complete
+            self._must_ask_network = False
+        try:
+            if is_complete:
+                self._host_time = self._ask_time()
+            facts = self._facts.read(max_age_seconds=COMPLETE_SECONDS)
+            if asks_network:
+                self._network_fact = self._ask_network()
+            now = self._now()
+            containers = self._look(changed, is_complete=is_complete)
+        except BaseException:
+            with self._lock:
+                self._changed |= changed
+                self._must_ask_network = self._must_ask_network or asks_network
+                if is_complete:
+                    self._complete_at = None
+            raise
+        return HostObservation(
+            host=self._engine.host, now=now, facts=facts, containers=containers, pod_network=self._network_fact
+        )
+
+    def _look(self, changed: set[str], *, is_complete: bool) -> tuple[ObservedContainer, ...]:
+        summaries: list[dict[str, Any]] = self._engine.api.containers(all=True)
+        known: dict[str, tuple[Any, ObservedContainer]] = {}
+        for summary in summaries:
+            container_id = str(summary["Id"])
+            print_ = _fingerprint(summary)
+            before = self._known.get(container_id)
+            if before is not None and before[0] == print_ and container_id not in changed and not is_complete:
+                known[container_id] = before
+                continue
+            details = self._inspect(container_id)
+            if details is not None:
+                known[container_id] = (print_, compose_container(details, network=self._network))
+        self._known = known
+        return tuple(sorted((container for _, container in known.values()), key=lambda container: container.id))
+
+    def _inspect(self, container_id: str) -> dict[str, Any] | None:
+        """None: it is gone since it was listed."""
+        try:
+            details: dict[str, Any] = self._engine.api.inspect_container(container_id)
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        return details
+
+    def _ask_network(self) -> NetworkFact | None:
+        try:
+            network: dict[str, Any] = self._engine.api.inspect_network(self._network)
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        ranges = (network.get("IPAM") or {}).get("Config") or [{}]
+        return NetworkFact(
+            name=self._network, subnet=str(ranges[0].get("Subnet", "")), gateway=str(ranges[0].get("Gateway", ""))
+        )
+
+    def _ask_time(self) -> tuple[datetime, float]:
+        """(the host's clock, ours at the same time)."""
+        before = self._clock()
+        told = parse_time(str(self._engine.api.info().get("SystemTime", "")))
+        return told or datetime.fromtimestamp(0, UTC), (before + self._clock()) / 2
+
+    def _now(self) -> datetime:
+        told, at = self._host_time
+        return told + timedelta(seconds=self._clock() - at)
+
+    @property
+    def facts(self) -> HostFacts:
+        return self._facts.read(max_age_seconds=COMPLETE_SECONDS)
+
+
+def _fingerprint(summary: Mapping[str, Any]) -> Any:
+    """What the list says of a container, apart from the running clock in its `Status`."""
+    networks = (summary.get("NetworkSettings") or {}).get("Networks") or {}
+    addresses = tuple((name, settings.get("IPAddress", "")) for name, settings in sorted(networks.items()))
+    return summary.get("State"), tuple(summary.get("Names") or ()), addresses, "(Paused)" in summary.get("Status", "")
+
+
+def parse_time(text: str) -> datetime | None:
+    """Docker's times have nanoseconds; its zero time means never."""
+    if not text or text.startswith("0001-"):
+        return None
+    return datetime.fromisoformat(_NANOSECONDS.sub(r"\1", text)).astimezone(UTC)
+
+
+def compose_container(details: Mapping[str, Any], *, network: str) -> ObservedContainer:
+    """What `GET /containers/{id}/json` says. network: name of the pod network. Pure."""
+    state, config, host = details["State"], details["Config"], details["HostConfig"]
+    networks = (details.get("NetworkSettings") or {}).get("Networks") or {}
+    mode = str(host.get("NetworkMode", ""))
+    has_own_network = mode not in ("host", "none") and not mode.startswith("container:")
+    return ObservedContainer(
+        id=str(details["Id"]),
+        name=str(details["Name"]).lstrip("/"),
+        image=str(config.get("Image", "")),
+        image_id=str(details.get("Image", "")),
+        labels=dict(config.get("Labels") or {}),
+        state=str(state.get("Status", "")),
+        exit_code=int(state.get("ExitCode", 0)),
+        oom_killed=bool(state.get("OOMKilled")),
+        error=str(state.get("Error", "")),
+        created_at=parse_time(str(details.get("Created", ""))),
+        started_at=parse_time(str(state.get("StartedAt", ""))),
+        finished_at=parse_time(str(state.get("FinishedAt", ""))),
+        restart_count=int(details.get("RestartCount", 0)),
+        restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or "no"),
+        address=str((networks.get(network) or {}).get("IPAddress", "")),
+        network_mode=mode,
+        has_no_network=has_own_network and not networks,
+        cpu_shares=int(host.get("CpuShares") or 0),
+        cpu_quota_micros=max(0, int(host.get("CpuQuota") or 0)),
+        memory_bytes=max(0, int(host.get("Memory") or 0)),
+        stop_signal=str(config.get("StopSignal") or ""),
+        host_ports=_host_ports(details),
+    )
+
+
+def _host_ports(details: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
+    """Ports it publishes now, or will when it starts."""
+    published = (details.get("NetworkSettings") or {}).get("Ports") or details["HostConfig"].get("PortBindings") or {}
+    found = {
+        (key.rpartition("/")[2], binding.get("HostIp", ""), int(binding["HostPort"]))
+        for key, bindings in published.items()
+        for binding in bindings or ()
+        if binding.get("HostPort")
+    }
+    return tuple(sorted(found))

@@ -1,0 +1,35 @@
+"""What a worker needs of a host, real or simulated: look at it, act on it, hear from it.
+
+`hosts.docker_runtime` is the real one, `hosts.simulated` the other; `tests/contract` holds both to the same behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from differ.actions import Action
+from objects.observed import HostObservation
+
+
+class HostRuntime(Protocol):
+    """Thread-safe. Raises only `objects.errors.HostError`s; nothing is repeated inside."""
+
+    def observe(self) -> HostObservation:
+        """A complete look at the host. Raises rather than to give a partial one."""
+        ...
+
+    def perform(self, action: Action) -> None:
+        """Carry out one action. Returns when it has had its effect; "already so" is done.
+
+        A raised HostUnreachable or DeadlineExceeded leaves open whether it had: the next look tells.
+        """
+        ...
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Begin to call `wake`, from any thread, whenever the host may have changed by itself. Once, at the start."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the host; what it runs stays as it is."""
+        ...
