@@ -34,6 +34,7 @@ def reset_host(host: LabHost, images: Sequence[Image], archive: bytes) -> None:
             host.free_disk()
         host.start_engine()
         remove_workload(host)
+        remove_foreign_images(host, images)
         ensure_images(host, images, archive)
         host.exec(["sh", "-c", _REMOVE_STATE, "remove", *HOST_STATE_DIRECTORIES])
 
@@ -52,12 +53,17 @@ def remove_workload(host: LabHost) -> None:
         api.remove_volume(volume["Name"], force=True)
 
 
-def ensure_images(host: LabHost, images: Sequence[Image], archive: bytes) -> None:
-    """Load the catalog if something of it is missing or altered; remove every other image."""
-    wanted = {tag: image.image_id for image in images for tag in image.tags}
+def remove_foreign_images(host: LabHost, images: Sequence[Image]) -> None:
+    """Remove every image that is not one of these."""
+    wanted = {tag for image in images for tag in image.tags}
     for image_id, tags in _present(host).items():
         for name in [tag for tag in tags if tag not in wanted] or ([] if tags else [image_id]):
             host.api().remove_image(name, force=True)
+
+
+def ensure_images(host: LabHost, images: Sequence[Image], archive: bytes) -> None:
+    """Load these images, packed in `archive`, if one of them is missing or altered."""
+    wanted = {tag: image.image_id for image in images for tag in image.tags}
     present = {tag: image_id for image_id, tags in _present(host).items() for tag in tags}
     if any(present.get(tag) != image_id for tag, image_id in wanted.items()):
         host.load_archive(archive)

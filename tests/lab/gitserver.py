@@ -24,9 +24,6 @@ class GitServer:
 
     host: LabHost
 
-    def boot(self) -> None:
-        self.host.boot()
-
     def url(self, repository: str) -> str:
         return f"ssh://{USER}@{self.host.address}:{self.host.port}/{DIRECTORY}/{repository}.git"
 

@@ -148,10 +148,10 @@ class LabHost:
             self.engine.launch()
 
     def is_up(self) -> bool:
-        """Powered on, with all its services running (not necessarily answering)."""
+        """On the network, as asked for, with all its services running (not necessarily answering)."""
         commands = {process.command for process in self.machine.processes()}
         wanted = {"sshd", "dockerd", "containerd"} if self.spec.has_engine else {"sshd"}
-        return wanted <= commands and network.is_link_up(self.names)
+        return wanted <= commands and self.machine.is_as_asked()
 
     def is_healthy(self) -> bool:
         """Up, and the engine answers within a few seconds even on a busy machine."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from tests.lab import cgroups, gitserver, network, registry, rootfs, sshd
 from tests.lab.catalog import build_catalog, catalog_archive
-from tests.lab.cleaning import ensure_images, remove_workload, reset_host
+from tests.lab.cleaning import ensure_images, remove_foreign_images, remove_workload, reset_host
 from tests.lab.errors import LabError
 from tests.lab.gitserver import GitServer
 from tests.lab.host import LabHost
@@ -122,6 +122,8 @@ class Lab:
             self.state = replace(self.state, hosts=_number(self.state.hosts, [*self.state.hosts.values(), spec]))
             self.machines |= {name: host for name, host in self._handles().items() if name not in self.machines}
             self._bring_up(self.machines[spec.name])
+            if spec.has_engine:
+                ensure_images(self.machines[spec.name], *self._catalog)
             self._save()
         return self.machines[spec.name]
 
@@ -195,31 +197,30 @@ class Lab:
         self.machines = self._handles()
         healthy = in_parallel(LabHost.is_healthy, self.machines.values())
         missing = [host for host, is_healthy in zip(self.machines.values(), healthy, strict=True) if not is_healthy]
-        if not missing:
-            self.registry.start()
-            report("all hosts are running")
-            return
-        report(f"booting {', '.join(host.name for host in missing)}")
-        self._catalog  # noqa: B018 - made once here, not by each of the threads
+        report(f"booting {', '.join(host.name for host in missing)}" if missing else "all hosts are running")
+        images, archive = self._catalog
 
         def bring_up(host: LabHost) -> None:
-            self._bring_up(host)
-            report(f"{host.name} is up at {host.address}")
+            if host in missing:
+                self._bring_up(host)
+                report(f"{host.name} is up at {host.address}")
+            # Also where only the end was missing, because an earlier run was killed just before it.
+            if host.spec.has_engine:
+                ensure_images(host, images, archive)
 
-        in_parallel(bring_up, missing)
+        in_parallel(bring_up, self.machines.values())
+        self.registry.start()
 
     def _bring_up(self, host: LabHost) -> None:
         host.power_off()
         rootfs.build_root(host.names, host.spec, address=host.address, client_key=self.key_path)
-        if host.name == "registry":
-            self.registry.boot()
-        elif not host.spec.has_engine:
+        if not host.spec.has_engine:
             host.boot()
-        else:
-            host.engine.write_config()
-            host.power_on()
-            remove_workload(host)
-            ensure_images(host, *self._catalog)
+            return
+        host.engine.write_config()
+        host.power_on()
+        remove_workload(host)
+        remove_foreign_images(host, self._catalog[0])
 
     def _save(self) -> None:
         write_state(self.names, self.state, self.description())

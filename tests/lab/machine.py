@@ -44,6 +44,15 @@ class Machine:
         # Containers on the host's network are in the same network namespace, but one pid namespace further down.
         return next((process for process in processes_in("net", identity) if process.inner_pids == (1,)), None)
 
+    def is_as_asked(self) -> bool:
+        """On, and booted with just these options and this address, plugged into the lab's bridge."""
+        return (
+            self.init() is not None
+            and self._booted_as.exists()
+            and self._booted_as.read_text() == repr(self)
+            and network.is_plugged_in(self.names)
+        )
+
     def processes(self, command: str = "") -> list[Process]:
         """The host's own processes (not those in containers), all or those of this command name."""
         init = self.init()
@@ -59,6 +68,7 @@ class Machine:
         self.power_off()
         shutil.rmtree(self.names.run, ignore_errors=True)
         (self.names.run / "sshd").mkdir(parents=True)
+        self._booted_as.write_text(repr(self))
         network.make_namespace(self.names, self.address)
         log = self.names.logs / "init.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +117,10 @@ class Machine:
 
     def log(self, name: str) -> Path:
         return self.names.logs / f"{name}.log"
+
+    @property
+    def _booted_as(self) -> Path:
+        return self.names.run.parent / "booted-as"
 
     def _enter(self, argv: Sequence[str]) -> list[str]:
         init = self.init()

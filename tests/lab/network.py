@@ -123,9 +123,12 @@ def set_link(names: HostNames, *, up: bool) -> None:
     run(["ip", "link", "set", names.veth, "up" if up else "down"])
 
 
-def is_link_up(names: HostNames) -> bool:
-    flags = _links(names.veth)[0]["flags"] if _has_link(names.veth) else []
-    return "UP" in flags
+def is_plugged_in(names: HostNames) -> bool:
+    """Whether the host's cable is up and in the lab's bridge."""
+    if not _has_link(names.veth):
+        return False
+    (link,) = json.loads(run(["ip", "-json", "link", "show", "dev", names.veth]).stdout)
+    return "UP" in link["flags"] and link.get("master") == names.lab.bridge
 
 
 def _is_mounted(path: Path) -> bool:
@@ -138,11 +141,6 @@ def _has_link(name: str) -> bool:
         return socket.if_nametoindex(name) > 0
     except OSError:
         return False
-
-
-def _links(name: str) -> list[dict[str, list[str]]]:
-    found: list[dict[str, list[str]]] = json.loads(run(["ip", "-json", "link", "show", "dev", name]).stdout)
-    return found
 
 
 def _networks_of_this_machine() -> list[ipaddress.IPv4Network]:

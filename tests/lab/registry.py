@@ -42,17 +42,13 @@ class Registry:
         """`10.x.0.3:5000`, the first part of an image's name."""
         return f"{self.host.address}:{PORT}"
 
-    def boot(self) -> None:
-        """Power its host on and start it. What it stores begins empty."""
-        self.host.boot()
-        self.host.exec(["mkdir", "-p", "/etc/docker/registry", "/var/lib/registry"])
-        line = run(["htpasswd", "-nbB", self.user, self.password]).stdout
-        self.host.exec(["sh", "-c", "cat >/etc/docker/registry/htpasswd"], stdin=line)
-        self.host.exec(["sh", "-c", "cat >/etc/docker/registry/config.yml"], stdin=_CONFIG.encode())
-        self.start()
-
     def start(self) -> None:
+        """Start it if it does not run, and wait until it answers. After a boot of a fresh host it is empty."""
         if not self.host.machine.processes("docker-registry"):
+            self.host.exec(["mkdir", "-p", "/etc/docker/registry", "/var/lib/registry"])
+            line = run(["htpasswd", "-nbB", self.user, self.password]).stdout
+            self.host.exec(["sh", "-c", "cat >/etc/docker/registry/htpasswd"], stdin=line)
+            self.host.exec(["sh", "-c", "cat >/etc/docker/registry/config.yml"], stdin=_CONFIG.encode())
             self.host.machine.start_service("registry", ["docker-registry", "serve", "/etc/docker/registry/config.yml"])
         wait_until(lambda: self.status() == 401, what="the registry does not answer", timeout_seconds=10)
 

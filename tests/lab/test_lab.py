@@ -337,6 +337,14 @@ def test_up_again_changes_nothing_and_heals_what_is_missing(lab: Lab) -> None:
     assert after == before
 
 
+def test_up_makes_up_for_an_earlier_one_that_was_killed_before_its_last_step(lab: Lab) -> None:
+    lab.hosts[0].docker("rmi", "--force", "web:v3")
+    lab.registry.kill()
+    Lab.up(lab.name).close()
+    assert lab.hosts[0].docker("images", "--quiet", "web:v3") != ""
+    assert lab.registry.status() == 401
+
+
 def test_another_process_attaches(lab: Lab) -> None:
     seen_from_there = "[host.ssh('hostname').stdout for host in Lab.attach(sys.argv[1]).hosts]"
     script = f"import sys; from tests.lab.lab import Lab; print({seen_from_there})"
@@ -392,6 +400,10 @@ def test_a_second_lab_beside_and_its_leftovers(lab: Lab) -> None:
         assert not stale.netns_path.exists()
         assert not after_reboot.netns_path.exists()
         second.close()
+
+        other = Lab.up(name, [HostSpec("host-1", port=2022)])
+        assert [host.ssh("hostname").stdout for host in other.hosts] == [b"host-1\n"]
+        other.close()
         running = [process for host in second.machines.values() for process in host.machine.processes()]
         subprocess.run(["ip", "link", "delete", names.bridge], check=True)
     finally:
