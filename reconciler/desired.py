@@ -41,7 +41,10 @@ def stored_form(view: View, desired: KubeObject, *, now: datetime) -> KubeObject
     changes: dict[str, object] = {"metadata": metadata}
     if hasattr(live, "status"):
         changes["status"] = live.status
-    if _replicas_belong_to_autoscaler(view, desired.key):
+    if isinstance(live, Pod):
+        # The same template (its hash is in the uid): what the scheduler and admission added stays.
+        changes["spec"] = live.spec
+    elif _replicas_belong_to_autoscaler(view, desired.key):
         changes["spec"] = msgspec.structs.replace(desired.spec, replicas=live.spec.replicas)  # type: ignore[attr-defined]
     return msgspec.structs.replace(desired, **changes)
 
