@@ -51,12 +51,15 @@ class Session:
     def status_branch(self, name: str) -> StatusBranch:
         return StatusBranch(self.repository, name)
 
-    def make_runtime(self, host: Host, engine: Engine) -> HostRuntime:
-        """The runtime of a host as its Host object says; connects on first use. Raises InvalidInput."""
+    def open_docker(self, host: Host, engine: Engine) -> DockerEngine:
+        """The Docker Engine of a host as its Host object says; connects on first use. Raises InvalidInput."""
         hosts = {known.name: known for known in engine.store.all_of(Host)}
         link = self._links.link(resolve_target(host.name, hosts, engine.settings.ssh))
-        docker = DockerEngine(link, socket_path=host.spec.docker_socket)
-        return DockerRuntime(docker, random=random.Random(self._random.getrandbits(64)))
+        return DockerEngine(link, socket_path=host.spec.docker_socket)
+
+    def make_runtime(self, host: Host, engine: Engine) -> HostRuntime:
+        """The runtime of a host; connects on first use. Raises InvalidInput."""
+        return DockerRuntime(self.open_docker(host, engine), random=random.Random(self._random.getrandbits(64)))
 
     def make_engine(self, *, is_observer: bool = False) -> Engine:
         return Engine(CONTROLLERS, source=random.Random(self._random.getrandbits(64)), is_observer=is_observer)
