@@ -6,6 +6,7 @@ deletes it). A pod to be stopped stays in the assignment, with a deletion timest
 
 from __future__ import annotations
 
+import ipaddress
 from typing import dataclass_transform
 
 import msgspec
@@ -25,6 +26,11 @@ class PodNetwork(DifferStruct):
     subnet: str
     cluster_cidr: str
     name: str = "berth-pods"
+
+    @property
+    def gateway(self) -> str:
+        """The slice's first address: the bridge's own."""
+        return str(next(ipaddress.ip_network(self.subnet).hosts()))
 
 
 class HostAssignment(DifferStruct):

@@ -6,7 +6,6 @@ masqueraded by one rule of ours. Routes between hosts are not made here.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from differ.assignment import PodNetwork
@@ -52,13 +51,12 @@ def _create(engine: Engine, network: PodNetwork) -> None:
 
 
 def network_request(network: PodNetwork) -> dict[str, Any]:
-    """The body of `POST /networks/create`. The gateway is the slice's first address. Pure."""
-    gateway = str(next(ipaddress.ip_network(network.subnet).hosts()))
+    """The body of `POST /networks/create`. Pure."""
     return {
         "Name": network.name,
         "CheckDuplicate": True,
         "Driver": "bridge",
-        "IPAM": {"Driver": "default", "Config": [{"Subnet": network.subnet, "Gateway": gateway}]},
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": network.subnet, "Gateway": network.gateway}]},
         "Options": {
             "com.docker.network.bridge.name": BRIDGE,
             "com.docker.network.bridge.enable_ip_masquerade": "false",
