@@ -242,7 +242,6 @@ class SshTransport(paramiko.Transport):
     def _parse_channel_open_success(self, message: Message) -> None:
         super()._parse_channel_open_success(message)  # type: ignore[misc]
         message.rewind()
-        message.get_byte()
         late = self._abandoned.pop(message.get_int(), None)
         if late is not None:  # nobody waits for it any more; left alone it would stay open at the server
             late.close()

@@ -1,0 +1,105 @@
+"""Events, facts and errors, read from what Docker Engine and a host say."""
+
+from __future__ import annotations
+
+import pytest
+
+from hosts.events import ContainerEvent, parse_event
+from hosts.facts import MachineFacts, compose_facts, parse_machine
+from objects.observed import HostFacts, ImageFact
+
+DIE = (
+    b'{"status":"die","id":"c1","from":"web:v1","Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":'
+    b'{"berth.dev/pod":"web","exitCode":"137","image":"web:v1","name":"berth_web"}},"scope":"local","time":17,'
+    b'"timeNano":17000000005}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(
+            DIE,
+            ContainerEvent(
+                time_nanos=17000000005,
+                action="die",
+                container_id="c1",
+                name="berth_web",
+                image="web:v1",
+                exit_code=137,
+                labels={"berth.dev/pod": "web"},
+            ),
+            id="die",
+        ),
+        pytest.param(
+            b'{"Type":"container","Action":"start","Actor":{"ID":"c2"},"timeNano":3}',
+            ContainerEvent(time_nanos=3, action="start", container_id="c2"),
+            id="no attributes",
+        ),
+        pytest.param(b'{"Type":"network","Action":"connect","Actor":{"ID":"n"}}', None, id="not a container"),
+        pytest.param(DIE[:90], None, id="cut line"),
+        pytest.param(b"[]", None, id="not an object"),
+        pytest.param(b"", None, id="empty"),
+    ],
+)
+def test_events(line: bytes, expected: ContainerEvent | None) -> None:
+    assert parse_event(line) == expected
+
+
+MACHINE = MachineFacts(disk_bytes=4096000, disk_free_bytes=1024000, memory_available_bytes=2097152, boot_id="5a1c")
+
+
+def test_machine_facts() -> None:
+    assert parse_machine("disk 4096 1000 250\nmemory 2048 kB\nboot 5a1c\n") == MACHINE
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("disk 4096 1000 250\nboot 5a1c\n", id="no memory"),
+        pytest.param("disk 4096 1000\nmemory 2048 kB\nboot 5a1c\n", id="short disk line"),
+        pytest.param("disk 4096 1000 250\nmemory\nboot 5a1c\n", id="empty memory line"),
+        pytest.param("disk 4096 1000 x\nmemory 1 kB\nboot 5a1c\n", id="not a number"),
+    ],
+)
+def test_incomplete_machine_facts_are_refused(output: str) -> None:
+    with pytest.raises(ValueError):
+        parse_machine(output)
+
+
+def test_facts_are_composed() -> None:
+    info = {
+        "Name": "h1",
+        "NCPU": 4,
+        "MemTotal": 8000,
+        "OperatingSystem": "Debian GNU/Linux 12",
+        "KernelVersion": "6.1",
+        "DockerRootDir": "/var/lib/docker",
+        "CgroupVersion": "2",
+    }
+    images = [
+        {"Id": "sha256:b", "RepoTags": ["web:v1", "web:latest"], "RepoDigests": ["web@sha256:d"], "Size": 7},
+        {"Id": "sha256:a", "RepoTags": ["<none>:<none>"], "RepoDigests": None, "Size": 9},
+    ]
+    facts = compose_facts(info, {"Arch": "arm64", "Version": "27.1", "ApiVersion": "1.46"}, images, MACHINE)
+    assert facts == HostFacts(
+        hostname="h1",
+        cpus=4,
+        memory_bytes=8000,
+        memory_available_bytes=2097152,
+        disk_bytes=4096000,
+        disk_free_bytes=1024000,
+        architecture="arm64",
+        operating_system="Debian GNU/Linux 12",
+        kernel_version="6.1",
+        engine_version="27.1",
+        api_version="1.46",
+        docker_root="/var/lib/docker",
+        cgroup_version=2,
+        boot_id="5a1c",
+        images=(
+            ImageFact(id="sha256:a", names=(), size_bytes=9),
+            ImageFact(id="sha256:b", names=("web:v1", "web:latest", "web@sha256:d"), size_bytes=7),
+        ),
+    )

@@ -1,0 +1,261 @@
+"""The link against real peers on this machine: an sshd of our own user, ports that go dead or misbehave."""
+
+from __future__ import annotations
+
+import getpass
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from hosts.ssh import BACKOFF_MOST_SECONDS, BACKOFF_OPERATOR_SECONDS, SshLink
+from hosts.ssh_links import SshLinks
+from hosts.ssh_target import SshTarget
+from hosts.ssh_transport import ChannelRefused
+from hosts.ssh_watchdog import Watchdog
+from objects.errors import DeadlineExceeded, HostKeyMismatch, HostUnreachable
+from tests.unit.hosts.peers import Doorkeeper, LocalSshd, Relay, await_condition, doorkeeper, free_port
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSshd]:
+    peer = LocalSshd(tmp_path_factory.mktemp("sshd"), getpass.getuser(), settings=("MaxSessions 2",))
+    peer.start()
+    yield peer
+    peer.stop()
+
+
+@pytest.fixture
+def relay(sshd: LocalSshd) -> Iterator[Relay]:
+    relay = Relay(sshd.port)
+    yield relay
+    relay.close()
+
+
+@pytest.fixture
+def links() -> Iterator[SshLinks]:
+    links = SshLinks(clock=time.monotonic, random=Random(1))
+    yield links
+    links.close()
+
+
+@pytest.fixture
+def watchdog() -> Iterator[Watchdog]:
+    watchdog = Watchdog(interval_seconds=0.05)
+    yield watchdog
+    watchdog.close()
+
+
+def link_by(clock: Clock, watchdog: Watchdog, target: SshTarget) -> SshLink:
+    slots = threading.Semaphore(1)
+    return SshLink(target, clock=clock, random=Random(1), connect_slots=slots, watchdog=watchdog)
+
+
+def target_at(keeper: Doorkeeper | int, sshd: LocalSshd) -> SshTarget:
+    return sshd.target(port=keeper if isinstance(keeper, int) else keeper.port)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
+def test_the_host_shows_the_key_that_we_know(sshd: LocalSshd, links: SshLinks, kind: str) -> None:
+    assert links.link(sshd.target(kind=kind)).run("echo hi", timeout_seconds=10).stdout == b"hi\n"
+
+
+def test_many_threads_share_one_connection(relay: Relay, sshd: LocalSshd, links: SshLinks) -> None:
+    link = links.link(sshd.target(port=relay.port))
+    with doorkeeper(says=b"welcome") as keeper, ThreadPoolExecutor(20) as threads:
+        calls = [threads.submit(link.open_tcp, "127.0.0.1", keeper.port, timeout_seconds=10) for _ in range(20)]
+        channels = [call.result() for call in calls]
+        assert [channel.recv(7) for channel in channels] == [b"welcome"] * 20
+    assert relay.accepted == 1
+
+
+def test_equal_targets_share_a_link_and_unwanted_ones_are_closed(sshd: LocalSshd, links: SshLinks) -> None:
+    door = sshd.target()
+    inner = sshd.target(kind="rsa", jump=door)
+    link = links.link(inner)
+    assert links.link(sshd.target(kind="rsa", jump=sshd.target())) is link
+    assert link.run("echo through", timeout_seconds=10).stdout == b"through\n"
+    links.retain([inner])
+    assert link.state.connected
+    links.retain([door])
+    with pytest.raises(HostUnreachable, match="closed"):
+        link.run("true", timeout_seconds=10)
+    assert links.link(door).state.connected
+    assert links.link(inner) is not link
+
+
+def test_refused_channels_say_why(sshd: LocalSshd, links: SshLinks) -> None:
+    link = links.link(sshd.target())
+    with pytest.raises(ChannelRefused) as caught:
+        link.open_tcp("127.0.0.1", free_port(), timeout_seconds=10)
+    assert (caught.value.message, caught.value.is_forbidden) == (
+        "sshd opens no direct-tcpip channel: Connection refused",
+        False,
+    )
+
+
+def test_sessions_beyond_those_that_sshd_allows_are_refused(sshd: LocalSshd, links: SshLinks) -> None:
+    link = links.link(sshd.target())
+    held = [link.open_command("sleep 60", timeout_seconds=10) for _ in range(2)]
+    with pytest.raises(ChannelRefused):
+        link.run("true", timeout_seconds=10)
+    for channel in held:
+        channel.close()
+
+
+def test_a_half_open_peer_is_cut_off_and_dialled_again(relay: Relay, sshd: LocalSshd, watchdog: Watchdog) -> None:
+    link = SshLink(
+        sshd.target(port=relay.port),
+        clock=time.monotonic,
+        random=Random(1),
+        connect_slots=threading.Semaphore(1),
+        watchdog=watchdog,
+    )
+    waiting = link.open_command("sleep 60", timeout_seconds=10)
+    relay.freeze()
+    waiting.settimeout(30)
+    assert waiting.recv(1) == b""  # the watchdog woke us, after three missed keepalives
+    state = link.state
+    assert (state.connected, "silent for" in str(state.error)) == (False, True)
+    relay.thaw()
+    link.retry_now()
+    assert link.run("echo again", timeout_seconds=10).stdout == b"again\n"
+    assert (link.connection_number, relay.accepted) == (2, 2)
+    link.close()
+
+
+def test_an_idle_connection_is_kept(relay: Relay, sshd: LocalSshd, watchdog: Watchdog) -> None:
+    link = SshLink(
+        sshd.target(port=relay.port),
+        clock=time.monotonic,
+        random=Random(1),
+        connect_slots=threading.Semaphore(1),
+        watchdog=watchdog,
+    )
+    idle = link.open_command("sleep 60", timeout_seconds=10)
+    idle.settimeout(1.5)  # more than twice the time after which a silent peer is dead
+    with pytest.raises(TimeoutError):
+        idle.recv(1)
+    assert link.connection_number == 1
+    assert link.state.connected
+    link.close()
+
+
+def test_an_answer_after_the_deadline_leaves_no_channel_open(relay: Relay, sshd: LocalSshd) -> None:
+    patient = Watchdog(interval_seconds=3600)
+    link = SshLink(
+        sshd.target(port=relay.port),
+        clock=time.monotonic,
+        random=Random(1),
+        connect_slots=threading.Semaphore(1),
+        watchdog=patient,
+    )
+    link.run("true", timeout_seconds=10)
+    relay.freeze()
+    with pytest.raises(DeadlineExceeded):
+        link.open_tcp("127.0.0.1", sshd.port, timeout_seconds=0.1)
+    relay.thaw()
+    assert link.run("true", timeout_seconds=10).is_success  # answers come in order: the late one came before this
+    await_condition(lambda: link.channel_count == 0, "the late channel stays open")
+    link.close()
+    patient.close()
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        pytest.param(b"", "SSH handshake with", id="closes"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", "SSH handshake with", id="speaks something else"),
+    ],
+)
+def test_ports_that_are_no_sshd(sshd: LocalSshd, links: SshLinks, says: bytes, message: str) -> None:
+    with doorkeeper(says=says) as keeper, pytest.raises(HostUnreachable, match=message):
+        links.link(target_at(keeper, sshd)).run("true", timeout_seconds=10)
+
+
+def test_a_port_that_says_nothing_does_not_hold_us(sshd: LocalSshd, links: SshLinks) -> None:
+    with doorkeeper(says=None) as keeper:
+        quick = SshTarget(
+            name="peer",
+            address="127.0.0.1",
+            port=keeper.port,
+            host_keys=sshd.target().host_keys,
+            key_files=sshd.target().key_files,
+            connect_timeout_seconds=0.3,
+        )
+        with pytest.raises(HostUnreachable, match="SSH handshake with"):
+            links.link(quick).run("true", timeout_seconds=10)
+
+
+def test_a_host_without_a_key_of_the_known_kind(sshd: LocalSshd, links: SshLinks, tmp_path: Path) -> None:
+    other = LocalSshd(tmp_path, sshd.user)
+    del other.host_keys["ecdsa"], other.host_keys["rsa"]
+    other.start()
+    try:
+        target = sshd.target(kind="rsa", port=other.port)
+        with pytest.raises(HostKeyMismatch, match="cannot show a key of the kind"):
+            links.link(target).run("true", timeout_seconds=10)
+    finally:
+        other.stop()
+
+
+def test_attempts_back_off_and_refuse_at_once_meanwhile(sshd: LocalSshd, watchdog: Watchdog) -> None:
+    clock = Clock()
+    with doorkeeper(says=b"") as keeper:
+        link = link_by(clock, watchdog, target_at(keeper, sshd))
+        pauses = []
+        for _ in range(8):
+            before = keeper.visits
+            with pytest.raises(HostUnreachable):
+                link.run("true", timeout_seconds=10)
+            assert keeper.visits == before + 1
+            waited = 0.0
+            while keeper.visits == before + 1:  # refused without an attempt until its time has come
+                clock.now += 0.25
+                waited += 0.25
+                with pytest.raises(HostUnreachable):
+                    link.run("true", timeout_seconds=10)
+                if waited > BACKOFF_MOST_SECONDS + 1:
+                    break
+            pauses.append(waited)
+            clock.now += BACKOFF_MOST_SECONDS
+        assert all(pause <= BACKOFF_MOST_SECONDS + 0.25 for pause in pauses)
+        assert pauses[0] <= 0.75
+        assert pauses[-1] >= BACKOFF_MOST_SECONDS / 2
+
+
+def test_a_refused_login_waits_longer_unless_somebody_asks(sshd: LocalSshd, watchdog: Watchdog) -> None:
+    clock = Clock()
+    stranger = SshTarget(
+        name="peer",
+        address="127.0.0.1",
+        port=sshd.port,
+        user=sshd.user,
+        host_keys=sshd.target(kind="rsa").host_keys,
+        key_files=(str(sshd.host_keys["rsa"]),),  # a key, but not one that is let in
+    )
+    link = link_by(clock, watchdog, stranger)
+    for advance in (0.0, BACKOFF_OPERATOR_SECONDS - 1):
+        clock.now += advance
+        with pytest.raises(Exception, match="sshd refuses user") as caught:
+            link.run("true", timeout_seconds=10)
+        asked_again = "next attempt" in str(caught.value)
+        assert asked_again is (advance > 0)
+    link.retry_now()
+    with pytest.raises(Exception, match="sshd refuses user") as caught:
+        link.run("true", timeout_seconds=10)
+    assert "next attempt" not in str(caught.value)
