@@ -64,7 +64,7 @@ _RULES = (
     _Rule(r"timed out|Timeout", SourceUnreachable, "{host} does not answer"),
     _Rule(r"No route to host|Network is unreachable", SourceUnreachable, "there is no route to {host}"),
     _Rule(
-        r"certificate|SSL|TLS",
+        r"certificate verif|SSL certificate|self.signed certificate|certificate has expired|peer certificate",
         SourceRefused,
         "the TLS certificate of {host} is not trusted",
         "name the file of its certification authority",
@@ -102,7 +102,8 @@ _RULES = (
         "write the address that the repository has now",
     ),
     _Rule(
-        r"early EOF|unexpected disconnect|hung up|Connection (reset|closed)|Broken pipe|kex_exchange",
+        r"early EOF|unexpected disconnect|hung up|TLS connection|SSL_read|Connection (reset|closed)|Broken pipe"
+        r"|kex_exchange",
         SourceUnreachable,
         "the connection to {host} broke off",
     ),
