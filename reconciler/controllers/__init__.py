@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.controllers import deployment, finished_pods, garbage, node_lifecycle, nodes, replicaset
+from reconciler.controllers import daemonset, deployment, finished_pods, garbage, node_lifecycle, nodes, replicaset
 from reconciler.controllers.base import Controller
 
 CONTROLLERS: tuple[Controller, ...] = (
@@ -10,6 +10,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     node_lifecycle.CONTROLLER,
     deployment.CONTROLLER,
     replicaset.CONTROLLER,
+    daemonset.CONTROLLER,
     finished_pods.CONTROLLER,
     garbage.CONTROLLER,
 )

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from objects.apps import Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment
+import msgspec
+
+from objects.apps import (
+    DaemonSet,
+    DaemonSetSpec,
+    DaemonSetUpdateStrategy,
+    Deployment,
+    DeploymentSpec,
+    DeploymentStrategy,
+    RollingUpdateDaemonSet,
+    RollingUpdateDeployment,
+)
 from objects.hashing import template_hash
 from objects.meta import IntOrString, LabelSelector, ObjectMeta
 from objects.names import ANNOTATION_TEMPLATE_HASH
@@ -49,3 +60,27 @@ def deployment(
 def revision_name(image: str, *, name: str = "web") -> str:
     """The name of the ReplicaSet that `deployment(image)` makes."""
     return f"{name}-{template_hash({'image': image})}"
+
+
+def daemon_set(
+    image: str = "web:1",
+    *,
+    surge: IntOrString = 0,
+    unavailable: IntOrString = 1,
+    strategy: str = "RollingUpdate",
+    pod: dict[str, Any] | None = None,
+    **spec: Any,
+) -> DaemonSet:
+    rolling = RollingUpdateDaemonSet(max_surge=surge, max_unavailable=unavailable)
+    written = template(image)
+    return DaemonSet(
+        metadata=ObjectMeta(
+            name="agent", namespace="default", annotations={ANNOTATION_TEMPLATE_HASH: template_hash({"image": image})}
+        ),
+        spec=DaemonSetSpec(
+            selector=LabelSelector(match_labels={"app": "web"}),
+            template=msgspec.structs.replace(written, spec=msgspec.structs.replace(written.spec, **(pod or {}))),
+            update_strategy=DaemonSetUpdateStrategy(type=strategy, rolling_update=rolling),
+            **spec,
+        ),
+    )
