@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,12 +13,27 @@ from policies.scheduling.shape import HostPort, PodShape
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Occupant:
-    """A pod that is counted on a host. is_nominated: it waits for victims to leave and is not there yet."""
+    """A pod that is counted on a host.
+
+    is_nominated: it waits for victims to leave and is not there yet. is_leaving: it is terminating, or was chosen as a
+    victim: what it holds will be free soon.
+    """
 
     pod: Pod
     shape: PodShape
     row: int
     is_nominated: bool = False
+    is_leaving: bool = False
+
+    @property
+    def priority(self) -> int:
+        return self.shape.priority
+
+    @property
+    def importance(self) -> tuple[int, float, str]:
+        """Sort key: higher priority first, then who started earlier; who has not started yet is the least important."""
+        start = self.pod.status.start_time
+        return -self.shape.priority, start.timestamp() if start else math.inf, self.pod.uid
 
 
 class PortHolder(NamedTuple):

@@ -17,13 +17,15 @@ _MOST_REASONS: Final = 8
 class Unschedulable(NamedTuple):
     """Why a pod has no host. rejections: by reason, the most frequent first; several may concern one host.
 
-    helped_by: events after which it is worth trying again. note: a reason that has nothing to do with hosts.
+    helped_by: events after which it is worth trying again. note: a reason that has nothing to do with hosts. outlook:
+    what happens next, such as a preemption.
     """
 
     hosts: int
     rejections: tuple[Rejection, ...] = ()
     helped_by: frozenset[Event] = frozenset()
     note: str = ""
+    outlook: str = ""
     hints: tuple[str, ...] = ()
 
     @property
@@ -36,7 +38,8 @@ class Unschedulable(NamedTuple):
         listed = [describe_rejection(rejection) for rejection in self.rejections[:_MOST_REASONS]]
         if len(self.rejections) > _MOST_REASONS:
             listed.append(f"{len(self.rejections) - _MOST_REASONS} more reasons")
-        return f"0/{self.hosts} hosts fit: {', '.join(listed)}"
+        outlook = f"; {self.outlook}" if self.outlook else ""
+        return f"0/{self.hosts} hosts fit: {', '.join(listed)}{outlook}"
 
 
 class Placement(NamedTuple):

@@ -6,7 +6,7 @@ still uses 100m CPU and 200Mi memory (for scores only, never for fitting).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from objects.meta import QuantityLike, ResourceList
@@ -81,9 +81,3 @@ def _add(totals: dict[str, int], more: Mapping[str, int]) -> None:
 def _raise_to(totals: dict[str, int], floor: Mapping[str, int]) -> None:
     for name, amount in floor.items():
         totals[name] = max(totals.get(name, 0), amount)
-
-
-def is_best_effort(containers: Iterable[Container], pod_level: ResourceList) -> bool:
-    """Whether nothing asks for or is limited in CPU or memory: such pods keep away from hosts short of memory."""
-    named = [pod_level, *(part for c in containers for part in (c.resources.requests, c.resources.limits))]
-    return not any(nano_value(part.get(name, 0)) for part in named for name in (CPU, MEMORY))

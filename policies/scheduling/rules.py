@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -59,11 +59,20 @@ class Reason(NamedTuple):
     unit: str = ""
 
 
-class Rejection(NamedTuple):
-    """One reason and how many hosts have it. reason: that of `example`, the host with the least missing.
+class Finding(NamedTuple):
+    """One reason and how many hosts have it. reason: that of row `example`, which misses least.
 
     differs: other hosts have another detail.
     """
+
+    reason: Reason
+    hosts: int
+    example: int
+    differs: bool = False
+
+
+class Rejection(NamedTuple):
+    """A finding with the names of its predicate and of the host that misses least."""
 
     predicate: str
     reason: Reason
@@ -85,9 +94,17 @@ class Check(ABC):
     def reasons(self, row: int, /) -> tuple[Reason, ...]:
         """Why the host of a row, for which `allowed` is false, will not do: at least one."""
 
+    def tally(self, rows: IntArray) -> Iterable[Finding]:
+        """Group the reasons of many rows; here one by one, where it can be done at once subclasses do."""
+        return group_findings((row, reason) for row in rows.tolist() for reason in self.reasons(row))
+
     def stale(self) -> bool:
         """CLUSTER only: whether verdicts may differ from the last `allowed` over all rows."""
         return False
+
+    def may_block(self) -> bool:
+        """HOST and CLUSTER: false when, as things are, no pod on any host stands in the way of such pods."""
+        return True
 
 
 class Predicate(Protocol):
@@ -148,17 +165,17 @@ def single(check: Check, row: int) -> bool:
     return bool(check.allowed(one_row(row))[0])
 
 
-def group_reasons(predicate: str, found: Iterator[tuple[str, Reason]]) -> list[Rejection]:
-    """Group (host, reason) pairs: the same text counts together, with the smallest shortage among them."""
-    groups: dict[str, Rejection] = {}
-    for host, reason in found:
+def group_findings(found: Iterable[tuple[int, Reason]]) -> list[Finding]:
+    """Group (row, reason) pairs: the same text counts together, with the smallest shortage among them."""
+    groups: dict[str, Finding] = {}
+    for row, reason in found:
         group = groups.get(reason.text)
         if group is None:
-            groups[reason.text] = Rejection(predicate, reason, 1, host)
+            groups[reason.text] = Finding(reason, 1, row)
             continue
         differs = group.differs or group.reason.detail != reason.detail
-        nearest = (reason, host) if reason.short < group.reason.short else (group.reason, group.example)
-        groups[reason.text] = Rejection(predicate, nearest[0], group.hosts + 1, nearest[1], differs)
+        nearest = (reason, row) if reason.short < group.reason.short else (group.reason, group.example)
+        groups[reason.text] = Finding(nearest[0], group.hosts + 1, nearest[1], differs)
     return list(groups.values())
 
 

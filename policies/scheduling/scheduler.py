@@ -16,6 +16,7 @@ import numpy as np
 from objects.pods import Pod
 from policies.scheduling.arrays import IntArray
 from policies.scheduling.placement import Placement, Unschedulable
+from policies.scheduling.preemption import PreemptionTable
 from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
 from policies.scheduling.rules import Event
 from policies.scheduling.shape import PodShape
@@ -24,6 +25,7 @@ from policies.scheduling.table import TIE_BITS, HostTable
 
 _MOST_TABLES: Final = 256
 """Tables of the templates used last; each holds some arrays over the hosts (about 1 MB at 5,000 hosts)."""
+_MOST_PREEMPTION_TABLES: Final = 16
 _OLD_SCHEDULER_ANNOTATION: Final = "scheduler.alpha.kubernetes.io/name"
 
 
@@ -46,6 +48,7 @@ class Scheduler:
         self._profiles = profiles
         self._seed = seed
         self._tables: dict[tuple[PodShape, str], HostTable] = {}
+        self._preemption: dict[HostTable, PreemptionTable] = {}
         self._tie_of: dict[str, int] = {}
         self._ties: IntArray = np.zeros(0, dtype=np.int64)
         self._ties_structure = -1
@@ -63,12 +66,70 @@ class Scheduler:
         if profile is None:
             known = ", ".join(sorted(self._profiles))
             return _waits(pod, f"no scheduler is named '{name}' (known: {known})", Event.POD_CHANGED)
+        nominated = self._withdraw_nomination(pod)
         table = self.table_for(pod, profile)
-        row = table.best()
+        row = nominated if nominated is not None and table.feasible[nominated] else table.best()
         if row is None:
-            return Placement(pod.uid, unschedulable=self._explain_failure(table, profile))
+            return self._make_room(pod, table, profile, nominated)
         self._snapshot.place(pod, table.shape, row)
         return Placement(pod.uid, self._snapshot.node(row).name)
+
+    # --- preemption -----------------------------------------------------------------------------------------------
+
+    def _withdraw_nomination(self, pod: Pod) -> int | None:
+        """The row for which the pod was nominated, if it still exists. What it held there is free for its own attempt.
+
+        The nomination of an earlier process is in the pod's status.
+        """
+        known = self._snapshot.occupant(pod.uid)
+        if known is not None:
+            self._snapshot.remove_pod(pod.uid)
+            return known.row
+        return self._snapshot.row_of.get(pod.status.nominated_node_name)
+
+    def _make_room(self, pod: Pod, table: HostTable, profile: Profile, nominated: int | None) -> Placement:
+        """The pod fits nowhere: nominate a host that less important pods are made to leave, if there is one."""
+        snapshot, priority = self._snapshot, table.shape.priority
+        failure = self._explain_failure(table, profile)
+        lowest = snapshot.lowest_priority
+        if pod.spec.preemption_policy == "Never" or lowest is None or lowest >= priority:
+            return Placement(pod.uid, unschedulable=failure)
+        if nominated is not None and self._victims_still_leaving(nominated, priority):
+            return self._nominate(pod, table, nominated, (), failure)
+        victims = self._preemption_table(table).cheapest()
+        if victims is None:
+            return Placement(pod.uid, unschedulable=failure)
+        for occupant in victims.displaced:
+            snapshot.remove_pod(occupant.pod.uid)
+        uids = tuple(occupant.pod.uid for occupant in victims.pods)
+        for uid in uids:
+            snapshot.mark_leaving(uid)
+        return self._nominate(pod, table, victims.row, uids, failure)
+
+    def _victims_still_leaving(self, row: int, priority: int) -> bool:
+        """Whether a nominated pod should wait where it is: evicting others elsewhere would be too much."""
+        occupants = self._snapshot.use(row).occupants.values()
+        return any(o.is_leaving and o.priority < priority for o in occupants)
+
+    def _nominate(
+        self, pod: Pod, table: HostTable, row: int, victims: tuple[str, ...], failure: Unschedulable
+    ) -> Placement:
+        node = self._snapshot.node(row).name
+        self._snapshot.place(pod, table.shape, row, is_nominated=True)
+        names = f"{len(victims)} less important pods" if len(victims) != 1 else "1 less important pod"
+        outlook = f"makes {names} leave {node}" if victims else f"waits for pods to leave {node}"
+        return Placement(pod.uid, None, node, victims, failure._replace(outlook=outlook))
+
+    def _preemption_table(self, table: HostTable) -> PreemptionTable:
+        found = self._preemption.get(table)
+        if found is None:
+            # Few templates preempt at one time; more than this and the costs of some are counted anew.
+            if len(self._preemption) >= _MOST_PREEMPTION_TABLES:
+                del self._preemption[next(iter(self._preemption))]
+            found = self._preemption[table] = PreemptionTable(table)
+        return found
+
+    # --- tables ---------------------------------------------------------------------------------------------------
 
     def table_for(self, pod: Pod, profile: Profile) -> HostTable:
         """The judged hosts for a pod, up to date."""
@@ -77,7 +138,7 @@ class Scheduler:
         table = self._tables.pop(key, None)
         if table is None:
             if len(self._tables) >= _MOST_TABLES:
-                del self._tables[next(iter(self._tables))]
+                self._preemption.pop(self._tables.pop(next(iter(self._tables))), None)
             table = HostTable(shape, self._snapshot, profile, self._current_ties())
         elif table.structure != self._snapshot.structure:
             table.rebuild(self._current_ties())

@@ -12,17 +12,22 @@ from typing import NamedTuple
 import msgspec
 
 from objects.meta import LabelSelectorRequirement, ObjectKey, controller_of
+from objects.pod_resources import qos_class
 from objects.pods import (
     Pod,
     PodAffinityTerm,
     PodSpec,
     PreferredSchedulingTerm,
+    Toleration,
     TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 )
+from objects.taints import MEMORY_PRESSURE, NO_SCHEDULE
 from policies.scheduling.matching import PodMatcher, Requirements, hashable_selector
-from policies.scheduling.requests import ASSUMED_REQUESTS, CPU, MEMORY, PODS, is_best_effort, pod_requests
+from policies.scheduling.requests import ASSUMED_REQUESTS, CPU, MEMORY, PODS, pod_requests
 
+_HEEDLESS_OF_MEMORY_PRESSURE = Toleration(key=MEMORY_PRESSURE, operator="Exists", effect=NO_SCHEDULE)
+"""Pods that were promised memory may go where it is short: it is the others that will be evicted."""
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -96,8 +101,9 @@ class PodShape:
     """Compared by identity: equal pods get the same shape from `ShapeBook`.
 
     requests: effective, see `requests.pod_requests`, with `pods: 1`. assumed_cpu/assumed_memory: the same with
-    Kubernetes' assumptions for what is unsaid, for scores. node_name: only a host of that name will do; '' any.
-    owner: the controlling object, None for a bare pod. held_terms: what running pods of this shape mean for later ones.
+    Kubernetes' assumptions for what is unsaid, for scores. tolerations: said and implied. node_name: only a host of
+    that name will do; '' any. owner: the controlling object, None for a bare pod. held_terms: what running pods of this
+    shape mean for later ones.
     """
 
     namespace: str
@@ -110,6 +116,7 @@ class PodShape:
     assumed_cpu: int
     assumed_memory: int
     is_best_effort: bool
+    tolerations: tuple[Toleration, ...]
     ports: tuple[HostPort, ...]
     preferred_nodes: tuple[PreferredSchedulingTerm, ...]
     required_affinity: tuple[AffinityTerm, ...]
@@ -134,7 +141,7 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
     requests = pod_requests(spec)
     requests[PODS] = 1
     assumed = pod_requests(spec, assumed=ASSUMED_REQUESTS)
-    pod_level = {**spec.resources.requests, **spec.resources.limits} if spec.resources else {}
+    is_best_effort = qos_class(pod) == "BestEffort"
     owner = controller_of(pod)
     affinity = spec.affinity
     node_affinity = affinity.node_affinity if affinity else None
@@ -157,7 +164,8 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
         requests=requests,
         assumed_cpu=assumed.get(CPU, 0),
         assumed_memory=assumed.get(MEMORY, 0),
-        is_best_effort=is_best_effort((*spec.containers, *spec.init_containers), pod_level),
+        is_best_effort=is_best_effort,
+        tolerations=spec.tolerations if is_best_effort else (*spec.tolerations, _HEEDLESS_OF_MEMORY_PRESSURE),
         ports=_host_ports(spec),
         preferred_nodes=node_affinity.preferred_during_scheduling_ignored_during_execution if node_affinity else (),
         required_affinity=required,

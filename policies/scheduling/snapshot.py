@@ -7,7 +7,9 @@ amounts changed) what it must bring up to date.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +18,7 @@ from objects.core import Node
 from objects.meta import Condition, LabelSelector, ObjectKey, ResourceList
 from objects.pods import Pod
 from policies.scheduling.arrays import BoolArray, IntArray, Journal, grown
+from policies.scheduling.budgets import BudgetIndex
 from policies.scheduling.columns import LabelColumn, TaintSets
 from policies.scheduling.images import ImageIndex
 from policies.scheduling.occupants import HostUse, Occupant
@@ -51,12 +54,14 @@ class Snapshot:
         self.images = ImageIndex(self.capacity)
         self.pods = PodIndex(self.capacity)
         self.workloads = WorkloadIndex()
+        self.budgets = BudgetIndex()
         self._nodes: list[Node | None] = []
         self._uses: list[HostUse] = []
         self._free_rows: list[int] = []
         self._columns: dict[str, LabelColumn] = {}
         self._occupants: dict[str, Occupant] = {}
         self._homeless: dict[str, dict[str, Pod]] = {}
+        self._priorities: Counter[int] = Counter()
         self._conditions: dict[tuple[str, str], set[int]] = {}
 
     # --- hosts ----------------------------------------------------------------------------------------------------
@@ -210,10 +215,22 @@ class Snapshot:
 
         is_nominated: the pod waits for its victims to leave; it holds amounts and ports, but is not there yet.
         """
-        occupant = Occupant(pod, shape, row, is_nominated)
-        self._occupants[pod.uid] = occupant
-        self._uses[row].enter(occupant)
+        self.put_back(Occupant(pod, shape, row, is_nominated, is_leaving=pod.is_terminating))
+
+    def put_back(self, occupant: Occupant) -> None:
+        """Count a pod that was removed, as it was."""
+        self._occupants[occupant.pod.uid] = occupant
+        self._uses[occupant.row].enter(occupant)
+        self._priorities[occupant.priority] += 1
         self._change(occupant, 1)
+
+    def mark_leaving(self, uid: str) -> None:
+        """A pod was chosen as a victim: it is still there, but not for long."""
+        occupant = self._occupants[uid]
+        self._occupants[uid] = leaving = replace(occupant, is_leaving=True)
+        self._uses[occupant.row].occupants[uid] = leaving
+        self.budgets.consume(leaving)
+        self.journal.append(occupant.row)
 
     def remove_pod(self, uid: str) -> None:
         """The pod is gone, finished or bound elsewhere. Unknown pods are no error."""
@@ -223,6 +240,9 @@ class Snapshot:
                 pods.pop(uid, None)
             return
         self._uses[occupant.row].leave(occupant)
+        self._priorities[occupant.priority] -= 1
+        if not self._priorities[occupant.priority]:
+            del self._priorities[occupant.priority]
         self._change(occupant, -1)
 
     def _change(self, occupant: Occupant, sign: int) -> None:
@@ -239,8 +259,10 @@ class Snapshot:
         """What is known of a pod that is counted on a host."""
         return self._occupants.get(uid)
 
-    def occupants(self) -> Iterable[Occupant]:
-        return self._occupants.values()
+    @property
+    def lowest_priority(self) -> int | None:
+        """Of all pods on hosts."""
+        return min(self._priorities, default=None)
 
     # --- surroundings ---------------------------------------------------------------------------------------------
 
@@ -255,6 +277,15 @@ class Snapshot:
         """
         if self.workloads.set(key, selector):
             self._structure += 1
+
+    def set_budget(
+        self, key: ObjectKey, selector: LabelSelector | None, allowed: int, disrupted: Iterable[str] = ()
+    ) -> None:
+        """A disruption budget and how many pods it still allows to go. disrupted: names of pods counted already."""
+        self.budgets.set(key, selector, allowed, disrupted)
+
+    def remove_budget(self, key: ObjectKey) -> None:
+        self.budgets.remove(key)
 
     def set_foreign(self, name: str, requests: ResourceList, ports: Mapping[HostPort, str]) -> None:
         """What containers that are not ours use on a host: amounts, and ports with the container's name.

@@ -17,7 +17,6 @@ from policies.scheduling.rules import (
     PreparedScorer,
     Rejection,
     Scope,
-    group_reasons,
 )
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
@@ -34,7 +33,7 @@ class HostTable:
 
     def __init__(self, shape: PodShape, snapshot: Snapshot, profile: Profile, ties: IntArray) -> None:
         self.shape = shape
-        self._snapshot = snapshot
+        self.snapshot = snapshot
         self._profile = profile
         self._ties = ties
         self.structure = -1
@@ -44,7 +43,7 @@ class HostTable:
 
     def rebuild(self, ties: IntArray) -> None:
         """Judge every host from nothing."""
-        snapshot, shape = self._snapshot, self.shape
+        snapshot, shape = self.snapshot, self.shape
         self._ties = ties
         self.structure = snapshot.structure
         self.checks = [
@@ -67,16 +66,16 @@ class HostTable:
         self._judge_all()
 
     def _judge_all(self) -> None:
-        rows = slice(0, self._snapshot.size)
-        self._mark = self._snapshot.journal.mark()
+        rows = slice(0, self.snapshot.size)
+        self._mark = self.snapshot.journal.mark()
         self.passes = [check.allowed(rows).copy() for _, check in self.checks]
         self.raws = [one.scorer.raw(rows).copy() for one in self.scorers]
         self._combine()
 
     def _combine(self) -> None:
         """Verdicts, totals and keys from what the single rules say."""
-        size = self._snapshot.size
-        self.feasible: BoolArray = self._snapshot.alive[:size].copy()
+        size = self.snapshot.size
+        self.feasible: BoolArray = self.snapshot.alive[:size].copy()
         for verdicts in self.passes:
             self.feasible &= verdicts
         self._own_total: IntArray = np.zeros(size, dtype=np.int64)
@@ -96,11 +95,11 @@ class HostTable:
 
     def refresh(self) -> None:
         """Take in what changed in the snapshot since the last time. The structure must be the same."""
-        changed = self._snapshot.journal.since(self._mark)
+        changed = self.snapshot.journal.since(self._mark)
         if changed is None or len(changed) > _ROW_BY_ROW:
             self._judge_all()
             return
-        self._mark = self._snapshot.journal.mark()
+        self._mark = self.snapshot.journal.mark()
         verdicts_changed = self._refresh_cluster_checks()
         scores_changed = self._refresh_cluster_scores()
         for row in changed:
@@ -113,7 +112,7 @@ class HostTable:
     def _refresh_cluster_checks(self) -> bool:
         stale = [i for i in self._cluster_checks if self.checks[i].check.stale()]
         for i in stale:
-            self.passes[i] = self.checks[i].check.allowed(slice(0, self._snapshot.size)).copy()
+            self.passes[i] = self.checks[i].check.allowed(slice(0, self.snapshot.size)).copy()
         if stale:
             self._combine()
         return False
@@ -121,7 +120,7 @@ class HostTable:
     def _refresh_cluster_scores(self) -> bool:
         stale = [i for i in self._cluster_scores if self.scorers[i].scorer.stale()]
         for i in stale:
-            self.raws[i] = self.scorers[i].scorer.raw(slice(0, self._snapshot.size)).copy()
+            self.raws[i] = self.scorers[i].scorer.raw(slice(0, self.snapshot.size)).copy()
         if any(not self.scorers[i].scorer.is_relative for i in stale):
             self._combine()
         return bool(stale)
@@ -129,7 +128,7 @@ class HostTable:
     def _refresh_row(self, row: int) -> tuple[bool, bool]:
         """Judge one host again. Returns whether its verdict flipped, and whether a relative raw number changed."""
         rows = one_row(row)
-        fits = bool(self._snapshot.alive[row])
+        fits = bool(self.snapshot.alive[row])
         for i in self._host_checks:
             self.passes[i][row] = self.checks[i].check.allowed(rows)[0]
         for verdicts in self.passes:
@@ -160,6 +159,10 @@ class HostTable:
         row = int(self._keys.argmax())
         return row if self._keys[row] >= 0 else None
 
+    def tie(self, row: int) -> int:
+        """The tie-break hash of a row: the greater one wins."""
+        return int(self._ties[row])
+
     def totals(self) -> IntArray:
         """The weighted sum of the scores of all rows; only feasible ones mean anything."""
         return self._own_total + self._relative_total
@@ -171,12 +174,15 @@ class HostTable:
 
     def rejections(self) -> list[Rejection]:
         """Why hosts do not fit, each by the first predicate that it fails, the most frequent reason first."""
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         undecided = snapshot.alive[: snapshot.size].copy()
         found: list[Rejection] = []
         for (predicate, check), verdicts in zip(self.checks, self.passes, strict=True):
             rows = np.flatnonzero(undecided & ~verdicts)
             undecided &= verdicts
-            reasons = ((snapshot.node(row).name, reason) for row in map(int, rows) for reason in check.reasons(row))
-            found += group_reasons(predicate.name, reasons)
+            if len(rows):
+                found += [
+                    Rejection(predicate.name, one.reason, one.hosts, snapshot.node(one.example).name, one.differs)
+                    for one in check.tally(rows)
+                ]
         return sorted(found, key=lambda rejection: (-rejection.hosts, rejection.reason.text))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from objects import taints
 from objects.core import Taint
 from objects.pods import NodeSelectorTerm, Toleration
 from objects.selectors import node_term_matches, tolerates
-from policies.scheduling.arrays import BoolArray, Rows
-from policies.scheduling.rules import Check, Event, Reason
+from policies.scheduling.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.rules import Check, Event, Finding, Reason
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
 
@@ -27,6 +28,9 @@ class Mask(Check):
 
     def reasons(self, _row: int) -> tuple[Reason, ...]:
         return (self._reason,)
+
+    def tally(self, rows: IntArray) -> tuple[Finding, ...]:
+        return (Finding(self._reason, len(rows), int(rows[0])),)
 
 
 class HostName:
@@ -50,10 +54,10 @@ class Unschedulable:
 
     name = "CheckNodeUnschedulable"
     helped_by = _HOST_EVENTS
-    _TAINT = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
+    _TAINT = Taint(key=taints.UNSCHEDULABLE, effect=taints.NO_SCHEDULE)
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
-        if _is_tolerated(shape.spec.tolerations, self._TAINT):
+        if _is_tolerated(shape.tolerations, self._TAINT):
             return None
         cordoned = snapshot.cordoned[: snapshot.size]
         return Mask(~cordoned, Reason("cordoned")) if cordoned.any() else None
@@ -129,26 +133,25 @@ def _is_tolerated(tolerations: tuple[Toleration, ...], taint: Taint) -> bool:
 class Conditions:
     """A host that is not ready, or short of memory, disk or process ids, takes only pods that tolerate that state.
 
-    Memory pressure keeps away only pods that ask for nothing: the others were promised what they ask for.
+    Memory pressure keeps away only pods that ask for nothing (`PodShape.tolerations`): the others were promised what
+    they ask for.
     """
 
     name = "CheckNodeCondition"
     helped_by = _HOST_EVENTS
     _STATES = (
-        ("Ready", "False", "node.kubernetes.io/not-ready", "not ready"),
-        ("Ready", "Unknown", "node.kubernetes.io/unreachable", "unreachable"),
+        ("Ready", "False", taints.NOT_READY, "not ready"),
+        ("Ready", "Unknown", taints.UNREACHABLE, "unreachable"),
         ("NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable", "without network"),
-        ("MemoryPressure", "True", "node.kubernetes.io/memory-pressure", "under memory pressure"),
-        ("DiskPressure", "True", "node.kubernetes.io/disk-pressure", "under disk pressure"),
-        ("PIDPressure", "True", "node.kubernetes.io/pid-pressure", "short of process ids"),
+        ("MemoryPressure", "True", taints.MEMORY_PRESSURE, "under memory pressure"),
+        ("DiskPressure", "True", taints.DISK_PRESSURE, "under disk pressure"),
+        ("PIDPressure", "True", taints.PID_PRESSURE, "short of process ids"),
     )
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         wrong: dict[int, str] = {}
         for kind, bad, taint_key, text in self._STATES:
-            if kind == "MemoryPressure" and not shape.is_best_effort:
-                continue
-            if _is_tolerated(shape.spec.tolerations, Taint(key=taint_key, effect="NoSchedule")):
+            if _is_tolerated(shape.tolerations, Taint(key=taint_key, effect=taints.NO_SCHEDULE)):
                 continue
             for row in snapshot.rows_with_condition(kind, bad):
                 wrong.setdefault(row, text)

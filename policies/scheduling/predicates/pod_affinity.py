@@ -79,6 +79,9 @@ class _PodAffinity(Check):
             changed |= one.tally.refresh()
         return changed
 
+    def may_block(self) -> bool:
+        return bool(self._wanted or self._unwanted or self._held)
+
     def allowed(self, rows: Rows) -> BoolArray:
         size = self._snapshot.size
         verdicts = np.ones(size, dtype=np.bool_)[rows]

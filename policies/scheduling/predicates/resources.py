@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from policies.scheduling.arrays import BoolArray, Rows
+import numpy as np
+
+from policies.scheduling.arrays import BoolArray, IntArray, Rows
 from policies.scheduling.requests import PODS
-from policies.scheduling.rules import Check, Event, Reason, Scope
+from policies.scheduling.rules import Check, Event, Finding, Reason, Scope
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
 
@@ -40,12 +42,18 @@ class _Resources(Check):
         return verdicts
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
-        return tuple(
-            Reason("too many pods" if name == PODS else f"insufficient {name}", short=short, unit=name)
-            for name, index, amount in self._wanted
-            if (short := amount - self._free(index, row)) > 0
-        )
+        return tuple(finding.reason for finding in self.tally(np.array([row])))
 
-    def _free(self, index: int, row: int) -> int:
-        snapshot = self._snapshot
-        return max(0, int(snapshot.allocatable[index, row] - snapshot.requested[index, row]))
+    def tally(self, rows: IntArray) -> list[Finding]:
+        found: list[Finding] = []
+        for name, index, amount in self._wanted:
+            snapshot = self._snapshot
+            free = np.maximum(snapshot.allocatable[index, rows] - snapshot.requested[index, rows], 0)
+            lacking = free < amount
+            number = int(np.count_nonzero(lacking))
+            if number:
+                nearest = int(np.where(lacking, free, -1).argmax())
+                text = "too many pods" if name == PODS else f"insufficient {name}"
+                reason = Reason(text, short=amount - int(free[nearest]), unit=name)
+                found.append(Finding(reason, number, int(rows[nearest])))
+        return found

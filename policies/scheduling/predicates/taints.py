@@ -6,8 +6,8 @@ import numpy as np
 
 from objects.core import Taint
 from objects.selectors import untolerated_taint
-from policies.scheduling.arrays import BoolArray, Rows
-from policies.scheduling.rules import Check, Event, Reason
+from policies.scheduling.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.rules import Check, Event, Finding, Reason, group_findings
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
 
@@ -30,9 +30,7 @@ def tolerated_hosts(shape: PodShape, snapshot: Snapshot) -> BoolArray:
 
 def _unwanted_taints(shape: PodShape, snapshot: Snapshot) -> list[Taint | None]:
     """For each distinct set of taints, the first that keeps such pods away."""
-    return [
-        untolerated_taint(taints, shape.spec.tolerations, effects=KEEPING_AWAY) for taints in snapshot.taints.values
-    ]
+    return [untolerated_taint(taints, shape.tolerations, effects=KEEPING_AWAY) for taints in snapshot.taints.values]
 
 
 def _without(unwanted: list[Taint | None], snapshot: Snapshot) -> BoolArray:
@@ -54,3 +52,12 @@ class _Taints(Check):
         if taint is None:
             return ()
         return (Reason(f"taint {taint.key}={taint.value}" if taint.value else f"taint {taint.key}"),)
+
+    def tally(self, rows: IntArray) -> list[Finding]:
+        _, first, numbers = np.unique(self._ids[rows], return_index=True, return_counts=True)
+        found = [(int(rows[at]), int(number)) for at, number in zip(first, numbers, strict=True)]
+        groups = group_findings((row, reason) for row, _ in found for reason in self.reasons(row))
+        hosts = {group.reason.text: 0 for group in groups}
+        for row, number in found:
+            hosts[self.reasons(row)[0].text] += number
+        return [group._replace(hosts=hosts[group.reason.text]) for group in groups]

@@ -44,7 +44,7 @@ class TaintToleration:
     weight = 3
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
-        tolerations = tuple(t for t in shape.spec.tolerations if t.effect in ("", "PreferNoSchedule"))
+        tolerations = tuple(t for t in shape.tolerations if t.effect in ("", "PreferNoSchedule"))
         numbers = [_count_unwanted(taints, tolerations) for taints in snapshot.taints.values]
         if not any(numbers):
             return None

@@ -1,0 +1,223 @@
+"""Preemption: which less important pods must leave, and from which host, so that a pod fits.
+
+As few and as unimportant pods as possible; budgets are kept where any host allows it. Nobody is evicted here: the
+answer names victims. Rules: kube-scheduler `defaultpreemption` (tables of the same name).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from policies.scheduling.occupants import Occupant
+from policies.scheduling.rules import Scope, single
+from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.table import HostTable
+
+_PRIORITY_OFFSET: Final = 2**31
+"""Added to each priority before they are summed, so that more victims never look cheaper than fewer (as Kubernetes)."""
+_MOST_TRIALS: Final = 100
+"""Where victims can only be found by trial (ports, affinity, spread), as many hosts are tried, as in Kubernetes."""
+
+
+class Victims(NamedTuple):
+    """What one host would cost. pods: the most important first. budgets_broken: pods lost against a budget.
+
+    displaced: nominated pods of lower priority that must look for another host; they are not on this one yet.
+    """
+
+    row: int
+    pods: tuple[Occupant, ...]
+    budgets_broken: int
+    displaced: tuple[Occupant, ...] = ()
+
+    def cost(self) -> tuple[float, ...]:
+        """Sort key, the least first: budgets broken, highest priority, sum of priorities, number, latest start."""
+        if not self.pods:
+            return (-1.0,)
+        highest = self.pods[0].priority
+        total = sum(pod.priority + _PRIORITY_OFFSET for pod in self.pods)
+        starts = [pod.pod.status.start_time for pod in self.pods if pod.priority == highest]
+        earliest = min((start.timestamp() if start else math.inf) for start in starts)
+        return float(self.budgets_broken), float(highest), float(total), float(len(self.pods)), -earliest
+
+
+class PreemptionTable:
+    """The cheapest host for pods of one shape, kept up to date with the snapshot: a heap of costs by host."""
+
+    def __init__(self, table: HostTable) -> None:
+        self._table = table
+        self._snapshot: Snapshot = table.snapshot
+        self._heap: list[tuple[tuple[float, ...], int, int, int]] = []
+        self._current: dict[int, tuple[int, Victims]] = {}
+        self._serial = 0
+        self._mark = self._snapshot.journal.mark()
+        self._versions = (-1, -1)
+        self._rebuild()
+
+    def cheapest(self) -> Victims | None:
+        """The host that costs least; None when no set of victims helps. The table must have been refreshed."""
+        if not self._by_amounts():
+            return self._cheapest_by_trial()
+        self._refresh()
+        while self._heap:
+            _, _, serial, row = self._heap[0]
+            known = self._current.get(row)
+            if known is not None and known[0] == serial:
+                return known[1]
+            heapq.heappop(self._heap)
+        return None
+
+    # --- only amounts stand in the way: sums decide ---------------------------------------------------------------
+
+    def _by_amounts(self) -> bool:
+        """Whether nothing but amounts can be freed by evicting, so that no trial is needed."""
+        return all(
+            one.predicate.name == AMOUNTS or not one.check.may_block()
+            for one in self._table.checks
+            if one.check.scope is not Scope.STRUCTURE
+        )
+
+    def _refresh(self) -> None:
+        snapshot = self._snapshot
+        changed = snapshot.journal.since(self._mark)
+        versions = (snapshot.structure, snapshot.budgets.version)
+        if changed is None or versions != self._versions:
+            self._rebuild()
+            return
+        self._mark = snapshot.journal.mark()
+        for row in set(changed):
+            self._judge(row)
+
+    def _rebuild(self) -> None:
+        snapshot = self._snapshot
+        self._mark = snapshot.journal.mark()
+        self._versions = (snapshot.structure, snapshot.budgets.version)
+        self._possible = _possible_hosts(self._table)
+        self._heap.clear()
+        self._current.clear()
+        if self._by_amounts():
+            for row in np.flatnonzero(self._possible):
+                self._judge(int(row))
+
+    def _judge(self, row: int) -> None:
+        self._current.pop(row, None)
+        if not self._possible[row]:
+            return
+        victims = self._victims_by_amounts(row)
+        if victims is None:
+            return
+        self._serial += 1
+        self._current[row] = (self._serial, victims)
+        heapq.heappush(self._heap, (victims.cost(), -self._table.tie(row), self._serial, row))
+
+    def _victims_by_amounts(self, row: int) -> Victims | None:
+        """Who must leave one host: all less important pods but those that fit again beside the new one."""
+        snapshot, shape = self._snapshot, self._table.shape
+        lower = _less_important(snapshot, row, shape.priority)
+        gone = [*lower, *(o for o in snapshot.use(row).occupants.values() if o.is_leaving)]
+        room: dict[str, int] = {}
+        for name, amount in shape.requests.items():
+            if amount > 0:
+                index = snapshot.resource(name)
+                staying = int(snapshot.requested[index, row]) - sum(o.shape.requests.get(name, 0) for o in gone)
+                room[name] = int(snapshot.allocatable[index, row]) - staying - amount
+        if any(left < 0 for left in room.values()):
+            return None
+        pods = [occupant for occupant in lower if not occupant.is_nominated]
+        breaking, harmless = snapshot.budgets.split(sorted(pods, key=lambda o: o.importance))
+        broken = _keep_what_fits(breaking, room)
+        victims = [*broken, *_keep_what_fits(harmless, room)]
+        displaced = tuple(occupant for occupant in lower if occupant.is_nominated)
+        return Victims(row, _by_importance(victims), len(broken), displaced)
+
+    # --- ports, affinity or spread stand in the way: try --------------------------------------------------------------
+
+    def _cheapest_by_trial(self) -> Victims | None:
+        possible = np.flatnonzero(_possible_hosts(self._table))
+        order = sorted((int(row) for row in possible), key=lambda row: -self._table.tie(row))
+        found: list[Victims] = []
+        for row in order:
+            if len(found) >= max(_MOST_TRIALS, len(order) // 10):
+                break
+            victims = self._victims_by_trial(row)
+            if victims is not None:
+                found.append(victims)
+        return min(found, key=lambda victims: (victims.cost(), -self._table.tie(victims.row)), default=None)
+
+    def _victims_by_trial(self, row: int) -> Victims | None:
+        """As by amounts, but asking all rules with the pods really taken off; everything is put back."""
+        snapshot = self._snapshot
+        lower = _less_important(snapshot, row, self._table.shape.priority)
+        leaving = [occupant for occupant in snapshot.use(row).occupants.values() if occupant.is_leaving]
+        if not lower and not leaving:
+            return None
+        off: dict[str, Occupant] = {}
+        for occupant in (*lower, *leaving):
+            snapshot.remove_pod(occupant.pod.uid)
+            off[occupant.pod.uid] = occupant
+        try:
+            if not self._fits(row):
+                return None
+            pods = [occupant for occupant in lower if not occupant.is_nominated]
+            breaking, harmless = snapshot.budgets.split(sorted(pods, key=lambda o: o.importance))
+            broken = [occupant for occupant in breaking if not self._fits_beside(occupant, off)]
+            others = [occupant for occupant in harmless if not self._fits_beside(occupant, off)]
+        finally:
+            for occupant in off.values():
+                snapshot.put_back(occupant)
+        displaced = tuple(occupant for occupant in lower if occupant.is_nominated)
+        return Victims(row, _by_importance([*broken, *others]), len(broken), displaced)
+
+    def _fits_beside(self, occupant: Occupant, off: dict[str, Occupant]) -> bool:
+        """Put one pod back if the new one still fits; says whether it did."""
+        self._snapshot.put_back(occupant)
+        if self._fits(occupant.row):
+            del off[occupant.pod.uid]
+            return True
+        self._snapshot.remove_pod(occupant.pod.uid)
+        return False
+
+    def _fits(self, row: int) -> bool:
+        for _, check in self._table.checks:
+            if check.scope is Scope.CLUSTER:
+                check.stale()
+            if check.scope is not Scope.STRUCTURE and not single(check, row):
+                return False
+        return True
+
+
+AMOUNTS: Final = "PodFitsResources"
+
+
+def _possible_hosts(table: HostTable) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Hosts where everything that evicting cannot change is right."""
+    possible = table.snapshot.alive[: table.snapshot.size].copy()
+    for (_, check), verdicts in zip(table.checks, table.passes, strict=True):
+        if check.scope is Scope.STRUCTURE:
+            possible &= verdicts
+    return possible
+
+
+def _less_important(snapshot: Snapshot, row: int, priority: int) -> list[Occupant]:
+    return [o for o in snapshot.use(row).occupants.values() if o.shape.priority < priority and not o.is_leaving]
+
+
+def _by_importance(victims: list[Occupant]) -> tuple[Occupant, ...]:
+    return tuple(sorted(victims, key=lambda occupant: occupant.importance))
+
+
+def _keep_what_fits(pods: list[Occupant], room: dict[str, int]) -> list[Occupant]:
+    """Give the most important first their place back, as long as there is room; returns who must leave."""
+    losers: list[Occupant] = []
+    for occupant in pods:
+        requests = occupant.shape.requests
+        if all(requests.get(name, 0) <= left for name, left in room.items()):
+            for name in room:
+                room[name] -= requests.get(name, 0)
+        else:
+            losers.append(occupant)
+    return losers
