@@ -133,7 +133,8 @@ class EngineClient(docker.APIClient):
         self._raise_for_status(response)
 
     def _set_request_timeout(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        kwargs.setdefault("timeout", self._engine.call_seconds)
+        if kwargs.get("timeout") is None:  # the SDK would wait for a pull for ever
+            kwargs["timeout"] = self._engine.call_seconds
         return kwargs
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:

@@ -17,7 +17,7 @@ import msgspec
 
 from hosts.engine import Engine
 from hosts.engine_stream import LineStream, follow_lines
-from objects.errors import HostError
+from objects.errors import EngineUnavailable, HostError
 
 ACTIONS = ("create", "start", "restart", "die", "oom", "stop", "pause", "unpause", "destroy", "rename", "update")
 """Those that change what a list shows. `exec_*` would come with every probe; `kill` adds nothing to `die`."""
@@ -66,6 +66,7 @@ class EventStream:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._lines: LineStream | None = None
+        self._failures = 0
         self._last_nanos = 0
         self._seen_at_last: set[tuple[str, str]] = set()
         self._thread = threading.Thread(target=self._run, name=f"events {engine.host}", daemon=True)
@@ -83,31 +84,36 @@ class EventStream:
             self._thread.join(timeout=2)
 
     def _run(self) -> None:
-        failures = 0
         while not self._stopping.is_set():
             try:
-                with self._lock:
-                    self._lines = None
-                with self._engine.deadline(BEGIN_SECONDS):
-                    lines = follow_lines(self._engine, "/events", self._params())
-                with self._lock:
-                    self._lines = lines
-                    if self._stopping.is_set():
-                        lines.close()
-                        return
-                failures = 0
-                self._on_gap()
-                self._follow(lines)
-                failure: HostError | None = None
+                self._follow()
+                failure: HostError = EngineUnavailable("Docker Engine ended its events", host=self._engine.host)
             except HostError as error:
                 failure = error
             if self._stopping.is_set():
                 return
-            failures += 1
-            if failure is not None:
-                self._on_lost(failure)
-            most = min(RECONNECT_MOST_SECONDS, RECONNECT_FIRST_SECONDS * 2 ** min(failures - 1, 10))
+            self._on_lost(failure)
+            self._failures += 1
+            most = min(RECONNECT_MOST_SECONDS, RECONNECT_FIRST_SECONDS * 2 ** min(self._failures - 1, 10))
             self._stopping.wait(most * self._random.uniform(0.5, 1.0))
+
+    def _follow(self) -> None:
+        with self._engine.deadline(BEGIN_SECONDS):
+            lines = follow_lines(self._engine, "/events", self._params())
+        with self._lock:
+            self._lines = lines
+        try:
+            # Looked at after `_lines` is set: `stop` either finds the stream there, or we find its wish here.
+            if self._stopping.is_set():
+                return
+            self._failures = 0
+            self._on_gap()
+            for line in lines:
+                event = parse_event(line)
+                if event is not None and self._is_new(event):
+                    self._on_event(event)
+        finally:
+            lines.close()
 
     def _params(self) -> dict[str, str]:
         params = {"filters": json.dumps({"type": ["container"], "event": list(ACTIONS)})}
@@ -115,12 +121,6 @@ class EventStream:
             seconds, nanos = divmod(self._last_nanos, 10**9)
             params["since"] = f"{seconds}.{nanos:09}"
         return params
-
-    def _follow(self, lines: LineStream) -> None:
-        for line in lines:
-            event = parse_event(line)
-            if event is not None and self._is_new(event):
-                self._on_event(event)
 
     def _is_new(self, event: ContainerEvent) -> bool:
         """Whether it was not given on before. `since` is inclusive, so the last one comes again."""

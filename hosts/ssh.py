@@ -16,8 +16,9 @@ import msgspec
 import paramiko
 
 from hosts.ssh_commands import CommandResult, check_success, check_sudo, run_on_channel, shell_line
+from hosts.ssh_login import connect_transport, open_socket
 from hosts.ssh_target import SshTarget
-from hosts.ssh_transport import Clock, SshTransport, connect_transport, open_socket
+from hosts.ssh_transport import Clock, SshTransport
 from hosts.ssh_watchdog import Watchdog
 from objects.errors import DeadlineExceeded, HostError, HostUnreachable, Needs
 

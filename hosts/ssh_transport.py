@@ -1,8 +1,8 @@
-"""One SSH connection over one socket: handshake, host key, login, channels. Only here is paramiko's inside known.
+"""One SSH connection over one socket: its channels and its liveness. Only here is paramiko's inside known.
 
 paramiko leaves gaps that are closed here: there is no `direct-streamlocal` channel; a refused channel's reason is kept
 in one variable for all threads; a channel whose opening timed out stays open at the server; keepalives expect no
-answer, so a half-open peer is never noticed. Connecting again is not done here: see `hosts.ssh`.
+answer, so a half-open peer is never noticed. Getting in is `hosts.ssh_login`, connecting again `hosts.ssh`.
 
 Every wait is bounded by its argument, or by the watchdog that severs a connection whose peer fell silent.
 """
@@ -25,10 +25,9 @@ from paramiko.common import (
 )
 from paramiko.message import Message
 from paramiko.packet import Packetizer
-from paramiko.pkey import UnknownKeyType
 
-from hosts.ssh_target import PublicKey, SshTarget
-from objects.errors import AuthenticationRefused, DeadlineExceeded, HostError, HostKeyMismatch, HostUnreachable
+from hosts.ssh_target import SshTarget
+from objects.errors import DeadlineExceeded, HostError, HostUnreachable
 
 if TYPE_CHECKING:
     from paramiko.transport import ChannelMap
@@ -41,9 +40,6 @@ PACKET_BYTES = 32 * 1024
 
 MISSED_KEEPALIVES = 3
 """A peer that answered nothing for so many keepalive intervals is gone: 15 s by default, three tries on a bad line."""
-
-RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
-"""What an `ssh-rsa` key signs with; the SHA-1 signature of the same name is refused."""
 
 
 class ChannelRefused(HostError):
@@ -81,7 +77,7 @@ class _HearingPacketizer(Packetizer):
 
 
 class SshTransport(paramiko.Transport):
-    """A connected peer. Made by `connect_transport`; dead for good once its connection is lost."""
+    """A connected peer. Made by `ssh_login.connect_transport`; dead for good once its connection is lost."""
 
     packetizer: _HearingPacketizer
     if TYPE_CHECKING:  # what paramiko has but does not declare; kept in one place, looked at when paramiko is updated
@@ -185,7 +181,7 @@ class SshTransport(paramiko.Transport):
     def open_kind(self, kind: str, *arguments: str | int, timeout_seconds: float) -> paramiko.Channel:
         """Open a channel; arguments follow the kind in the request (RFC 4254 §5.1), strings and uint32.
 
-        Raises ChannelRefused, HostUnreachable (connection lost meanwhile) or DeadlineExceeded.
+        Raises ChannelRefused (SessionRefused for a session), HostUnreachable (connection lost) or DeadlineExceeded.
         """
         message = Message()
         message.add_byte(cMSG_CHANNEL_OPEN)
@@ -229,6 +225,9 @@ class SshTransport(paramiko.Transport):
         refusal = self._refusals.pop(number, None)
         if refusal is not None:
             code, text = refusal
+            if kind == "session":
+                hint = f"sshd allows only so many at once: raise MaxSessions on host {self.target.name}"
+                raise SessionRefused(f"sshd opens no session: {text}", host=self.target.name, hint=hint)
             is_forbidden = code == OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
             raise ChannelRefused(
                 f"sshd opens no {kind} channel: {text}", host=self.target.name, is_forbidden=is_forbidden
@@ -286,134 +285,3 @@ def _shut_down(sock: socket.socket) -> None:
     except OSError:
         # Not connected (any more): then no thread waits on it either.
         sock.close()
-
-
-# --- connecting ------------------------------------------------------------------------------------------------------
-
-
-def open_socket(target: SshTarget) -> socket.socket:
-    """Connect TCP, with time-outs on dead peers and no delay of small packets. Raises HostUnreachable."""
-    try:
-        sock = socket.create_connection((target.address, target.port), timeout=target.connect_timeout_seconds)
-    except OSError as error:
-        raise HostUnreachable(f"cannot connect to {target}: {error}", host=target.name) from error
-    dead_after_seconds = max(1, int(target.keepalive_seconds * MISSED_KEEPALIVES))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, dead_after_seconds * 1000)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        # A keepalive queues behind what is written already. Megabytes of that on a slow line would look like silence.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024)
-    return sock
-
-
-def connect_transport(sock: socket.socket | paramiko.Channel, target: SshTarget, clock: Clock) -> SshTransport:
-    """Speak SSH over a connected socket: agree on keys, check the host's key, log in. Closes the socket on failure.
-
-    Raises HostUnreachable, HostKeyMismatch (before anything of ours is sent) or AuthenticationRefused.
-    """
-    transport = SshTransport(sock, target, clock)
-    try:
-        _handshake(transport, target)
-        _check_host_key(transport, target)
-        _log_in(transport, target)
-    except BaseException:
-        transport.sever("login failed")
-        transport.close()
-        raise
-    transport.start_keepalive()
-    return transport
-
-
-def _handshake(transport: SshTransport, target: SshTarget) -> None:
-    seconds = target.connect_timeout_seconds
-    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = seconds
-    kinds = {kind for key in target.host_keys for kind in _signature_kinds(key.kind)}
-    options = transport.get_security_options()
-    usable = tuple(kind for kind in options.key_types if kind in kinds)
-    if not usable:
-        known = ", ".join(sorted({key.kind for key in target.host_keys}))
-        raise HostKeyMismatch(
-            f"the Host names a key of a kind that is not supported: {known}",
-            host=target.name,
-            hint="use the host's ssh-ed25519 key",
-        )
-    # Asking only for the kinds that we know makes the host show the key that we can check, whatever it prefers.
-    options.key_types = usable
-    try:
-        transport.start_client(timeout=seconds)
-    except paramiko.ssh_exception.IncompatiblePeer as error:
-        raise HostKeyMismatch(
-            f"the host cannot show a key of the kind that its Host object names: {error}",
-            host=target.name,
-            hint=_key_hint(target),
-        ) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        what = str(error) or "the connection was closed"
-        raise HostUnreachable(f"SSH handshake with {target} failed: {what}", host=target.name) from error
-    if not transport.initial_kex_done:  # start_client returns in silence when its time is over
-        raise HostUnreachable(f"SSH handshake with {target} took more than {seconds:g} s", host=target.name)
-
-
-def _signature_kinds(kind: str) -> tuple[str, ...]:
-    return RSA_SIGNATURES if kind == "ssh-rsa" else (kind,)
-
-
-def _check_host_key(transport: SshTransport, target: SshTarget) -> None:
-    shown = transport.get_remote_server_key()
-    seen = PublicKey(shown.get_name(), shown.asbytes())
-    if seen not in target.host_keys:
-        expected = " or ".join(key.fingerprint for key in target.host_keys)
-        raise HostKeyMismatch(
-            f"the host at {target.address}:{target.port} shows the key {seen.fingerprint} ({seen.kind}), "
-            f"expected {expected}",
-            host=target.name,
-            hint=_key_hint(target),
-        )
-
-
-def _key_hint(target: SshTarget) -> str:
-    return (
-        f"if the host was reinstalled, compare with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` on it and commit the "
-        f"new spec.hostKey of Host {target.name}; if not, somebody may stand between"
-    )
-
-
-def _log_in(transport: SshTransport, target: SshTarget) -> None:
-    if not target.key_files:
-        raise AuthenticationRefused(
-            "no private key is named for this host", host=target.name, hint="set spec.ssh.keyFiles of the Cluster"
-        )
-    tried: list[str] = []
-    for path in target.key_files:
-        key = _load_key(path, target)
-        tried.append(f"{path} ({key.fingerprint})")
-        try:
-            missing = transport.auth_publickey(target.user, key)
-        except paramiko.AuthenticationException as error:
-            if not transport.is_active() or "timeout" in str(error):
-                raise HostUnreachable(f"{target} broke off the login: {error}", host=target.name) from error
-            continue
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise HostUnreachable(f"{target} broke off the login: {error}", host=target.name) from error
-        if not missing:
-            return
-        tried[-1] += f", which sshd accepts but also wants {' and '.join(missing)}"
-    raise AuthenticationRefused(
-        f"sshd refuses user {target.user!r} with {'; '.join(tried)}",
-        host=target.name,
-        hint=f"put the public key into ~{target.user}/.ssh/authorized_keys on the host",
-    )
-
-
-def _load_key(path: str, target: SshTarget) -> paramiko.PKey:
-    try:
-        return paramiko.PKey.from_path(path)
-    except (OSError, ValueError, TypeError, paramiko.SSHException, UnknownKeyType) as error:
-        # TypeError: the key is encrypted and there is no passphrase
-        raise AuthenticationRefused(
-            f"the private key {path} cannot be read: {error}",
-            host=target.name,
-            hint="it must be an OpenSSH or PEM key without passphrase, readable by the reconciler",
-        ) from error

@@ -106,6 +106,25 @@ def test_twenty_event_streams_beside_calls(lab: Lab) -> None:
         wait_until(lambda: engine.open_streams <= 16, what="streams stay open", timeout_seconds=5)
 
 
+def test_an_engine_exchanged_for_an_older_one_is_asked_again(lab: Lab) -> None:
+    with engine_of(lab.hosts[0]) as engine:
+        agreed = engine.api.api_version
+        engine.api._version = "1.99"  # as agreed on with an engine that was newer
+        with pytest.raises(EngineError, match="too new"):
+            engine.api.containers()
+        engine.api.containers()
+        assert engine.api.api_version == agreed
+
+
+def test_even_a_pull_has_a_deadline(lab: Lab) -> None:
+    lab.registry.host.cut()
+    try:
+        with engine_of(lab.hosts[0]) as engine, engine.deadline(0.3), pytest.raises(DeadlineExceeded):
+            engine.api.pull(f"{lab.registry.host.address}:5000/web", tag="v1")
+    finally:
+        lab.registry.host.restore()
+
+
 def test_errors_of_the_engine_are_named(lab: Lab) -> None:
     with engine_of(lab.hosts[0]) as engine:
         with pytest.raises(EngineError) as missing:

@@ -15,7 +15,7 @@ import pytest
 from hosts.ssh import BACKOFF_MOST_SECONDS, BACKOFF_OPERATOR_SECONDS, SshLink
 from hosts.ssh_links import SshLinks
 from hosts.ssh_target import SshTarget
-from hosts.ssh_transport import ChannelRefused
+from hosts.ssh_transport import ChannelRefused, SessionRefused
 from hosts.ssh_watchdog import Watchdog
 from objects.errors import DeadlineExceeded, HostKeyMismatch, HostUnreachable
 from tests.unit.hosts.peers import Doorkeeper, LocalSshd, Relay, await_condition, doorkeeper, free_port
@@ -111,7 +111,7 @@ def test_refused_channels_say_why(sshd: LocalSshd, links: SshLinks) -> None:
 def test_sessions_beyond_those_that_sshd_allows_are_refused(sshd: LocalSshd, links: SshLinks) -> None:
     link = links.link(sshd.target())
     held = [link.open_command("sleep 60", timeout_seconds=10) for _ in range(2)]
-    with pytest.raises(ChannelRefused):
+    with pytest.raises(SessionRefused, match="raise MaxSessions on host peer"):
         link.run("true", timeout_seconds=10)
     for channel in held:
         channel.close()
