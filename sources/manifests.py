@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
 from objects import codec, convert, defaults, honoured, validation
 from objects.errors import InvalidInput
 from objects.fields import FieldError, FieldPath
-from objects.meta import KubeObject
+from objects.meta import DEFAULT_NAMESPACE, KubeObject
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from sources.errors import ManifestError, PathKey, YamlError, render_path
 from sources.template_hash import hash_as_written, with_template_hash
@@ -155,10 +153,8 @@ class _FileReader:
         if ANNOTATION_TEMPLATE_HASH in obj.annotations:
             path = ("metadata", "annotations", ANNOTATION_TEMPLATE_HASH)
             self._warnings.append(self._problem(part, document, FieldError(path, "is overwritten by Berth"), name))
-        if self._namespace and obj.NAMESPACED and not obj.namespace:
-            metadata = msgspec.structs.replace(obj.metadata, namespace=self._namespace)
-            obj = msgspec.structs.replace(obj, metadata=metadata)
-        return with_template_hash(defaults.default(obj), hash_as_written(written))
+        obj = defaults.default(obj, namespace=self._namespace or DEFAULT_NAMESPACE)
+        return with_template_hash(obj, hash_as_written(written))
 
     def _with_old_booleans(
         self, manifest: Mapping[str, Any], part: _Part, document: int, error: codec.DecodeError, name: str

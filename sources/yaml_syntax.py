@@ -63,12 +63,24 @@ def _in_plain_words(problem: str, lines: list[str], column: int) -> tuple[str, s
     return message, hint
 
 
+class Span(NamedTuple):
+    """A scalar in a text, as offsets of characters. style: its quote, `|`, `>` or None when it is plain."""
+
+    start: int
+    end: int
+    style: str | None
+
+
 class Place(NamedTuple):
-    """Where something stands; both count from 1. is_plain: the value there is an unquoted scalar."""
+    """Where a field stands (its key, if it has one); both count from 1. scalar: its value, when that is one."""
 
     line: int
     column: int
-    is_plain: bool = False
+    scalar: Span | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        return self.scalar is not None and self.scalar.style is None
 
 
 def locate(text: str, document: int, path: Sequence[PathKey]) -> Place:
@@ -113,7 +125,10 @@ def _compose(text: str, document: int) -> Node | None:
 
 def _place(node: Node, *, key: Node | None = None) -> Place:
     mark = (key or node).start_mark
-    return Place(mark.line + 1, mark.column + 1, isinstance(node, ScalarNode) and node.style is None)
+    # libyaml's binding says '' where PyYAML says None.
+    is_scalar = isinstance(node, ScalarNode)
+    scalar = Span(node.start_mark.index, node.end_mark.index, node.style or None) if is_scalar else None
+    return Place(mark.line + 1, mark.column + 1, scalar)
 
 
 def _child(node: Node, key: PathKey) -> tuple[Place, Node] | None:
