@@ -25,7 +25,7 @@ from differ.container_spec import (
     resource_settings,
     role_of,
 )
-from differ.pulls import CREATING, image_state
+from differ.pulls import image_state
 from differ.restarts import backoff_seconds, must_take_over, restart_count, restart_due, streak_base
 from differ.situation import NOTHING, PodSituation, Step
 from objects.errors import ContainerConfigError
@@ -54,16 +54,13 @@ def plan_container(container: Container, situation: PodSituation, *, sandbox_id:
     if found is None:
         return _create(container, situation, sandbox_id)
     if found.state == "removing":
-        return _look_again(container.name, situation)
+        return Step(wake_at=situation.host.after(LOOK_AGAIN_SECONDS))
     if found.state == "exited" and not should_restart(situation.pod, container, found.exit_code):
         return NOTHING
     if found.state == "dead" or _must_be_replaced(found, container, situation, sandbox_id):
         return _create(container, situation, sandbox_id, replaced=found)
     if found.state == "created":
-        return Step(
-            (StartContainer(pod_uid=situation.pod.uid, container=container.name, id=found.id),),
-            {container.name: CREATING},
-        )
+        return Step((StartContainer(pod_uid=situation.pod.uid, container=container.name, id=found.id),))
     if found.state == "exited":
         return _restart(container, found, situation)
     return _tend(container, found, situation)
@@ -108,8 +105,9 @@ def _create(
         present=host.images,
         failure=host.image_failures.get(image),
     )
-    if state.waiting is not None:
-        return Step(waiting={name: state.waiting}, wants=(state.want,) if state.want else ())
+    if not state.is_there:
+        waiting = {name: state.waiting} if state.waiting else {}
+        return Step(waiting=waiting, wants=(state.want,) if state.want else ())
     attempt = next_attempt(name, situation)
     try:
         if is_sandbox:
@@ -128,7 +126,7 @@ def _create(
     if replaced is not None:
         actions.append(RemoveContainer(pod_uid=pod.uid, container=name, id=replaced.id))
     actions.append(CreateContainer(pod_uid=pod.uid, container=name, spec=spec))
-    return Step(tuple(actions), {name: CREATING})
+    return Step(tuple(actions))
 
 
 def _must_be_replaced(found: ObservedContainer, container: Container, situation: PodSituation, sandbox_id: str) -> bool:
@@ -191,7 +189,3 @@ def _settings_of(found: ObservedContainer) -> ResourceSettings:
     return ResourceSettings(
         cpu_shares=found.cpu_shares, cpu_quota_micros=found.cpu_quota_micros, memory_bytes=found.memory_bytes
     )
-
-
-def _look_again(name: str, situation: PodSituation) -> Step:
-    return Step(waiting={name: CREATING}, wake_at=situation.host.after(LOOK_AGAIN_SECONDS))

@@ -12,15 +12,12 @@ from differ.actions import Action, RemoveContainer, SignalContainer
 from differ.container_plan import SANDBOX, plan_container, should_restart
 from differ.container_spec import has_sandbox
 from differ.pod_files import plan_files
-from differ.pulls import CREATING
 from differ.restarts import is_alive
 from differ.situation import PodSituation, Step, combine
 from differ.termination import plan_stop
 from objects.names import LABEL_CONTAINER
 from objects.observed import ObservedContainer
 from objects.pods import Container, ContainerStateWaiting
-
-INITIALIZING = ContainerStateWaiting(reason="PodInitializing")
 
 
 def plan_living(situation: PodSituation) -> Step:
@@ -46,8 +43,7 @@ def _plan_sandboxed(situation: PodSituation) -> Step:
     sandbox = situation.found.sandbox
     step = plan_container(SANDBOX, situation)
     if sandbox is None or sandbox.state != "running" or step.actions:
-        waits = {c.name: step.waiting.get(SANDBOX.name, CREATING) for c in _first_waiting(situation)}
-        return step._replace(waiting={**_initializing(situation), **waits})
+        return step._replace(waiting=_shown_by_first(step, situation))
     lost = tuple(_lost_network(situation, sandbox))
     if lost:
         return Step(lost)
@@ -64,9 +60,7 @@ def _plan_joined(situation: PodSituation, sandbox: ObservedContainer) -> Step:
                 if container.is_sidecar:
                     steps.append(plan_container(container, situation, sandbox_id=sandbox.id))
                 continue
-            step = _plan_init(container, situation, sandbox)
-            steps.append(step._replace(waiting={**_initializing(situation), **step.waiting}))
-            return combine(steps)
+            return combine((*steps, _plan_init(container, situation, sandbox)))
     else:
         sidecars = (c for c in situation.pod.spec.init_containers if c.is_sidecar)
         steps += [plan_container(c, situation, sandbox_id=sandbox.id) for c in sidecars]
@@ -137,18 +131,11 @@ def is_over(situation: PodSituation) -> bool:
     )
 
 
-def _initializing(situation: PodSituation) -> dict[str, ContainerStateWaiting]:
-    """What mains and later init containers wait for while the pod initializes."""
-    every = (*situation.pod.spec.init_containers, *situation.pod.spec.containers)
-    state = INITIALIZING if situation.pod.spec.init_containers else CREATING
-    return {c.name: state for c in every if c.name not in situation.found.current}
-
-
-def _first_waiting(situation: PodSituation) -> tuple[Container, ...]:
-    """Who shows what the sandbox waits for: the first init container, or else all."""
-    spec = situation.pod.spec
+def _shown_by_first(step: Step, situation: PodSituation) -> dict[str, ContainerStateWaiting]:
+    """What the sandbox waits for is shown by the first init container, or else by all: nobody sees a sandbox."""
+    spec, waiting = situation.pod.spec, step.waiting.get(SANDBOX.name)
     first = spec.init_containers[:1] or spec.containers
-    return tuple(container for container in first if not _lives(container, situation))
+    return {} if waiting is None else {c.name: waiting for c in first if not _lives(c, situation)}
 
 
 def _lives(container: Container, situation: PodSituation) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from differ.pulls import CREATING
 from differ.restarts import restart_count
 from differ.situation import PodSituation, Step
 from objects.conditions import Conditions, is_true, with_condition
@@ -18,6 +17,7 @@ from objects.pods import (
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
+    ContainerStateWaiting,
     ContainerStatus,
     HostIP,
     Pod,
@@ -27,6 +27,9 @@ from objects.pods import (
 
 CONDITION_TYPES = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
 SIGNAL_EXIT_BASE = 128
+CREATING = ContainerStateWaiting(reason="ContainerCreating")
+INITIALIZING = ContainerStateWaiting(reason="PodInitializing")
+"""What containers wait for unless something better is known; the second in pods with init containers."""
 
 
 def compose_status(situation: PodSituation, step: Step, *, verdict: str = "", message: str = "") -> PodStatus:
@@ -99,7 +102,7 @@ def _container_status(container: Container, situation: PodSituation, step: Step)
             restart_count=max(memory.restarts, 0) if memory.last_termination else 0,
             ready=False,
             started=False,
-            state=ContainerState(waiting=waiting or CREATING),
+            state=ContainerState(waiting=waiting or (INITIALIZING if situation.pod.spec.init_containers else CREATING)),
             last_state=last,
         )
     ended = terminated_state(found)

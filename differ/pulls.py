@@ -23,8 +23,6 @@ from objects.observed import HostFacts
 from objects.pods import ContainerStateWaiting
 from objects.secrets import SecretValue
 
-CREATING = ContainerStateWaiting(reason="ContainerCreating")
-
 
 class ImageWant(NamedTuple):
     """A container that waits for an image."""
@@ -36,9 +34,12 @@ class ImageWant(NamedTuple):
 
 
 class ImageState(NamedTuple):
-    """waiting: None when the container may be created. want: a pull that would help."""
+    """is_there: the container may be created. waiting: why not, if more than its image is missing. want: what would
+    help.
+    """
 
-    waiting: ContainerStateWaiting | None
+    is_there: bool = False
+    waiting: ContainerStateWaiting | None = None
     want: ImageWant | None = None
 
 
@@ -62,18 +63,18 @@ def image_state(
     is_present = image in present or canonical_image(image) in present
     if pull_policy == "Always":
         if memory.container(container).has_pulled and is_present:
-            return ImageState(None)
+            return ImageState(is_there=True)
     elif is_present:
-        return ImageState(None)
+        return ImageState(is_there=True)
     if pull_policy == "Never":
         message = f'Container image "{image}" is not present with pull policy of Never'
-        return ImageState(ContainerStateWaiting(reason="ErrImageNeverPull", message=message))
+        return ImageState(waiting=ContainerStateWaiting(reason="ErrImageNeverPull", message=message))
     want = ImageWant(image, context.pod.uid, container, credentials_for(image, context))
     if failure is None:
-        return ImageState(CREATING, want)
+        return ImageState(want=want)
     notes = "".join(f'; pull secret "{name}" not found' for name in _missing_pull_secrets(context))
     message = f'Back-off pulling image "{image}": {failure.message}{notes}'
-    return ImageState(ContainerStateWaiting(reason="ImagePullBackOff", message=message), want)
+    return ImageState(waiting=ContainerStateWaiting(reason="ImagePullBackOff", message=message), want=want)
 
 
 def plan_pulls(

@@ -193,6 +193,10 @@ class SimulatedEngine:
                 memory_bytes=resources.memory_bytes,
             )
 
+    def limit(self, reference: str, memory_bytes: int) -> None:
+        """Change a container's memory limit alone, as `docker update` does."""
+        self._change(self.find(reference).id, memory_bytes=memory_bytes)
+
     def pause(self, reference: str) -> None:
         found = self.find(reference)
         if found.state != "running":
