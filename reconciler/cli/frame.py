@@ -14,16 +14,13 @@ import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from reconciler.cli.verbs import SECTIONS, VERBS
 from reconciler.options import Options
-
-if TYPE_CHECKING:
-    from objects.errors import BerthError
 
 ENVIRONMENT_PREFIX = "BERTH"
 
@@ -178,15 +175,7 @@ def explain(error: Exception, *, verbose: bool) -> int:
         click.echo(f"error: internal error: {type(error).__name__}: {error}", err=True)
         click.echo("hint: this is a bug of Berth; please report it with the lines above", err=True)
         return 1
-    return report_error(error)
-
-
-def report_error(error: BerthError) -> int:
-    """One line with what failed, one with what to do; returns the exit code that belongs to it."""
     from reconciler.cli.exit_codes import code_of
 
-    where = " ".join(part for part in (f"host {error.host}" if error.host else "", error.obj) if part)
-    click.echo(f"error: {where}: {error.message}" if where else f"error: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+    click.echo(f"error: {error}", err=True)
     return code_of(error)

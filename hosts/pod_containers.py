@@ -1,0 +1,84 @@
+"""Finds a pod's containers on its host and reads what they wrote: for people who look, not for the reconciler.
+
+A container that died is started again in place, so its log holds all of its runs; the time of the last start tells them
+apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from hosts.engine import Engine, translated
+from objects.errors import NotFound
+from objects.names import LABEL_CONTAINER, LABEL_POD_UID, parse_container_name
+
+_FRACTION = re.compile(r"\.(\d{1,6})\d*")
+_YEAR_ONE = "0001-"
+"""What Docker writes for "never"."""
+
+
+class PodContainer(NamedTuple):
+    """started_at: of the last run, None before the first."""
+
+    id: str
+    is_running: bool
+    started_at: datetime | None
+
+
+class LogOptions(NamedTuple):
+    """tail_lines: None means all. since: only what was written after it. previous: the runs before the last start."""
+
+    follow: bool = False
+    tail_lines: int | None = None
+    since: datetime | None = None
+    timestamps: bool = False
+    previous: bool = False
+
+
+def find_container(engine: Engine, pod_uid: str, container: str) -> PodContainer:
+    """The newest container of this name in the pod. Raises NotFound when there is none (yet), HostError."""
+    labels = [f"{LABEL_POD_UID}={pod_uid}", f"{LABEL_CONTAINER}={container}"]
+    found = engine.api.containers(all=True, filters={"label": labels})
+    if not found:
+        raise NotFound(f"container {container!r} does not exist on host {engine.host} (yet)")
+    newest = max(found, key=lambda item: (_attempt(item["Names"]), item["Created"]))
+    state = engine.api.inspect_container(newest["Id"])["State"]
+    return PodContainer(newest["Id"], bool(state["Running"]), parse_time(state["StartedAt"]))
+
+
+def _attempt(names: list[str]) -> int:
+    parsed = [name for text in names if (name := parse_container_name(text)) is not None]
+    return parsed[0].attempt if parsed else -1
+
+
+def parse_time(text: str) -> datetime | None:
+    """Docker's RFC 3339 with nanoseconds; None for its "never"."""
+    if not text or text.startswith(_YEAR_ONE):
+        return None
+    return datetime.fromisoformat(_FRACTION.sub(lambda match: f".{match[1]:0<6}", text)).astimezone(UTC)
+
+
+def read_logs(engine: Engine, container: PodContainer, options: LogOptions) -> Iterator[bytes]:
+    """What the container wrote to stdout and stderr, in pieces as they come; ends when it ends if it is followed.
+
+    Without `previous` that of the last run only, as kubectl has it. Raises HostError.
+    """
+    last_start = container.started_at
+    if options.previous and last_start is None:
+        return
+    starts = [when for when in (options.since, None if options.previous else last_start) if when is not None]
+    stream = engine.api.logs(
+        container.id,
+        stream=True,
+        follow=options.follow and not options.previous,
+        timestamps=options.timestamps,
+        tail="all" if options.tail_lines is None else options.tail_lines,
+        since=max(starts).timestamp() if starts else None,
+        until=last_start.timestamp() if options.previous and last_start else None,
+    )
+    with closing(stream), translated(engine.host):
+        yield from stream

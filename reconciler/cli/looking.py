@@ -1,0 +1,137 @@
+"""What the verbs that look have in common: options of kubectl, and a live view of the cluster that touches nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from hosts.engine import Engine as DockerEngine
+from objects.config import Host
+from objects.core import Event
+from objects.errors import InvalidInput, NotFound, SourceError
+from objects.pods import Pod
+from objects.selectors import parse_selector
+from reconciler.cli.listing import Scope
+from reconciler.cli.printing.table import Surroundings
+from reconciler.compose import Session, open_session, utc_now
+from reconciler.daemon import Daemon
+from reconciler.engine import Engine
+from reconciler.event_record import EVENTS_PATH, as_event, merged, read_events
+from reconciler.host_status import HostStatus
+from reconciler.options import Options
+from reconciler.store import Store
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class LiveView(NamedTuple):
+    """The cluster as Git and the hosts say it is now. Hosts that did not answer have a HostStatus that says so."""
+
+    session: Session
+    daemon: Daemon
+
+    @property
+    def engine(self) -> Engine:
+        return self.daemon.engine
+
+    @property
+    def store(self) -> Store:
+        return self.daemon.engine.store
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(self.store, utc_now())
+
+    def silent_hosts(self) -> dict[str, str]:
+        """Host → why nothing is known of it now."""
+        statuses = self.store.all_of(HostStatus)
+        return {status.name: status.message or status.reason for status in statuses if not status.reachable}
+
+    def take_newest_commit(self) -> None:
+        """Hand a newer commit to the engine, if there is one. A remote that is gone or wrong is said once a look."""
+        try:
+            desired = self.session.commits.read()
+        except (SourceError, InvalidInput) as error:
+            click.echo(f"warning: {error}", err=True)
+            return
+        if desired is not None:
+            self.daemon.tell(desired)
+
+    def pod(self, namespace: str, name: str) -> Pod:
+        """Raises NotFound."""
+        found = self.store.get(Pod, namespace, name)
+        if found is None:
+            raise NotFound(f'pods "{name}" not found in namespace {namespace}')
+        return found
+
+    def docker(self, pod: Pod) -> DockerEngine:
+        """The Docker Engine that runs the pod; its connection is the session's, nothing is to be closed.
+
+        Raises NotFound for a pod that waits for a host, InvalidInput for a Host that cannot be addressed.
+        """
+        host = self.store.get(Host, "", pod.spec.node_name) if pod.spec.node_name else None
+        if host is None:
+            raise NotFound(f'pod "{pod.name}" is on no host yet', hint=f"why: berth describe pod {pod.name}")
+        return self.session.open_docker(host, self.engine)
+
+    def recorded_events(self) -> tuple[Event, ...]:
+        """What the reconciler wrote to the status branch, and what was seen just now; oldest first."""
+        files = self.session.status_branch(self.session.status_branch_name).read().files
+        recorded = read_events(files.get(EVENTS_PATH, b""))
+        return merged(recorded, [as_event(record) for record in self.engine.events])
+
+
+@contextmanager
+def live_view(options: Options) -> Iterator[LiveView]:
+    """Read the repository, look at every host once, say on stderr which did not answer."""
+    with open_session(options) as session, session.observe() as daemon:
+        view = LiveView(session, daemon)
+        for host, why in view.silent_hosts().items():
+            click.echo(f"warning: host {host} does not answer, its pods are unknown: {why}", err=True)
+        yield view
+
+
+# --- options -------------------------------------------------------------------------------------------------------
+
+
+def namespace_option(function: Function) -> Function:
+    """`-n`: one namespace."""
+    return click.option(
+        "-n", "--namespace", default="default", envvar="BERTH_NAMESPACE", show_default=True, help="The namespace."
+    )(function)
+
+
+def scope_options(function: Function) -> Function:
+    """`-n`, `-A`, `-l`, `--field-selector` as one argument `scope`."""
+
+    @namespace_option
+    @click.option("-A", "--all-namespaces", is_flag=True, help="Objects of all namespaces.")
+    @click.option("-l", "--selector", default="", help="Labels, e.g. 'app=web,tier in (a,b),!old'.")
+    @click.option("--field-selector", default="", help="Fields, e.g. 'status.phase=Running'.")
+    @functools.wraps(function)
+    def wrapped(
+        *args: Any, namespace: str, all_namespaces: bool, selector: str, field_selector: str, **kwargs: Any
+    ) -> Any:
+        try:
+            labels = parse_selector(selector) if selector else ()
+            fields = parse_fields(field_selector)
+        except InvalidInput as error:
+            raise click.UsageError(str(error)) from error
+        scope = Scope(None if all_namespaces else namespace, labels, fields)
+        return function(*args, scope=scope, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def parse_fields(text: str) -> tuple[tuple[str, str, bool], ...]:
+    """`a.b=x,c!=y` → ((path, value, whether equal) …). Raises InvalidInput."""
+    parsed = []
+    for part in filter(None, text.split(",")):
+        path, sign, value = part.partition("=")
+        if not sign or not path.strip("!"):
+            raise InvalidInput(f"field selector {part!r} is not path=value or path!=value")
+        parsed.append((path.rstrip("!").strip(), value.removeprefix("=").strip(), not path.endswith("!")))
+    return tuple(parsed)

@@ -1,0 +1,73 @@
+"""`berth validate`: check manifests offline, exactly as a commit would be checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli.exit_codes import INVALID, OK
+from sources.errors import ManifestError, render_path
+from sources.manifests import ManifestWarning
+from sources.validate import Report, validate_path
+
+
+@click.command("validate", help="Check manifests without touching a host or a remote.")
+@click.argument("path", type=click.Path(path_type=Path), default=Path())
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing when all is well.")
+def command(path: Path, output: str, *, strict: bool, quiet: bool) -> int:
+    """PATH: a repository, a folder of manifests or one file. Exit code 3 when something is wrong."""
+    try:
+        report = validate_path(path)
+    except ManifestError as error:
+        report = Report((), (error,), ())
+    is_valid = not report.errors and not (strict and report.warnings)
+    if output == "json":
+        click.echo(json.dumps(as_document(report), indent=2, ensure_ascii=False))
+    elif not (quiet and is_valid and not report.warnings):
+        click.echo("\n".join(as_lines(report, path)))
+    return OK if is_valid else INVALID
+
+
+def as_lines(report: Report, path: Path) -> list[str]:
+    """`error file:line: path: message` for each finding in order of its place, then one line that sums up."""
+    findings: list[tuple[str, int, str, ManifestError | ManifestWarning]] = [
+        *((error.file, error.line, "error", error) for error in report.errors),
+        *((warning.file, warning.line, "warning", warning) for warning in report.warnings),
+    ]
+    lines = [f"{level}: {found}" for _, _, level, found in sorted(findings, key=lambda item: item[:3])]
+    counts = [_count(len(report.warnings), "warning")] if report.warnings else []
+    if report.errors:
+        return [*lines, f"{path}: not valid: " + ", ".join([_count(len(report.errors), "error"), *counts])]
+    return [*lines, f"{path}: valid: " + ", ".join([_count(len(report.objects), "object"), *counts])]
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def as_document(report: Report) -> dict[str, Any]:
+    """The same as JSON: `valid`, `objects` by kind, namespace and name with their places, `errors`, `warnings`."""
+    return {
+        "valid": not report.errors,
+        "objects": [
+            {"kind": obj.KIND, "namespace": obj.namespace, "name": obj.name, "file": origin.file, "line": origin.line}
+            for obj, origin in report.objects
+        ],
+        "errors": [{**_place(error), "hint": error.hint} for error in report.errors],
+        "warnings": [_place(warning) for warning in report.warnings],
+    }
+
+
+def _place(found: ManifestError | ManifestWarning) -> dict[str, Any]:
+    return {
+        "file": found.file,
+        "line": found.line,
+        "object": found.obj,
+        "path": render_path(found.path),
+        "message": found.message,
+    }
