@@ -1,6 +1,6 @@
 """One worker a host: observe, plan, perform, report, again and again. The only place where a host is acted on.
 
-The worker decides nothing: `differ.pods.plan_host` does. It owns the host's runtime (and by it the only connection),
+The worker decides nothing: `host_pass` does. It owns the host's runtime (and by it the only connection),
 keeps the actions of one pod in order, lets pods go side by side in a few lanes, and performs each action once; what
 failed is seen by the next plan. A slow or dead host has its own threads and delays nobody.
 """
@@ -14,16 +14,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-import msgspec
-
 from differ.actions import Action
-from differ.assignment import HostAssignment, PodNetwork
+from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
-from differ.pods import HostPlan, plan_host
+from differ.pods import HostPlan
 from hosts.runtime import HostRuntime
 from objects.errors import HostError
-from objects.observed import HostObservation
-from objects.pods import Pod
+from reconciler.host_pass import plan_pass
 from reconciler.messages import HostReport, HostSilent, Message
 
 log = logging.getLogger(__name__)
@@ -122,25 +119,14 @@ class HostWorker:
     def _pass(self) -> float:
         """One look and what follows from it. Returns seconds until the next look, if nothing wakes us before."""
         self._take_finished()
-        assignment = self._assignment or _nothing_for(self.host)
         # Taken before the look: an action that ends during it is planned again only by the next, newer look.
         busy = frozenset(self._busy)
         observation = self._runtime.observe()
         now = self._clock()
-        plan = plan_host(assignment, observation, self._memory, now)
+        plan, report = plan_pass(self.host, self._assignment, observation, self._memory, now)
         self._memory = plan.memory
         self._failures = 0
-        self._tell(
-            HostReport(
-                host=self.host,
-                facts=observation.facts,
-                statuses=plan.statuses,
-                gone=plan.gone,
-                unknown=_with_statuses(plan.unknown, assignment, observation, now),
-                pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
-            ),
-            now,
-        )
+        self._tell(report, now)
         self._submit(plan, busy)
         if self._busy:
             self._stopped.wait(OBSERVE_PAUSE_SECONDS)
@@ -209,22 +195,6 @@ class HostWorker:
                 if error is not None:
                     log.warning("host %s: %s: %s", self.host, type(action).__name__, error)
                 self._memory = self._memory.record(action, error, self._clock())
-
-
-def _nothing_for(host: str) -> HostAssignment:
-    """Before the engine has said anything: look, and leave everything as it is."""
-    return HostAssignment(host=host, host_ip="", network=PodNetwork(subnet="", cluster_cidr=""), pause_image="")
-
-
-def _with_statuses(
-    pods: tuple[Pod, ...], assignment: HostAssignment, observation: HostObservation, now: datetime
-) -> tuple[Pod, ...]:
-    """Pods that were found with the status they have now: who adopts them must not take them for starting."""
-    if not pods:
-        return ()
-    as_assigned = msgspec.structs.replace(assignment, pods=pods)
-    statuses = plan_host(as_assigned, observation, WorkerMemory(), now).statuses
-    return tuple(msgspec.structs.replace(pod, status=statuses[pod.uid]) for pod in pods)
 
 
 def _same_pods(before: HostReport, after: HostReport) -> bool:

@@ -1,0 +1,52 @@
+"""One pass over one host, without doing it: from an observation to the report and the actions. Pure.
+
+Shared by the worker (real hosts, threads) and the simulation (no threads, no waiting), so that both do the same.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from differ.assignment import HostAssignment, PodNetwork
+from differ.memory import WorkerMemory
+from differ.pods import HostPlan, plan_host
+from objects.observed import HostObservation
+from objects.pods import Pod
+from reconciler.messages import HostReport
+
+
+def plan_pass(
+    host: str, assignment: HostAssignment | None, observation: HostObservation, memory: WorkerMemory, now: datetime
+) -> tuple[HostPlan, HostReport]:
+    """What should be done on the host, and what the engine should know of it.
+
+    assignment: None before the engine has said anything: then everything is looked at and left as it is.
+    """
+    assignment = assignment or _nothing_for(host)
+    plan = plan_host(assignment, observation, memory, now)
+    report = HostReport(
+        host=host,
+        facts=observation.facts,
+        statuses=plan.statuses,
+        gone=plan.gone,
+        unknown=_with_statuses(plan.unknown, assignment, observation, now),
+        pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
+    )
+    return plan, report
+
+
+def _nothing_for(host: str) -> HostAssignment:
+    return HostAssignment(host=host, host_ip="", network=PodNetwork(subnet="", cluster_cidr=""), pause_image="")
+
+
+def _with_statuses(
+    pods: tuple[Pod, ...], assignment: HostAssignment, observation: HostObservation, now: datetime
+) -> tuple[Pod, ...]:
+    """Pods that were found, with the status they have now: who adopts them must not take them for starting."""
+    if not pods:
+        return ()
+    as_assigned = msgspec.structs.replace(assignment, pods=pods)
+    statuses = plan_host(as_assigned, observation, WorkerMemory(), now).statuses
+    return tuple(msgspec.structs.replace(pod, status=statuses[pod.uid]) for pod in pods)

@@ -1,0 +1,115 @@
+"""A whole cluster in one thread: the engine on simulated hosts, with a clock that jumps to what happens next.
+
+It runs the same engine, the same passes and the same actions as the daemon, one after another instead of in threads.
+`plan` runs it on copies of the live hosts; the simulation tests run it with faults for thousands of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from differ.actions import Action
+from differ.memory import WorkerMemory
+from hosts.simulated import SimulatedHost
+from objects.errors import HostError
+from reconciler.engine import Engine
+from reconciler.host_pass import plan_pass
+from reconciler.messages import HostSilent, Message
+
+TICK = timedelta(milliseconds=200)
+"""One round of the cluster takes this long: about what a container's start takes."""
+
+
+class SimulatedClock:
+    """Aware UTC time that moves only when told to."""
+
+    def __init__(self, start: datetime) -> None:
+        self.now = start
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One round: how much was changed in the store and done on hosts, and when something is due next."""
+
+    changes: int
+    actions: int
+    wake_at: datetime | None
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self.changes and not self.actions
+
+
+class SimulatedCluster:
+    """hosts: by the names of the engine's Hosts. A restarted reconciler is another one of these on the same hosts."""
+
+    def __init__(self, engine: Engine, hosts: Mapping[str, SimulatedHost], clock: SimulatedClock) -> None:
+        self.engine = engine
+        self.hosts = hosts
+        self.clock = clock
+        self._memories: dict[str, WorkerMemory] = {}
+        self._engine_wake: datetime | None = None
+
+    def round(self, *messages: Message) -> Round:
+        """Every host is looked at, the engine decides, every planned action is performed once; the clock ticks."""
+        told: list[Message] = list(messages)
+        actions, wakes = 0, []
+        for name, host in self.hosts.items():
+            message, performed, wake_at = self._pass(name, host)
+            told.append(message)
+            actions += performed
+            wakes.append(wake_at)
+        result = self.engine.step(told, self.clock.now)
+        self.clock.now += TICK
+        due = [*wakes, result.wake_at, *(host.next_event() for host in self.hosts.values())]
+        return Round(len(result.changed), actions, min((at for at in due if at is not None), default=None))
+
+    def run_to_rest(
+        self, *messages: Message, max_rounds: int = 500, max_time: timedelta = timedelta(minutes=10)
+    ) -> bool:
+        """Rounds until nothing changes and nothing is due within `max_time`. Returns whether it came to that."""
+        ends = self.clock.now + max_time
+        pending = list(messages)
+        for _ in range(max_rounds):
+            done = self.round(*pending)
+            pending.clear()
+            if not done.is_quiet:
+                continue
+            if done.wake_at is None or done.wake_at > ends:
+                return True
+            self.clock.now = max(self.clock.now, done.wake_at)
+        return False
+
+    def _pass(self, name: str, host: SimulatedHost) -> tuple[Message, int, datetime | None]:
+        try:
+            observation = host.observe()
+        except HostError as silence:
+            return HostSilent(host=name, reason=silence.reason, message=str(silence)), 0, None
+        memory = self._memories.get(name, WorkerMemory())
+        plan, report = plan_pass(name, self.engine.assignment(name), observation, memory, self.clock.now)
+        memory = plan.memory
+        failed: set[str] = set()
+        performed = 0
+        for action in plan.actions:
+            if action.lane in failed:
+                continue
+            error = _perform(host, action)
+            performed += 1
+            memory = memory.record(action, error, self.clock.now)
+            if error is not None:
+                failed.add(action.lane)
+        self._memories[name] = memory
+        return report, performed, plan.wake_at
+
+
+def _perform(host: SimulatedHost, action: Action) -> HostError | None:
+    try:
+        host.perform(action)
+    except HostError as failure:
+        return failure
+    return None
