@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from reconciler.controllers import daemonset, deployment, finished_pods, garbage, node_lifecycle, nodes, replicaset
+from reconciler.controllers import (
+    daemonset,
+    deployment,
+    finished_pods,
+    garbage,
+    node_lifecycle,
+    nodes,
+    replicaset,
+    statefulset,
+)
 from reconciler.controllers.base import Controller
 
 CONTROLLERS: tuple[Controller, ...] = (
@@ -11,6 +20,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     deployment.CONTROLLER,
     replicaset.CONTROLLER,
     daemonset.CONTROLLER,
+    statefulset.CONTROLLER,
     finished_pods.CONTROLLER,
     garbage.CONTROLLER,
 )

@@ -14,9 +14,8 @@ import msgspec
 
 from objects.apps import DaemonSet, DaemonSetStatus
 from objects.core import Node
-from objects.meta import KubeObject, ObjectKey, controller_of
+from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod
-from objects.selectors import selector_matches
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -37,7 +36,7 @@ from reconciler.controllers.daemon.placement import (
     with_node_affinity,
 )
 from reconciler.controllers.daemon.update import REVISION_LABEL, is_updated, plan_update
-from reconciler.controllers.owned_pods import available_at, claim_pods, is_available
+from reconciler.controllers.owned_pods import available_at, claim_pods, claiming_keys, is_available
 from reconciler.controllers.pod_template import fresh_pod_name, hash_of_template, pod_from_template
 from reconciler.store import View
 
@@ -191,23 +190,16 @@ def _again_at(daemon_set: DaemonSet, placement: Placement, now: datetime) -> dat
     return min((time for time in times if time > now), default=None)
 
 
-def _keys_of_pod(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
-    owner = controller_of(obj)
-    if owner is not None:
-        return (ObjectKey(DaemonSet.KIND, obj.namespace, owner.name),) if owner.kind == DaemonSet.KIND else ()
-    return tuple(
-        daemon_set.key
-        for daemon_set in view.all_of(DaemonSet, obj.namespace)
-        if selector_matches(daemon_set.spec.selector, obj.labels)
-    )
-
-
 def _keys_of_node(view: View, _obj: KubeObject) -> tuple[ObjectKey, ...]:
     return tuple(daemon_set.key for daemon_set in view.all_of(DaemonSet))
 
 
 CONTROLLER = Controller(
     name="daemonset-controller",
-    watches={DaemonSet.KIND: own_key, Pod.KIND: _keys_of_pod, Node.KIND: _keys_of_node},
+    watches={
+        DaemonSet.KIND: own_key,
+        Pod.KIND: claiming_keys(DaemonSet, lambda one: one.spec.selector),
+        Node.KIND: _keys_of_node,
+    },
     reconcile=reconcile,
 )

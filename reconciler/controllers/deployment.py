@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from objects.apps import Deployment, ReplicaSet
-from objects.meta import KubeObject, ObjectKey, controller_of, controller_reference
+from objects.meta import ObjectKey, controller_reference
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.selectors import selector_matches
 from reconciler.controllers.base import (
@@ -24,6 +24,7 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
+from reconciler.controllers.owned_pods import claiming_keys
 from reconciler.controllers.rollout.arithmetic import is_rolling
 from reconciler.controllers.rollout.progress import deadline_at, hold_of, is_complete, status_of
 from reconciler.controllers.rollout.revisions import (
@@ -152,19 +153,8 @@ def _may_own(deployment: Deployment, replica_set: ReplicaSet) -> bool:
     return has_selector and is_free and selector_matches(selector, replica_set.labels)
 
 
-def _keys_of_replica_set(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
-    owner = controller_of(obj)
-    if owner is not None:
-        return (ObjectKey(Deployment.KIND, obj.namespace, owner.name),) if owner.kind == Deployment.KIND else ()
-    return tuple(
-        deployment.key
-        for deployment in view.all_of(Deployment, obj.namespace)
-        if selector_matches(deployment.spec.selector, obj.labels)
-    )
-
-
 CONTROLLER = Controller(
     name="deployment-controller",
-    watches={Deployment.KIND: own_key, ReplicaSet.KIND: _keys_of_replica_set},
+    watches={Deployment.KIND: own_key, ReplicaSet.KIND: claiming_keys(Deployment, lambda one: one.spec.selector)},
     reconcile=reconcile,
 )

@@ -24,6 +24,7 @@ from objects.selectors import tolerates
 from objects.taints import NO_EXECUTE, OUT_OF_SERVICE
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Occurrence, Outcome, Put
 from reconciler.controllers.nodes import is_node_ready
+from reconciler.host_status import HostStatus
 from reconciler.store import View
 
 
@@ -53,6 +54,18 @@ def is_certainly_gone(view: View, node_name: str) -> bool:
         return True
     node = view.get(Node, "", node_name)
     return node is not None and _is_out_of_service(node)
+
+
+def hosts_that_may_hold_pods(view: View) -> list[str]:
+    """Hosts that had pods before this process started and were not seen since: what runs there is not known.
+
+    Those that only joined are not among them: they have no slice of the pod network yet, so they never had a pod.
+    """
+    return [
+        status.name
+        for status in view.all_of(HostStatus)
+        if status.facts is None and status.pod_subnet and not is_certainly_gone(view, status.name)
+    ]
 
 
 def eviction_time(taints: Iterable[Taint], tolerations: Iterable[Toleration]) -> datetime | None:

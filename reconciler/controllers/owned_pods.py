@@ -7,17 +7,17 @@ Source of the rules: Kubernetes' controller_utils, replica_set_utils and control
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
 
 from objects.conditions import find_condition
-from objects.meta import KubeObject, LabelSelector, OwnerReference, controller_reference
+from objects.meta import KubeObject, LabelSelector, ObjectKey, OwnerReference, controller_of, controller_reference
 from objects.pods import Pod
 from objects.selectors import labels_match, selector_matches
-from reconciler.controllers.base import Change, Put
-from reconciler.store import View
+from reconciler.controllers.base import Change, KeysFor, Put
+from reconciler.store import K, View
 
 
 class PodCounts(msgspec.Struct, frozen=True):
@@ -104,6 +104,19 @@ def claim_pods(view: View, owner: KubeObject, selector: LabelSelector | None) ->
                 kept.append(adopted)
                 changes.append(Put(adopted))
     return Claimed(tuple(kept), tuple(changes))
+
+
+def claiming_keys(kind: type[K], selector_of: Callable[[K], LabelSelector | None]) -> KeysFor:
+    """A watch: a dependent's controller when it is of `kind`; for an ownerless one, all of `kind` that match it."""
+
+    def keys(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
+        owner = controller_of(obj)
+        if owner is not None:
+            return (ObjectKey(kind.KIND, obj.namespace, owner.name),) if owner.kind == kind.KIND else ()
+        claimants = view.all_of(kind, obj.namespace)
+        return tuple(one.key for one in claimants if selector_matches(selector_of(one), obj.labels))
+
+    return keys
 
 
 def with_owner(pod: Pod, owner: KubeObject) -> Pod:

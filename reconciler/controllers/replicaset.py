@@ -9,10 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from objects.apps import ReplicaSet, ReplicaSetStatus
-from objects.meta import KubeObject, ObjectKey, controller_of
+from objects.meta import ObjectKey, controller_of
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.pods import Pod
-from objects.selectors import selector_matches
 from reconciler.controllers.base import (
     NOTHING,
     Context,
@@ -24,7 +23,7 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
-from reconciler.controllers.owned_pods import PodCounts, claim_pods, count_pods, is_active
+from reconciler.controllers.owned_pods import PodCounts, claim_pods, claiming_keys, count_pods, is_active
 from reconciler.controllers.pod_ranking import choose_pods_to_delete
 from reconciler.controllers.pod_template import fresh_pod_name, pod_from_template
 from reconciler.store import View
@@ -110,19 +109,8 @@ def _hold_for_declared_pods(surplus: int) -> Hold | None:
     return Hold("PodsDeclaredInGit", f"{surplus} pods too many, but Git declares them: remove their manifests")
 
 
-def _keys_of_pod(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
-    owner = controller_of(obj)
-    if owner is not None:
-        return (ObjectKey(ReplicaSet.KIND, obj.namespace, owner.name),) if owner.kind == ReplicaSet.KIND else ()
-    return tuple(
-        replica_set.key
-        for replica_set in view.all_of(ReplicaSet, obj.namespace)
-        if selector_matches(replica_set.spec.selector, obj.labels)
-    )
-
-
 CONTROLLER = Controller(
     name="replicaset-controller",
-    watches={ReplicaSet.KIND: own_key, Pod.KIND: _keys_of_pod},
+    watches={ReplicaSet.KIND: own_key, Pod.KIND: claiming_keys(ReplicaSet, lambda one: one.spec.selector)},
     reconcile=reconcile,
 )

@@ -15,11 +15,16 @@ from objects.apps import (
     DeploymentStrategy,
     RollingUpdateDaemonSet,
     RollingUpdateDeployment,
+    RollingUpdateStatefulSet,
+    StatefulSet,
+    StatefulSetSpec,
+    StatefulSetUpdateStrategy,
 )
 from objects.hashing import template_hash
 from objects.meta import IntOrString, LabelSelector, ObjectMeta
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.pods import Container, PodSpec, PodTemplateSpec
+from objects.storage import PersistentVolumeClaim
 
 
 def template(image: str, **labels: str) -> PodTemplateSpec:
@@ -81,6 +86,35 @@ def daemon_set(
             selector=LabelSelector(match_labels={"app": "web"}),
             template=msgspec.structs.replace(written, spec=msgspec.structs.replace(written.spec, **(pod or {}))),
             update_strategy=DaemonSetUpdateStrategy(type=strategy, rolling_update=rolling),
+            **spec,
+        ),
+    )
+
+
+def stateful_set(
+    image: str = "web:1",
+    *,
+    replicas: int = 3,
+    parallel: bool = False,
+    partition: int = 0,
+    unavailable: IntOrString | None = None,
+    strategy: str = "RollingUpdate",
+    claims: tuple[str, ...] = (),
+    **spec: Any,
+) -> StatefulSet:
+    rolling = RollingUpdateStatefulSet(partition=partition, max_unavailable=unavailable)
+    return StatefulSet(
+        metadata=ObjectMeta(
+            name="db", namespace="default", annotations={ANNOTATION_TEMPLATE_HASH: template_hash({"image": image})}
+        ),
+        spec=StatefulSetSpec(
+            selector=LabelSelector(match_labels={"app": "web"}),
+            template=template(image),
+            service_name="db",
+            replicas=replicas,
+            pod_management_policy="Parallel" if parallel else "OrderedReady",
+            update_strategy=StatefulSetUpdateStrategy(type=strategy, rolling_update=rolling),
+            volume_claim_templates=tuple(PersistentVolumeClaim(metadata=ObjectMeta(name=name)) for name in claims),
             **spec,
         ),
     )

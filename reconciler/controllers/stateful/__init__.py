@@ -1,0 +1,1 @@
+"""The parts of a StatefulSet's work, each pure: identity of its pods, revisions, claims, and the next step."""
