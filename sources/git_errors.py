@@ -38,7 +38,8 @@ _RULES = (
     ),
     _Rule(r"No space left on device", SourceError, "no space left on the reconciler's disk for the clone of {url}"),
     _Rule(
-        r"Load key .*(No such file|invalid format|error in libcrypto)|UNPROTECTED PRIVATE KEY",
+        r"Load key .*(No such file|invalid format|error in libcrypto)|UNPROTECTED PRIVATE KEY"
+        r"|Identity file .* not accessible",
         SourceRefused,
         "the SSH key for {url} cannot be used",
         "it must exist, be a private key, and be readable by its owner only",

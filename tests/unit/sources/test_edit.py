@@ -90,7 +90,10 @@ _IMAGE = ("spec", "template", "spec", "containers", 0, "image")
 @pytest.mark.parametrize(
     ("key", "path", "value", "removed", "added"),
     [
-        pytest.param(WEB, ("spec", "replicas"), 5, "    replicas: 3     # three", "    replicas: 5     # three", id="int"),
+        pytest.param(
+            WEB, ("spec", "replicas"), 5,
+            "    replicas: 3     # three", "    replicas: 5     # three", id="number",
+        ),
         pytest.param(
             WEB, _IMAGE, "web:2",
             '                  image: "web:1"   # pinned', '                  image: "web:2"   # pinned',

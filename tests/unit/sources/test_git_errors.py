@@ -50,6 +50,15 @@ _CASES = [
     ),
     pytest.param(
         SSH,
+        "Warning: Identity file /keys/id not accessible: No such file or directory.\n"
+        "git@host.example: Permission denied (publickey).\r\n",
+        SourceRefused,
+        "the SSH key for ssh://git@host.example/team/repo.git cannot be used "
+        "(it must exist, be a private key, and be readable by its owner only)",
+        id="key-missing",
+    ),
+    pytest.param(
+        SSH,
         "ssh: Could not resolve hostname host.example: Name or service not known\r\nfatal: Could not read from remote",
         SourceUnreachable,
         "the name host.example does not resolve",
