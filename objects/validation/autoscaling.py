@@ -1,0 +1,100 @@
+"""HorizontalPodAutoscalers."""
+
+from __future__ import annotations
+
+from objects.autoscaling import (
+    HorizontalPodAutoscaler,
+    HPAScalingRules,
+    MetricIdentifier,
+    MetricSpec,
+    MetricTarget,
+)
+from objects.fields import FieldPath
+from objects.validation.found import Found
+from objects.validation.metadata import check_selector
+
+_SPEC: FieldPath = ("spec",)
+_SOURCES = {
+    "Resource": "resource",
+    "ContainerResource": "container_resource",
+    "Pods": "pods",
+    "Object": "object",
+    "External": "external",
+}
+_WIRE = {"container_resource": "containerResource"}
+_TARGETS = {"Utilization": "averageUtilization", "AverageValue": "averageValue", "Value": "value"}
+_ALLOWED_TARGETS = {
+    "resource": ("Utilization", "AverageValue"),
+    "container_resource": ("Utilization", "AverageValue"),
+    "pods": ("AverageValue",),
+    "object": ("Value", "AverageValue"),
+    "external": ("Value", "AverageValue"),
+}
+_MAX_WINDOW_SECONDS = 3600
+_MAX_PERIOD_SECONDS = 1800
+
+
+def check_autoscaler(found: Found, obj: HorizontalPodAutoscaler) -> None:
+    spec = obj.spec
+    found.number((*_SPEC, "minReplicas"), spec.min_replicas, least=1)
+    found.number((*_SPEC, "maxReplicas"), spec.max_replicas, least=1)
+    if spec.min_replicas is not None and spec.min_replicas > spec.max_replicas:
+        found.add((*_SPEC, "maxReplicas"), f"must be at least minReplicas {spec.min_replicas}, not {spec.max_replicas}")
+    found.require((*_SPEC, "scaleTargetRef", "kind"), spec.scale_target_ref.kind)
+    found.require((*_SPEC, "scaleTargetRef", "name"), spec.scale_target_ref.name)
+    for index, metric in enumerate(spec.metrics):
+        _check_metric(found, (*_SPEC, "metrics", index), metric)
+    if spec.behavior is not None:
+        _check_rules(found, (*_SPEC, "behavior", "scaleUp"), spec.behavior.scale_up)
+        _check_rules(found, (*_SPEC, "behavior", "scaleDown"), spec.behavior.scale_down)
+
+
+def _check_metric(found: Found, path: FieldPath, metric: MetricSpec) -> None:
+    found.choice((*path, "type"), metric.type, tuple(_SOURCES))
+    given = {field: value for field in _SOURCES.values() if (value := getattr(metric, field)) is not None}
+    found.only_one(path, [_WIRE.get(field, field) for field in given], "a source")
+    wanted = _SOURCES.get(metric.type)
+    if wanted is not None and given and wanted not in given:
+        found.add((*path, _WIRE.get(wanted, wanted)), f"is required with type {metric.type}")
+    for field, source in given.items():
+        place = (*path, _WIRE.get(field, field))
+        _check_target(found, (*place, "target"), source.target, _ALLOWED_TARGETS[field])
+        identifier = getattr(source, "metric", None)
+        if isinstance(identifier, MetricIdentifier):
+            found.require((*place, "metric", "name"), identifier.name)
+            check_selector(found, (*place, "metric", "selector"), identifier.selector)
+        else:
+            found.require((*place, "name"), source.name)
+
+
+def _check_target(found: Found, path: FieldPath, target: MetricTarget, allowed: tuple[str, ...]) -> None:
+    found.choice((*path, "type"), target.type, allowed)
+    values = {
+        "averageUtilization": target.average_utilization,
+        "averageValue": target.average_value,
+        "value": target.value,
+    }
+    found.only_one(path, [name for name, value in values.items() if value is not None], "a target value")
+    field = _TARGETS.get(target.type, "")
+    if field and values[field] is None and any(value is not None for value in values.values()):
+        found.add((*path, field), f"is required with type {target.type}")
+    found.number((*path, "averageUtilization"), target.average_utilization, least=1)
+    for name in ("averageValue", "value"):
+        quantity = values[name]
+        if quantity is not None:
+            found.quantity((*path, name), quantity, positive=True)
+
+
+def _check_rules(found: Found, path: FieldPath, rules: HPAScalingRules | None) -> None:
+    if rules is None:
+        return
+    window = rules.stabilization_window_seconds
+    found.number((*path, "stabilizationWindowSeconds"), window, most=_MAX_WINDOW_SECONDS)
+    found.choice((*path, "selectPolicy"), rules.select_policy, ("Max", "Min", "Disabled"))
+    if rules.tolerance is not None:
+        found.quantity((*path, "tolerance"), rules.tolerance)
+    for index, policy in enumerate(rules.policies):
+        place = (*path, "policies", index)
+        found.choice((*place, "type"), policy.type, ("Pods", "Percent"))
+        found.number((*place, "value"), policy.value, least=1)
+        found.number((*place, "periodSeconds"), policy.period_seconds, least=1, most=_MAX_PERIOD_SECONDS)

@@ -1,0 +1,63 @@
+"""Requests and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from objects.fields import FieldPath
+from objects.meta import QuantityLike
+from objects.pods import ResourceRequirements
+from objects.quantity import compare, nano_value
+from objects.syntax import domain_prefixed_key_problem
+from objects.validation.found import Found
+
+_NATIVE = ("cpu", "memory", "ephemeral-storage")
+_NANOS = 10**9
+
+
+def check_resources(found: Found, path: FieldPath, resources: ResourceRequirements) -> None:
+    """Requests and limits of a container or pod: known names, readable, requests within limits."""
+    if not resources.requests and not resources.limits:
+        return
+    check_resource_list(found, (*path, "limits"), resources.limits)
+    check_resource_list(found, (*path, "requests"), resources.requests)
+    for name, request in resources.requests.items():
+        limit = resources.limits.get(name)
+        place = (*path, "requests", name)
+        if not _readable(request) or (limit is not None and not _readable(limit)):
+            continue
+        if is_overcommittable(name):
+            if limit is not None and compare(request, limit) > 0:
+                found.add(place, f"must be at most the limit {limit}, not {request}")
+        elif limit is None:
+            found.add(place, f"{name} cannot be shared: it needs a limit that equals the request")
+        elif compare(request, limit) != 0:
+            found.add(place, f"{name} cannot be shared: request {request} must equal the limit {limit}")
+
+
+def check_resource_list(found: Found, path: FieldPath, resources: Mapping[str, QuantityLike]) -> None:
+    """Resources of a container: native, `hugepages-<size>` or extended (`example.com/gpu`), the latter whole."""
+    for name, quantity in resources.items():
+        place = (*path, name)
+        if not found.quantity(place, quantity):
+            continue
+        if name in _NATIVE or name.startswith("hugepages-"):
+            continue
+        if problem := domain_prefixed_key_problem(name):
+            hint = "did you mean 'memory'?" if name in ("mem", "ram", "Memory") else ""
+            hint = hint or ("did you mean 'cpu'?" if name.lower() in ("cpus", "cpu") else "")
+            allowed = "cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource as example.com/gpu"
+            found.add(place, f"is not a resource: allowed are {allowed}" if "/" not in name else problem, hint)
+        elif nano_value(quantity) % _NANOS:
+            found.add(place, f"must be a whole number, not {quantity}")
+
+
+def is_overcommittable(name: str) -> bool:
+    """Whether requests may be less than limits: native resources except huge pages."""
+    is_native = "/" not in name or "kubernetes.io/" in name
+    return is_native and not name.startswith("hugepages-")
+
+
+def _readable(quantity: QuantityLike) -> bool:
+    probe = Found()
+    return probe.quantity((), quantity)

@@ -1,0 +1,146 @@
+"""What may not change between two versions of an object, because what runs could not follow.
+
+In Git the way out is always the same: give the object another name, or delete it in one commit and create it in the
+next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from objects.batch import Job
+from objects.core import ConfigMap, Secret
+from objects.fields import FieldPath
+from objects.meta import KubeObject
+from objects.quantity import compare
+from objects.rbac import ClusterRoleBinding, RoleBinding
+from objects.services import Service
+from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from objects.validation.found import Found
+from objects.validation.storage import PERSISTENT_SOURCES
+
+_HINT = "give the object another name, or delete it in one commit and create it in the next"
+
+
+def check_update(found: Found, old: KubeObject, new: KubeObject) -> None:
+    """Note each immutable field that differs. Both are defaulted and of one kind."""
+    check = _CHECKS.get(type(new))
+    if check is not None and type(old) is type(new):
+        check(found, old, new)
+
+
+def _fixed(found: Found, path: FieldPath, old: object, new: object) -> None:
+    if old != new:
+        found.add(path, "cannot be changed", _HINT)
+
+
+def _fixed_fields(found: Found, old: Any, new: Any, fields: Iterable[tuple[str, str]]) -> None:
+    for attribute, wire in fields:
+        _fixed(found, ("spec", wire), getattr(old.spec, attribute), getattr(new.spec, attribute))
+
+
+def _selector(found: Found, old: Any, new: Any) -> None:
+    _fixed(found, ("spec", "selector"), old.spec.selector, new.spec.selector)
+
+
+def _stateful_set(found: Found, old: StatefulSet, new: StatefulSet) -> None:
+    _fixed_fields(
+        found,
+        old,
+        new,
+        (
+            ("selector", "selector"),
+            ("service_name", "serviceName"),
+            ("pod_management_policy", "podManagementPolicy"),
+            ("volume_claim_templates", "volumeClaimTemplates"),
+        ),
+    )
+
+
+def _job(found: Found, old: Job, new: Job) -> None:
+    fields = (
+        ("selector", "selector"),
+        ("template", "template"),
+        ("completion_mode", "completionMode"),
+        ("pod_failure_policy", "podFailurePolicy"),
+        ("backoff_limit_per_index", "backoffLimitPerIndex"),
+        ("managed_by", "managedBy"),
+    )
+    _fixed_fields(found, old, new, fields)
+    # An indexed job may grow and shrink as long as both numbers stay equal (elastic jobs).
+    is_elastic = new.spec.completion_mode == "Indexed" and new.spec.completions == new.spec.parallelism
+    if not is_elastic:
+        _fixed(found, ("spec", "completions"), old.spec.completions, new.spec.completions)
+
+
+def _config_map(found: Found, old: ConfigMap, new: ConfigMap) -> None:
+    if not old.immutable:
+        return
+    _fixed(found, ("immutable",), True, new.immutable)
+    _fixed(found, ("data",), old.data, new.data)
+    _fixed(found, ("binaryData",), old.binary_data, new.binary_data)
+
+
+def _secret(found: Found, old: Secret, new: Secret) -> None:
+    _fixed(found, ("type",), old.type, new.type)
+    if old.immutable:
+        _fixed(found, ("immutable",), True, new.immutable)
+        _fixed(found, ("data",), old.data, new.data)
+
+
+def _claim(found: Found, old: PersistentVolumeClaim, new: PersistentVolumeClaim) -> None:
+    """Only the requested size may change, and only upwards; the volume's name is filled in when it is bound."""
+    before, after = old.spec.resources.requests.get("storage", 0), new.spec.resources.requests.get("storage", 0)
+    if compare(after, before) < 0:
+        found.add(("spec", "resources", "requests", "storage"), f"cannot shrink from {before} to {after}")
+    volume_name = old.spec.volume_name or new.spec.volume_name
+    comparable = msgspec.structs.replace(old.spec, resources=new.spec.resources, volume_name=volume_name)
+    if comparable != new.spec:
+        found.add(("spec",), "cannot be changed, except for a larger storage request", _HINT)
+
+
+def _persistent_volume(found: Found, old: PersistentVolume, new: PersistentVolume) -> None:
+    for name, wire in PERSISTENT_SOURCES.items():
+        _fixed(found, ("spec", wire), getattr(old.spec, name), getattr(new.spec, name))
+    _fixed(found, ("spec", "volumeMode"), old.spec.volume_mode, new.spec.volume_mode)
+
+
+def _storage_class(found: Found, old: StorageClass, new: StorageClass) -> None:
+    for attribute, wire in (
+        ("provisioner", "provisioner"),
+        ("parameters", "parameters"),
+        ("reclaim_policy", "reclaimPolicy"),
+        ("volume_binding_mode", "volumeBindingMode"),
+    ):
+        _fixed(found, (wire,), getattr(old, attribute), getattr(new, attribute))
+
+
+def _service(found: Found, old: Service, new: Service) -> None:
+    """A service keeps its address as long as it has one; an empty one means "keep it"."""
+    if old.spec.cluster_ip and new.spec.cluster_ip and "ExternalName" not in (old.spec.type, new.spec.type):
+        _fixed(found, ("spec", "clusterIP"), old.spec.cluster_ip, new.spec.cluster_ip)
+
+
+def _binding(found: Found, old: Any, new: Any) -> None:
+    _fixed(found, ("roleRef",), old.role_ref, new.role_ref)
+
+
+_CHECKS: Mapping[type[KubeObject], Callable[[Found, Any, Any], None]] = {
+    Deployment: _selector,
+    ReplicaSet: _selector,
+    DaemonSet: _selector,
+    StatefulSet: _stateful_set,
+    Job: _job,
+    ConfigMap: _config_map,
+    Secret: _secret,
+    PersistentVolumeClaim: _claim,
+    PersistentVolume: _persistent_volume,
+    StorageClass: _storage_class,
+    Service: _service,
+    RoleBinding: _binding,
+    ClusterRoleBinding: _binding,
+}

@@ -1,0 +1,226 @@
+"""Deployments, ReplicaSets, DaemonSets, StatefulSets, Jobs and CronJobs."""
+
+from __future__ import annotations
+
+import re
+
+from objects.apps import (
+    DaemonSet,
+    Deployment,
+    DeploymentSpec,
+    ReplicaSet,
+    ReplicationController,
+    StatefulSet,
+)
+from objects.batch import CronJob, Job, JobSpec
+from objects.fields import FieldPath
+from objects.meta import LabelSelector
+from objects.pods import PodTemplateSpec
+from objects.selectors import format_selector, labels_match, selector_matches
+from objects.syntax import dns_label_problem, dns_subdomain_problem
+from objects.validation.cron import cron_problem
+from objects.validation.found import Found
+from objects.validation.metadata import check_selector
+from objects.validation.pods import check_template
+from objects.validation.storage import check_claim_spec
+
+_SPEC: FieldPath = ("spec",)
+_TEMPLATE: FieldPath = ("spec", "template")
+_TIME_ZONE = re.compile(r"[A-Za-z_]+([+-][0-9]+)?(/[A-Za-z0-9_+-]+){0,2}")
+_MAX_INDEXED = 10**5
+
+
+def check_replica_set(found: Found, obj: ReplicaSet) -> None:
+    spec = obj.spec
+    found.number((*_SPEC, "replicas"), spec.replicas)
+    found.number((*_SPEC, "minReadySeconds"), spec.min_ready_seconds)
+    _check_selector_and_template(found, spec.selector, spec.template)
+
+
+def check_replication_controller(found: Found, obj: ReplicationController) -> None:
+    spec = obj.spec
+    found.number((*_SPEC, "replicas"), spec.replicas)
+    found.number((*_SPEC, "minReadySeconds"), spec.min_ready_seconds)
+    if not spec.selector:
+        found.add((*_SPEC, "selector"), "is required")
+    elif not labels_match(spec.selector, spec.template.metadata.labels):
+        found.add((*_TEMPLATE, "metadata", "labels"), "must have all labels of spec.selector")
+    check_template(found, _TEMPLATE, spec.template)
+
+
+def _check_selector_and_template(
+    found: Found, selector: LabelSelector | None, template: PodTemplateSpec, *, claims: tuple[str, ...] = ()
+) -> None:
+    """The selector says which pods are ours: it must find those that the template makes."""
+    if selector is None or not (selector.match_labels or selector.match_expressions):
+        found.add((*_SPEC, "selector"), "is required and must not be empty")
+    else:
+        before = len(found.errors)
+        check_selector(found, (*_SPEC, "selector"), selector)
+        if len(found.errors) == before and not selector_matches(selector, template.metadata.labels):
+            place = (*_TEMPLATE, "metadata", "labels")
+            found.add(place, f"must match spec.selector, which asks for {format_selector(selector)}")
+    check_template(found, _TEMPLATE, template, claims=claims)
+    if template.spec.active_deadline_seconds is not None:
+        place = (*_TEMPLATE, "spec", "activeDeadlineSeconds")
+        found.add(place, "is not allowed here: these pods run until they are replaced")
+
+
+# --- Deployment ---------------------------------------------------------------------------------------------------
+
+
+def check_deployment(found: Found, obj: Deployment) -> None:
+    spec = obj.spec
+    found.number((*_SPEC, "replicas"), spec.replicas)
+    found.number((*_SPEC, "minReadySeconds"), spec.min_ready_seconds)
+    found.number((*_SPEC, "revisionHistoryLimit"), spec.revision_history_limit)
+    found.number((*_SPEC, "progressDeadlineSeconds"), spec.progress_deadline_seconds)
+    deadline = spec.progress_deadline_seconds
+    if deadline is not None and 0 <= deadline <= spec.min_ready_seconds:
+        place = (*_SPEC, "progressDeadlineSeconds")
+        found.add(place, f"must be greater than minReadySeconds {spec.min_ready_seconds}, not {deadline}")
+    _check_strategy(found, spec)
+    _check_selector_and_template(found, spec.selector, spec.template)
+
+
+def _check_strategy(found: Found, spec: DeploymentSpec) -> None:
+    strategy, path = spec.strategy, (*_SPEC, "strategy")
+    found.choice((*path, "type"), strategy.type, ("RollingUpdate", "Recreate"))
+    rolling = strategy.rolling_update
+    if rolling is None:
+        return
+    place = (*path, "rollingUpdate")
+    if strategy.type == "Recreate":
+        found.add(place, "is not allowed with type Recreate")
+        return
+    unavailable = found.amount((*place, "maxUnavailable"), rolling.max_unavailable)
+    surge = found.amount((*place, "maxSurge"), rolling.max_surge, share_of_pods=False)
+    both_set = rolling.max_unavailable is not None and rolling.max_surge is not None
+    if both_set and unavailable == 0 and surge == 0:
+        found.add((*place, "maxUnavailable"), "must not be 0 when maxSurge is 0: no pod could ever be replaced")
+
+
+# --- DaemonSet and StatefulSet ------------------------------------------------------------------------------------
+
+
+def check_daemon_set(found: Found, obj: DaemonSet) -> None:
+    spec = obj.spec
+    found.number((*_SPEC, "minReadySeconds"), spec.min_ready_seconds)
+    found.number((*_SPEC, "revisionHistoryLimit"), spec.revision_history_limit)
+    strategy, path = spec.update_strategy, (*_SPEC, "updateStrategy")
+    found.choice((*path, "type"), strategy.type, ("RollingUpdate", "OnDelete"))
+    rolling = strategy.rolling_update
+    if rolling is not None and strategy.type != "OnDelete":
+        unavailable = found.amount((*path, "rollingUpdate", "maxUnavailable"), rolling.max_unavailable)
+        surge = found.amount((*path, "rollingUpdate", "maxSurge"), rolling.max_surge)
+        if unavailable and surge:
+            found.add((*path, "rollingUpdate", "maxSurge"), "must be 0 when maxUnavailable is not 0")
+        both_set = rolling.max_unavailable is not None and rolling.max_surge is not None
+        if both_set and not unavailable and not surge:
+            found.add((*path, "rollingUpdate", "maxUnavailable"), "must not be 0 when maxSurge is 0")
+    _check_selector_and_template(found, spec.selector, spec.template)
+
+
+def check_stateful_set(found: Found, obj: StatefulSet) -> None:
+    spec = obj.spec
+    found.number((*_SPEC, "replicas"), spec.replicas)
+    found.number((*_SPEC, "minReadySeconds"), spec.min_ready_seconds)
+    found.number((*_SPEC, "revisionHistoryLimit"), spec.revision_history_limit)
+    found.choice((*_SPEC, "podManagementPolicy"), spec.pod_management_policy, ("OrderedReady", "Parallel"))
+    if spec.service_name:
+        found.text((*_SPEC, "serviceName"), spec.service_name, dns_subdomain_problem)
+    strategy, path = spec.update_strategy, (*_SPEC, "updateStrategy")
+    found.choice((*path, "type"), strategy.type, ("RollingUpdate", "OnDelete"))
+    if strategy.rolling_update is not None:
+        place = (*path, "rollingUpdate")
+        if strategy.type == "OnDelete":
+            found.add(place, "is not allowed with type OnDelete")
+        found.number((*place, "partition"), strategy.rolling_update.partition)
+        found.amount((*place, "maxUnavailable"), strategy.rolling_update.max_unavailable)
+        if strategy.rolling_update.max_unavailable in (0, "0%"):
+            found.add((*place, "maxUnavailable"), "must not be 0: no pod could ever be replaced")
+    if spec.ordinals is not None:
+        found.number((*_SPEC, "ordinals", "start"), spec.ordinals.start)
+    retention = spec.persistent_volume_claim_retention_policy
+    if retention is not None:
+        place = (*_SPEC, "persistentVolumeClaimRetentionPolicy")
+        found.choice((*place, "whenDeleted"), retention.when_deleted, ("Retain", "Delete"))
+        found.choice((*place, "whenScaled"), retention.when_scaled, ("Retain", "Delete"))
+    for index, claim in enumerate(spec.volume_claim_templates):
+        place = (*_SPEC, "volumeClaimTemplates", index)
+        found.text((*place, "metadata", "name"), claim.name, dns_label_problem)
+        check_claim_spec(found, (*place, "spec"), claim.spec)
+    claims = tuple(claim.name for claim in spec.volume_claim_templates)
+    names = (((index, "metadata", "name"), name) for index, name in enumerate(claims))
+    found.unique((*_SPEC, "volumeClaimTemplates"), names, "claim name")
+    _check_selector_and_template(found, spec.selector, spec.template, claims=claims)
+
+
+# --- Job and CronJob ----------------------------------------------------------------------------------------------
+
+
+def check_job(found: Found, obj: Job) -> None:
+    _check_job_spec(found, _SPEC, obj.spec)
+    if obj.spec.selector is not None and not obj.spec.manual_selector:
+        found.add((*_SPEC, "selector"), "is made for you: leave it out, or set manualSelector: true")
+
+
+def _check_job_spec(found: Found, path: FieldPath, spec: JobSpec) -> None:
+    for field, value in (
+        ("parallelism", spec.parallelism),
+        ("completions", spec.completions),
+        ("backoffLimit", spec.backoff_limit),
+        ("backoffLimitPerIndex", spec.backoff_limit_per_index),
+        ("maxFailedIndexes", spec.max_failed_indexes),
+        ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished),
+    ):
+        found.number((*path, field), value)
+    found.number((*path, "activeDeadlineSeconds"), spec.active_deadline_seconds, least=1)
+    found.choice((*path, "completionMode"), spec.completion_mode, ("NonIndexed", "Indexed"))
+    if spec.completion_mode == "Indexed":
+        found.number((*path, "completions"), spec.completions or 0, least=1 if spec.completions is None else 0)
+        found.number((*path, "parallelism"), spec.parallelism, most=_MAX_INDEXED)
+    elif spec.backoff_limit_per_index is not None:
+        found.add((*path, "backoffLimitPerIndex"), "needs completionMode: Indexed")
+    if spec.max_failed_indexes is not None and spec.backoff_limit_per_index is None:
+        found.add((*path, "maxFailedIndexes"), "needs backoffLimitPerIndex")
+    found.choice((*path, "podReplacementPolicy"), spec.pod_replacement_policy, ("TerminatingOrFailed", "Failed"))
+    if spec.pod_failure_policy is not None:
+        _check_failure_policy(found, path, spec)
+    check_template(found, (*path, "template"), spec.template, restart_policies=("Never", "OnFailure"))
+
+
+def _check_failure_policy(found: Found, path: FieldPath, spec: JobSpec) -> None:
+    if spec.template.spec.restart_policy != "Never":
+        found.add((*path, "template", "spec", "restartPolicy"), "must be Never when there is a podFailurePolicy")
+    for index, rule in enumerate(spec.pod_failure_policy.rules if spec.pod_failure_policy else ()):
+        place = (*path, "podFailurePolicy", "rules", index)
+        found.choice((*place, "action"), rule.action, ("FailJob", "FailIndex", "Ignore", "Count"))
+        codes = rule.on_exit_codes
+        given = [name for name, value in (("onExitCodes", codes), ("onPodConditions", rule.on_pod_conditions)) if value]
+        found.only_one(place, given, "a condition")
+        if codes is not None:
+            found.choice((*place, "onExitCodes", "operator"), codes.operator, ("In", "NotIn"))
+            found.require((*place, "onExitCodes", "values"), codes.values)
+            if codes.operator == "In" and 0 in codes.values:
+                found.add((*place, "onExitCodes", "values"), "must not hold 0 with operator In: 0 is success")
+
+
+def check_cron_job(found: Found, obj: CronJob) -> None:
+    spec = obj.spec
+    if found.require((*_SPEC, "schedule"), spec.schedule) and (problem := cron_problem(spec.schedule)):
+        found.add((*_SPEC, "schedule"), problem)
+    if spec.time_zone is not None and (not _TIME_ZONE.fullmatch(spec.time_zone) or spec.time_zone == "Local"):
+        hint = "a name of the IANA database, as Europe/Berlin or Etc/UTC"
+        found.add((*_SPEC, "timeZone"), f"'{spec.time_zone}' is not a time zone", hint)
+    found.choice((*_SPEC, "concurrencyPolicy"), spec.concurrency_policy, ("Allow", "Forbid", "Replace"))
+    for field, value in (
+        ("startingDeadlineSeconds", spec.starting_deadline_seconds),
+        ("successfulJobsHistoryLimit", spec.successful_jobs_history_limit),
+        ("failedJobsHistoryLimit", spec.failed_jobs_history_limit),
+    ):
+        found.number((*_SPEC, field), value)
+    path = (*_SPEC, "jobTemplate", "spec")
+    _check_job_spec(found, path, spec.job_template.spec)
+    if spec.job_template.spec.manual_selector:
+        found.add((*path, "manualSelector"), "is not allowed in a CronJob: each of its jobs needs its own selector")
