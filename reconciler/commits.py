@@ -6,7 +6,7 @@ A commit is read once; its verdict is kept, also when it is refused. A commit th
 
 from __future__ import annotations
 
-from objects.errors import BerthError
+from objects.errors import BerthError, InvalidInput, RevisionNotFound
 from policies.prune import CONFIRM_TRAILER
 from reconciler import status
 from reconciler.messages import Desired, Restored
@@ -39,11 +39,22 @@ class CommitReader:
             raise self._refusal
         return None
 
+    def read_newest(self) -> Desired:
+        """The newest commit, whether it is new or not. Raises SourceError or CommitRefused."""
+        desired = self.read() or self._desired
+        assert desired is not None, "the first reading of a branch tells something or raises"
+        return desired
+
     def read_at(self, revision: str) -> Desired:
-        """The desired state of any revision that the clone has. Raises SourceError or CommitRefused."""
-        sha = self._repository.resolve(revision)
-        state = self._reader.read(sha).require()
-        return self._message(state, sha)
+        """The desired state of a branch of the remote or of any commit. Raises SourceError or CommitRefused."""
+        sha = self._find(revision)
+        return self._message(self._reader.read(sha).require(), sha)
+
+    def _find(self, revision: str) -> str:
+        try:
+            return self._repository.fetch(revision).sha
+        except (RevisionNotFound, InvalidInput):
+            return self._repository.resolve(revision)
 
     def _read_commit(self, sha: str) -> Desired | None:
         reading = self._reader.read(sha)

@@ -73,11 +73,22 @@ class Session:
 
     def tell_newest(self, daemon: Daemon) -> Desired:
         """Hand the newest commit, and what an earlier process left, to a fresh daemon. Raises SourceError."""
-        desired = self.commits.read()
-        assert desired is not None, "the first reading of a branch always has something to tell"
+        desired = self.commits.read_newest()
         daemon.tell(self.read_restored())
         daemon.tell(desired)
         return desired
+
+    def read_revision(self, revision: str | None) -> Desired:
+        """The desired state of a branch or commit, fetched if it is a branch; None is the newest of our branch."""
+        if revision is None:
+            return self.commits.read_newest()
+        return self.commits.read_at(revision)
+
+    def read_base(self, revision: str | None) -> Desired | None:
+        """What a plan compares with: a revision, or the commit in force; None when nothing was deployed yet."""
+        if revision is None:
+            revision = self.status_branch(self.status_branch_name).read().desired_commit
+        return self.commits.read_at(revision) if revision else None
 
     @property
     def status_branch_name(self) -> str:
@@ -85,12 +96,16 @@ class Session:
         return (self.commits.state.cluster if self.commits.state else Cluster()).spec.sync.status_branch
 
     @contextmanager
-    def observe(self, *, timeout_seconds: float = OBSERVE_SECONDS) -> Iterator[Daemon]:
-        """A daemon whose engine has seen every host that answers, and that changes nothing anywhere."""
+    def observe(self, desired: Desired | None = None, *, timeout_seconds: float = OBSERVE_SECONDS) -> Iterator[Daemon]:
+        """A daemon whose engine has seen every host that answers, and that changes nothing anywhere.
+
+        desired: which hosts and objects there are; None is the newest commit. Raises SourceError.
+        """
         engine = self.make_engine(is_observer=True)
         daemon = self.make_daemon(engine)
         try:
-            self.tell_newest(daemon)
+            daemon.tell(self.read_restored())
+            daemon.tell(desired or self.commits.read_newest())
             run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
             yield daemon
         finally:

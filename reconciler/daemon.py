@@ -14,6 +14,7 @@ from datetime import datetime
 from hosts.runtime import HostRuntime
 from objects.config import Host
 from objects.errors import BerthError
+from objects.observed import HostObservation
 from reconciler.engine import Engine, StepResult
 from reconciler.messages import HostSilent, Message
 from reconciler.worker import HostWorker
@@ -70,6 +71,11 @@ class Daemon:
         for _, worker in self._workers.values():
             worker.join()
         self._workers.clear()
+
+    def observations(self) -> dict[str, HostObservation]:
+        """The last complete look at each host that answers."""
+        known = {name: worker.last_observation for name, (_, worker) in self._workers.items()}
+        return {name: seen for name, seen in known.items() if seen is not None}
 
     def wake_host(self, name: str) -> None:
         if name in self._workers:

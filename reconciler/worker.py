@@ -20,6 +20,7 @@ from differ.memory import WorkerMemory
 from differ.pods import HostPlan
 from hosts.runtime import HostRuntime
 from objects.errors import HostError
+from objects.observed import HostObservation
 from reconciler.host_pass import plan_pass
 from reconciler.messages import HostReport, HostSilent, Message
 
@@ -60,6 +61,7 @@ class HostWorker:
         self._memory = WorkerMemory()
         self._busy: set[str] = set()
         self._finished: queue.SimpleQueue[tuple[str, list[ActionResult]]] = queue.SimpleQueue()
+        self.last_observation: HostObservation | None = None
         self._last_report: HostReport | None = None
         self._last_report_at: datetime | None = None
         self._failures = 0
@@ -121,7 +123,7 @@ class HostWorker:
         self._take_finished()
         # Taken before the look: an action that ends during it is planned again only by the next, newer look.
         busy = frozenset(self._busy)
-        observation = self._runtime.observe()
+        observation = self.last_observation = self._runtime.observe()
         now = self._clock()
         plan, report = plan_pass(self.host, self._assignment, observation, self._memory, now)
         self._memory = plan.memory

@@ -1,0 +1,158 @@
+"""What would a commit do? The real controllers and scheduler on a copy of the live state, with simulated hosts.
+
+What the plan says is what happens, because nothing here decides: a fork of the observing engine is told the commit and
+runs until it rests; the plan is the difference between before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from random import Random
+
+import msgspec
+
+from differ.objects import comparable, diff_documents
+from differ.plan import Capacity, ObjectChange, Plan, PodChange, Waiting
+from hosts.simulated import SimulatedHost
+from objects import codec
+from objects.config import Cluster, Host
+from objects.core import Node
+from objects.meta import KubeObject, ObjectKey, controller_of
+from objects.names import ANNOTATION_TEMPLATE_HASH
+from objects.observed import HostObservation
+from objects.pods import Pod
+from objects.quantity import milli_value, value
+from policies.scheduling.requests import pod_requests
+from reconciler.convergence import assess
+from reconciler.engine import Engine
+from reconciler.host_status import HostStatus
+from reconciler.messages import Desired
+from reconciler.simulate import SimulatedClock, SimulatedCluster
+from reconciler.store import View
+
+
+def as_observed(base: Desired | None, target: Desired) -> Desired:
+    """What an observer is told before a plan: `base` (None: nothing was deployed yet) with the hosts of both."""
+    base = base or Desired(commit="", objects=tuple(obj for obj in target.objects if isinstance(obj, Cluster)))
+    known = {obj.key for obj in base.objects}
+    joining = tuple(obj for obj in target.objects if isinstance(obj, Host) and obj.key not in known)
+    return msgspec.structs.replace(base, objects=(*base.objects, *joining))
+
+
+def make_plan(
+    observer: Engine,
+    observations: Mapping[str, HostObservation],
+    base: Desired | None,
+    desired: Desired,
+    *,
+    now: datetime,
+    warnings: tuple[str, ...] = (),
+) -> Plan:
+    """The plan for `desired` on what `observer` knows.
+
+    base: what `desired` is compared with (see `as_observed`). observations: the last complete look at each host that
+    answers. The same inputs give the same plan.
+    """
+    clock = SimulatedClock(now)
+    engine = observer.fork(Random(0))
+    hosts = {name: SimulatedHost.from_observation(seen, clock=clock) for name, seen in observations.items()}
+    is_at_rest = SimulatedCluster(engine, hosts, clock).run_to_rest(desired)
+    state = assess(engine)
+    return Plan(
+        from_commit=base.commit if base else "",
+        to_commit=desired.commit,
+        objects=_object_changes(observer, engine, base, desired),
+        pods=_pod_changes(observer.store, engine.store),
+        waiting=tuple(
+            Waiting(subject=subject, reason=why)
+            for subject, why in (state.failed | state.waiting).items()
+            if subject != "Deletions"
+        ),
+        warnings=warnings,
+        capacity=_capacity(engine.store),
+        unknown_hosts=tuple(status.name for status in observer.store.all_of(HostStatus) if not status.reachable),
+        held_deletions=engine.held_deletions,
+        is_at_rest=is_at_rest,
+    )
+
+
+def _object_changes(
+    observer: Engine, engine: Engine, base: Desired | None, desired: Desired
+) -> tuple[ObjectChange, ...]:
+    """Desired against desired; what goes is what the fork really deleted."""
+    before = {obj.key: obj for obj in base.objects} if base else {}
+    after = {obj.key: obj for obj in desired.objects}
+    changes = []
+    for key, obj in after.items():
+        application = desired.application.get(key, "")
+        old = before.get(key)
+        if old is None and observer.inventory.get(key) is None:
+            changes.append(ObjectChange(key=key, action="create", application=application))
+        elif old is not None and old != obj:
+            fields = diff_documents(_document(old), _document(obj))
+            if fields:
+                changes.append(ObjectChange(key=key, action="update", application=application, fields=fields))
+    for key, application in sorted({**dict.fromkeys(before, ""), **observer.inventory}.items()):
+        if key not in after and engine.store.find(key) is None:
+            changes.append(ObjectChange(key=key, action="delete", application=application))
+    return tuple(changes)
+
+
+def _document(obj: KubeObject) -> dict[str, object]:
+    document = comparable(codec.encode(obj))
+    annotations = document["metadata"].get("annotations", {})
+    kept = {name: text for name, text in annotations.items() if name != ANNOTATION_TEMPLATE_HASH}
+    document["metadata"] = {**document["metadata"], "annotations": kept}
+    return document
+
+
+def _pod_changes(before: View, after: View) -> tuple[PodChange, ...]:
+    old = {pod.uid: pod for pod in before.all_of(Pod)}
+    new = {pod.uid: pod for pod in after.all_of(Pod)}
+    created = [
+        _pod_change(after, pod, "create") for uid, pod in new.items() if uid not in old and not pod.is_terminating
+    ]
+    deleted = [
+        _pod_change(before, pod, "delete")
+        for uid, pod in old.items()
+        if uid not in new or (new[uid].is_terminating and not pod.is_terminating)
+    ]
+    return (*created, *deleted)
+
+
+def _pod_change(view: View, pod: Pod, action: str) -> PodChange:
+    return PodChange(
+        name=pod.name, namespace=pod.namespace, action=action, owner=str(root_owner(view, pod)), host=pod.spec.node_name
+    )
+
+
+def root_owner(view: View, obj: KubeObject) -> ObjectKey:
+    """The object at the top of the chain of controllers: the one that a person wrote."""
+    owner = controller_of(obj)
+    found = view.find(ObjectKey(owner.kind, obj.namespace, owner.name)) if owner else None
+    return obj.key if found is None else root_owner(view, found)
+
+
+def _capacity(view: View) -> tuple[Capacity, ...]:
+    """What pods ask of each host, after the plan."""
+    rows = []
+    for host in view.all_of(Host):
+        node = view.get(Node, "", host.name)
+        if node is None:
+            continue
+        pods = [pod for pod in view.pods_on(host.name) if not pod.is_finished]
+        requests = [pod_requests(pod.spec) for pod in pods]
+        allocatable = node.status.allocatable
+        rows.append(
+            Capacity(
+                host=host.name,
+                cpu_requested=sum(asked.get("cpu", 0) for asked in requests),
+                cpu_allocatable=milli_value(allocatable.get("cpu", 0)),
+                memory_requested=sum(asked.get("memory", 0) for asked in requests),
+                memory_allocatable=value(allocatable.get("memory", 0)),
+                pods=len(pods),
+                max_pods=host.spec.max_pods,
+            )
+        )
+    return tuple(rows)
