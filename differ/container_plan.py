@@ -118,7 +118,7 @@ def _create(
                 situation.context,
                 attempt=attempt,
                 sandbox_id=sandbox_id,
-                host_memory_bytes=host.host_memory_bytes,
+                host_memory_bytes=host.facts.memory_bytes,
             )
     except ContainerConfigError as error:
         return Step(waiting={name: ContainerStateWaiting(reason=error.reason, message=str(error))})

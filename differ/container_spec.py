@@ -18,12 +18,16 @@ from differ.actions import (
 )
 from differ.container_security import security_settings
 from differ.environment import PodContext, expand, resolve_environment
-from differ.pod_volumes import container_mounts, holder_mounts, needs_holder
+from differ.mounts import container_mounts
+from differ.pod_files import file_volumes_hash, volume_entries
+from differ.pod_volumes import holder_mounts, needs_holder
 from objects import quantity
+from objects.errors import ContainerConfigError
 from objects.hashing import canonical_json, content_hash
 from objects.meta import ObjectMeta
 from objects.names import (
     LABEL_CONTAINER,
+    LABEL_FILES_HASH,
     LABEL_MANAGED,
     LABEL_POD,
     LABEL_POD_NAME,
@@ -83,7 +87,11 @@ def compose_sandbox(context: PodContext, *, attempt: int) -> ContainerSpec:
     return ContainerSpec(
         name=container_name(pod, SANDBOX_CONTAINER, attempt),
         image=image,
-        labels=_labels(pod, SANDBOX_CONTAINER, ROLE_SANDBOX, content_hash(image)) | manifest_label(pod),
+        labels={
+            **_labels(pod, SANDBOX_CONTAINER, ROLE_SANDBOX, content_hash(image)),
+            **manifest_label(pod),
+            **_files_label(context),
+        },
         restart_policy=docker_restart_policy(pod, ROLE_SANDBOX),
         oom_score_adjustment=_SANDBOX_OOM_SCORE,
         resources=SANDBOX_RESOURCES,
@@ -201,6 +209,15 @@ def _labels(pod: Pod, container: str, role: str, spec_hash: str) -> dict[str, st
         LABEL_ROLE: role,
         LABEL_SPEC_HASH: spec_hash,
     }
+
+
+def _files_label(context: PodContext) -> dict[str, str]:
+    """Empty while the files cannot be composed: then they are written when they can."""
+    try:
+        content = file_volumes_hash(context.pod, volume_entries(context))
+    except ContainerConfigError:
+        return {}
+    return {LABEL_FILES_HASH: content} if content else {}
 
 
 def _expand_all(words: tuple[str, ...], values: Mapping[str, EnvironmentValue]) -> tuple[EnvironmentValue, ...] | None:

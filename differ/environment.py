@@ -28,10 +28,11 @@ _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 
 
 class PodContext(NamedTuple):
-    """What references of one pod resolve against."""
+    """What references of one pod resolve against. docker_root: the engine's directory on the host."""
 
     pod: Pod
     assignment: HostAssignment
+    docker_root: str = "/var/lib/docker"
 
 
 def expand(text: str, values: Mapping[str, EnvironmentValue]) -> EnvironmentValue:

@@ -70,11 +70,14 @@ class Settled(DifferStruct):
 
 
 class PodMemory(DifferStruct):
-    """stopping_since: when the first stop signal was sent. status: as last planned, so that transition times stay."""
+    """stopping_since: when the first stop signal was sent. files_hash: of the files last written. status: as last
+    planned, so that transition times stay.
+    """
 
     containers: Mapping[str, ContainerMemory] = {}
     stopping_since: datetime | None = None
     are_volumes_removed: bool = False
+    files_hash: str = ""
     volume_failure: Failure | None = None
     status: PodStatus | None = None
     settled: Settled | None = None
@@ -151,6 +154,8 @@ def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, no
     if error is None and isinstance(action, RemoveContainer | WriteFiles):
         # The way to a start, not the start itself: what failed before may fail again.
         changes["failure"] = pod.container(container).failure
+    if error is None and isinstance(action, WriteFiles) and action.content_hash:
+        pod = structs.replace(pod, files_hash=action.content_hash)
     if error is None and isinstance(action, SignalContainer):
         if action.stops_restarting:
             changes["taken_over_id"] = action.id

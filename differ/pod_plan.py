@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from differ.actions import Action, RemoveContainer, SignalContainer
 from differ.container_plan import SANDBOX, plan_container, should_restart
 from differ.container_spec import has_sandbox
-from differ.pod_files import plan_files
+from differ.file_plan import write_through_itself, write_through_sandbox
 from differ.restarts import is_alive
 from differ.situation import PodSituation, Step, combine
 from differ.termination import plan_stop
@@ -34,7 +34,7 @@ def plan_living(situation: PodSituation) -> Step:
 
 def _plan_alone(situation: PodSituation) -> Step:
     (container,) = situation.pod.spec.containers
-    return plan_files(plan_container(container, situation), situation)
+    return write_through_itself(plan_container(container, situation), situation)
 
 
 def _plan_sandboxed(situation: PodSituation) -> Step:
@@ -48,7 +48,7 @@ def _plan_sandboxed(situation: PodSituation) -> Step:
     if lost:
         return Step(lost)
     joined = _plan_joined(situation, sandbox)
-    return plan_files(combine((step, joined)), situation)
+    return write_through_sandbox(combine((step, joined)), situation, sandbox)
 
 
 def _plan_joined(situation: PodSituation, sandbox: ObservedContainer) -> Step:

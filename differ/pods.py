@@ -20,7 +20,7 @@ from differ.memory import PodMemory, Settled, WorkerMemory
 from differ.pod_containers import PodContainers, choose_current, group_by_pod, rebuild_pod
 from differ.pod_plan import plan_living
 from differ.pod_status import compose_status, terminated_state
-from differ.pod_volumes import own_volumes
+from differ.pod_volumes import is_file_volume, own_volumes
 from differ.pulls import plan_pulls, present_images
 from differ.restarts import restart_count, streak_base
 from differ.situation import PodSituation, Situation, Step, earliest
@@ -62,7 +62,7 @@ def plan_host(
         assignment=assignment,
         host_now=observation.now,
         now=now,
-        host_memory_bytes=observation.facts.memory_bytes,
+        facts=observation.facts,
         images=present_images(observation.facts),
         image_failures=memory.images,
         network=network_problem,
@@ -105,12 +105,14 @@ def _plan_network(
 
 
 def _plan_pod(pod: Pod, containers: tuple[ObservedContainer, ...], memory: PodMemory, host: Situation) -> _PodResult:
-    surroundings = (host.assignment.network, host.assignment.host_ip, host.network)
+    assignment = host.assignment
+    files = (assignment.config_maps, assignment.secrets) if any(map(is_file_volume, pod.spec.volumes)) else ()
+    surroundings = (assignment.network, assignment.host_ip, host.network, files)
     settled = memory.settled
     if (
         settled is not None
         and memory.status is not None
-        and settled.pod is pod
+        and (settled.pod is pod or settled.pod == pod)
         and settled.containers == containers
         and settled.surroundings == surroundings
     ):

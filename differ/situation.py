@@ -12,6 +12,7 @@ from differ.environment import PodContext
 from differ.memory import Failure, PodMemory
 from differ.pod_containers import PodContainers
 from differ.pulls import ImageWant
+from objects.observed import HostFacts
 from objects.pods import ContainerStateWaiting, Pod
 
 
@@ -24,7 +25,7 @@ class Situation(NamedTuple):
     assignment: HostAssignment
     host_now: datetime
     now: datetime
-    host_memory_bytes: int
+    facts: HostFacts
     images: frozenset[str]
     image_failures: Mapping[str, Failure]
     network: str = ""
@@ -47,7 +48,7 @@ class PodSituation(NamedTuple):
 
     @property
     def context(self) -> PodContext:
-        return PodContext(self.pod, self.host.assignment)
+        return PodContext(self.pod, self.host.assignment, self.host.facts.docker_root)
 
 
 class Step(NamedTuple):

@@ -23,6 +23,8 @@ LABEL_ROLE = "berth.dev/role"
 """`sandbox`, `init`, `sidecar` or `main`."""
 LABEL_SPEC_HASH = "berth.dev/spec-hash"
 """Hash of everything the container was composed from: differs when it must be replaced."""
+LABEL_FILES_HASH = "berth.dev/files-hash"
+"""Hash of the ConfigMap and Secret files that a sandbox's pod had when it was made."""
 LABEL_POD = "berth.dev/pod"
 """The pod's manifest as JSON, on the container that owns its namespaces."""
 
