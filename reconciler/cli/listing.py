@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from objects import codec
-from objects.errors import NotFound
+from objects.errors import InvalidInput, NotFound
 from objects.kinds import KindInfo
 from objects.meta import KubeObject, LabelSelectorRequirement, ObjectKey
 from objects.selectors import requirements_match
@@ -25,6 +25,17 @@ class Scope(NamedTuple):
     namespace: str | None = "default"
     labels: tuple[LabelSelectorRequirement, ...] = ()
     fields: tuple[tuple[str, str, bool], ...] = ()
+
+
+def parse_fields(text: str) -> tuple[tuple[str, str, bool], ...]:
+    """`a.b=x,c!=y` → ((path, value, whether equal) …). Raises InvalidInput."""
+    parsed = []
+    for part in filter(None, text.split(",")):
+        path, sign, value = part.partition("=")
+        if not sign or not path.strip("!"):
+            raise InvalidInput(f"field selector {part!r} is not path=value or path!=value")
+        parsed.append((path.rstrip("!").strip(), value.removeprefix("=").strip(), not path.endswith("!")))
+    return tuple(parsed)
 
 
 class Layout(NamedTuple):
@@ -81,9 +92,9 @@ def _field(document: Any, path: str) -> str:
 
 
 def _sorted(objects: list[KubeObject], path: str) -> list[KubeObject]:
-    """In order of a JSONPath's value, numbers as numbers; without one in order of namespace and name."""
+    """In order of a JSONPath's value, numbers as numbers; without one as the view has them or as they were named."""
     if not path:
-        return sorted(objects, key=lambda obj: (obj.namespace, obj.name))
+        return objects
     template = jsonpath.parse_path(path)
 
     def key(obj: KubeObject) -> tuple[bool, float, str]:

@@ -15,7 +15,7 @@ from objects.core import Event
 from objects.errors import InvalidInput, NotFound, SourceError
 from objects.pods import Pod
 from objects.selectors import parse_selector
-from reconciler.cli.listing import Scope
+from reconciler.cli.listing import Scope, parse_fields
 from reconciler.cli.printing.table import Surroundings
 from reconciler.compose import Session, open_session, utc_now
 from reconciler.daemon import Daemon
@@ -124,14 +124,3 @@ def scope_options(function: Function) -> Function:
         return function(*args, scope=scope, **kwargs)
 
     return wrapped  # type: ignore[return-value]
-
-
-def parse_fields(text: str) -> tuple[tuple[str, str, bool], ...]:
-    """`a.b=x,c!=y` → ((path, value, whether equal) …). Raises InvalidInput."""
-    parsed = []
-    for part in filter(None, text.split(",")):
-        path, sign, value = part.partition("=")
-        if not sign or not path.strip("!"):
-            raise InvalidInput(f"field selector {part!r} is not path=value or path!=value")
-        parsed.append((path.rstrip("!").strip(), value.removeprefix("=").strip(), not path.endswith("!")))
-    return tuple(parsed)
