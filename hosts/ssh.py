@@ -1,7 +1,8 @@
 """The SSH link to one host: one connection, kept alive, opened again when needed, shared by all threads.
 
-A link does nothing until it is used. Who calls while there is no connection makes one; others wait for it. After a
-failure the link refuses calls at once until its back-off is over, so that a dead host costs nobody any time.
+A link does nothing until it is used. The first who calls while there is no connection causes one; all wait for it, no
+longer than they said. After a failure the link refuses calls at once until its back-off is over, so that a dead host
+costs nobody any time.
 Whatever is raised here is from `objects.errors` (or a subclass of HostError defined in `hosts`).
 """
 
@@ -34,6 +35,9 @@ STEADY_SECONDS = 5.0
 """A connection that lived shorter than this counts as a failed attempt, else a host that accepts and drops us at once
 would be called in a tight loop."""
 
+SLOT_SECONDS = 60.0
+"""For a turn to connect: 1,000 hosts, 8 at a time, 0.1 s each, take 13 s at a start; a few dead ones among them, more."""
+
 SESSIONS_AT_ONCE = 10
 """sshd's default MaxSessions, counting commands only: forwarding channels are free."""
 
@@ -47,8 +51,8 @@ class LinkState(msgspec.Struct, frozen=True):
 
 
 class SshLink:
-    """Thread-safe. `clock` is a monotonic clock in seconds; `connect_slots` bounds handshakes across hosts, which cost
-    a core for 20 ms each and which sshd's MaxStartups counts."""
+    """Thread-safe. `clock` is a monotonic clock in seconds; `connect_slots` bounds handshakes across hosts: sshd's
+    MaxStartups counts them, on a jump host those of all hosts behind it."""
 
     def __init__(
         self,
@@ -189,7 +193,12 @@ class SshLink:
         return max(0.001, deadline - self.clock())
 
     def _connected(self, deadline: float) -> SshTransport:
-        """The living connection; made now if there is none and no back-off runs."""
+        """The living connection; waits until `deadline` for one that is being made.
+
+        It is made in a thread of its own: a caller in a hurry (a probe) gives up in time, and still the next one finds
+        the connection ready.
+        """
+        has_waited = False
         with self._changed:
             while True:
                 self._notice_loss()
@@ -198,37 +207,40 @@ class SshLink:
                 if self._transport is not None:
                     return self._transport
                 if not self._is_connecting:
+                    if has_waited and self._error is not None:
+                        raise _again(self._error)
                     self._refuse_in_backoff()
                     self._is_connecting = True
-                    break
+                    threading.Thread(target=self._connect, name=f"connect {self.host}", daemon=True).start()
+                has_waited = True
                 if not self._changed.wait(max(0.0, deadline - self.clock())):
                     raise HostUnreachable(f"still connecting to {self.target}", host=self.host)
-        return self._connect(deadline)
 
     def _refuse_in_backoff(self) -> None:
         wait_seconds = self._retry_at - self.clock()
         if wait_seconds > 0 and self._error is not None:
-            raise _again(self._error, wait_seconds)
+            raise _again(self._error, f"next attempt in {wait_seconds:.1f} s")
 
-    def _connect(self, deadline: float) -> SshTransport:
+    def _connect(self) -> None:
+        """One attempt. Whatever happens, those who wait are told."""
         transport: SshTransport | None = None
         failure: HostError | None = None
         try:
-            transport = self._dial(deadline)
+            transport = self._dial()
         except HostError as error:
             failure = error
-            raise
-        finally:  # also when interrupted: nobody may wait for a connection that nobody makes
-            with self._changed:
-                self._is_connecting = False
-                self._settle(transport, failure)
-                self._changed.notify_all()
-        return transport
+        except Exception as error:  # noqa: BLE001 - else nobody would ever learn that the attempt is over
+            failure = HostUnreachable(f"connecting to {self.target} failed: {error!r}", host=self.host)
+            failure.__cause__ = error
+        with self._changed:
+            self._is_connecting = False
+            self._settle(transport, failure)
+            self._changed.notify_all()
 
-    def _dial(self, deadline: float) -> SshTransport:
+    def _dial(self) -> SshTransport:
         # The way through a jump host first: it may itself need one of the slots.
-        through = self._open_through(self._via, deadline) if self._via is not None else None
-        if not self._connect_slots.acquire(timeout=max(0.0, deadline - self.clock())):
+        through = self._open_through(self._via) if self._via is not None else None
+        if not self._connect_slots.acquire(timeout=SLOT_SECONDS):
             if through is not None:
                 through.close()
             raise HostUnreachable("too many hosts connect at the same time", host=self.host)
@@ -237,10 +249,11 @@ class SshLink:
         finally:
             self._connect_slots.release()
 
-    def _open_through(self, jump: SshLink, deadline: float) -> paramiko.Channel:
-        seconds = min(self.target.connect_timeout_seconds, self._left(deadline))
+    def _open_through(self, jump: SshLink) -> paramiko.Channel:
         try:
-            return jump.open_tcp(self.target.address, self.target.port, timeout_seconds=seconds)
+            return jump.open_tcp(
+                self.target.address, self.target.port, timeout_seconds=self.target.connect_timeout_seconds
+            )
         except HostError as error:
             what = f"cannot connect to {self.target} through host {jump.host}: {error.message}"
             raise HostUnreachable(what, host=self.host, hint=error.hint) from error
@@ -299,9 +312,8 @@ class SshLink:
             transport.join(timeout=2)
 
 
-def _again(error: HostError, wait_seconds: float) -> HostError:
-    """The same refusal once more, without a new attempt."""
-    hint = "; ".join(filter(None, (error.hint, f"next attempt in {wait_seconds:.1f} s")))
-    again = type(error)(error.message, host=error.host, hint=hint)
+def _again(error: HostError, remark: str = "") -> HostError:
+    """The same failure for another caller; one exception must not be raised by two threads."""
+    again = type(error)(error.message, host=error.host, hint="; ".join(filter(None, (error.hint, remark))))
     again.__cause__ = error
     return again

@@ -201,6 +201,18 @@ def test_a_port_that_says_nothing_does_not_hold_us(sshd: LocalSshd, links: SshLi
             links.link(quick).run("true", timeout_seconds=10)
 
 
+def test_a_caller_in_a_hurry_gives_up_and_the_next_finds_the_connection(
+    relay: Relay, sshd: LocalSshd, links: SshLinks
+) -> None:
+    link = links.link(sshd.target(port=relay.port))
+    relay.freeze()
+    with pytest.raises(HostUnreachable, match="still connecting"):
+        link.run("true", timeout_seconds=0.1)
+    relay.thaw()
+    assert link.run("true", timeout_seconds=10).is_success
+    assert (relay.accepted, link.connection_number) == (1, 1)
+
+
 def test_a_host_without_a_key_of_the_known_kind(sshd: LocalSshd, links: SshLinks, tmp_path: Path) -> None:
     other = LocalSshd(tmp_path, sshd.user)
     del other.host_keys["ecdsa"], other.host_keys["rsa"]
