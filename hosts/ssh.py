@@ -36,7 +36,7 @@ STEADY_SECONDS = 5.0
 would be called in a tight loop."""
 
 SLOT_SECONDS = 60.0
-"""For a turn to connect: 1,000 hosts, 8 at a time, 0.1 s each, take 13 s at a start; a few dead ones among them, more."""
+"""For a turn to connect: 1,000 hosts, 8 at a time, 0.1 s each, take 13 s; dead ones more."""
 
 SESSIONS_AT_ONCE = 10
 """sshd's default MaxSessions, counting commands only: forwarding channels are free."""
