@@ -5,9 +5,9 @@ A runner names its table once:
     @table("apimachinery_labels/selector__TestSetSelectorParser", leave_out=no_match_expected)
     def test_selector_text(case: Case) -> None: ...
 
-Each case becomes one test. A case that does not apply to Berth is left out by `leave_out`, which says why; a whole table
-by an entry in the runner's `LEFT_OUT`. `test_completeness.py` sees to it that no table is forgotten. Where the folder is
-absent (a checkout without it), the tests are skipped with that reason.
+Each case becomes one test. A case that does not apply to Berth is left out by `leave_out`, which says why; a whole
+table by an entry in the runner's `LEFT_OUT`. `test_completeness.py` sees to it that no table is forgotten. Where the
+folder is absent (a checkout without it), the tests are skipped with that reason.
 """
 
 from __future__ import annotations
