@@ -31,6 +31,8 @@ LABEL_POD = "berth.dev/pod"
 POD_TEMPLATE_HASH = "pod-template-hash"
 ANNOTATION_TEMPLATE_HASH = "berth.dev/template-hash"
 """On objects from Git that hold a pod template (and on bare Pods): its hash as written, before defaulting."""
+ANNOTATION_APPLICATION = "berth.dev/application"
+"""On bare Pods: which Application they came with, so that their host alone tells whose policy they are under."""
 
 _UID_NAMESPACE = uuid.UUID("5a1c6a3e-6a0b-5a53-8f4d-0c1f6e0b7a11")
 _SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

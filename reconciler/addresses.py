@@ -7,12 +7,28 @@ containers are gone.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from objects.config import NetworkSettings
+from objects.config import Host, NetworkSettings
+from reconciler.host_status import HostStatus
+from reconciler.store import View
 
 _RESERVED_AT_START = 2
 """Network address and the bridge's own (the gateway)."""
+
+
+def slice_for_host(view: View, name: str, settings: NetworkSettings, before: Mapping[str, str]) -> str:
+    """A slice for a host that has none on it: what its Host says, what it had, else the first free one; '' if all are
+    taken.
+
+    before: host → slice, as an earlier process left them; those of other hosts stay theirs.
+    """
+    host = view.get(Host, "", name)
+    if host is not None and host.spec.pod_cidr:
+        return host.spec.pod_cidr
+    taken = {status.pod_subnet for status in view.all_of(HostStatus) if status.pod_subnet}
+    taken |= {subnet for other, subnet in before.items() if other != name}
+    return before.get(name, "") or choose_subnet(settings, taken) or ""
 
 
 def choose_subnet(settings: NetworkSettings, taken: Collection[str]) -> str | None:

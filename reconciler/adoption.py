@@ -13,9 +13,14 @@ import msgspec
 
 from objects.apps import Deployment, ReplicaSet, ReplicaSetSpec
 from objects.meta import LabelSelector, ObjectKey, ObjectMeta, controller_of, controller_reference
-from objects.names import POD_TEMPLATE_HASH, stable_uid
+from objects.names import ANNOTATION_TEMPLATE_HASH, POD_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod, PodTemplateSpec
 from reconciler.store import View
+
+
+def is_from_git(pod: Pod) -> bool:
+    """Whether the pod was written by a person and not made by a controller: Git alone decides whether it goes."""
+    return controller_of(pod) is None and ANNOTATION_TEMPLATE_HASH in pod.annotations
 
 
 def missing_replica_sets(view: View, pods: Iterable[Pod]) -> list[ReplicaSet]:

@@ -14,7 +14,7 @@ import msgspec
 from objects.autoscaling import HorizontalPodAutoscaler
 from objects.config import Application, Cluster, ClusterSpec
 from objects.meta import KubeObject, ObjectKey, ObjectMeta
-from objects.names import ANNOTATION_TEMPLATE_HASH, stable_uid
+from objects.names import ANNOTATION_APPLICATION, ANNOTATION_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod
 from policies.prune import decide_prune
 from reconciler.messages import Desired
@@ -47,6 +47,14 @@ def stored_form(view: View, desired: KubeObject, *, now: datetime) -> KubeObject
     elif _replicas_belong_to_autoscaler(view, desired.key):
         changes["spec"] = msgspec.structs.replace(desired.spec, replicas=live.spec.replicas)  # type: ignore[attr-defined]
     return msgspec.structs.replace(desired, **changes)
+
+
+def with_application(desired: KubeObject, application: str) -> KubeObject:
+    """A bare Pod with a note of its Application, which its host keeps; any other object as it is."""
+    if not isinstance(desired, Pod) or not application:
+        return desired
+    annotations = {**desired.annotations, ANNOTATION_APPLICATION: application}
+    return msgspec.structs.replace(desired, metadata=msgspec.structs.replace(desired.metadata, annotations=annotations))
 
 
 def uid_of(desired: KubeObject) -> str:

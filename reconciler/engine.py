@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -20,10 +20,11 @@ from differ.assignment import HostAssignment
 from objects.config import Application, ClusterSpec, Host
 from objects.core import ConfigMap, Node, Secret
 from objects.meta import KubeObject, ObjectKey
+from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
 from reconciler import desired as desiring
-from reconciler.addresses import choose_subnet
-from reconciler.adoption import missing_replica_sets
+from reconciler.addresses import slice_for_host
+from reconciler.adoption import is_from_git, missing_replica_sets
 from reconciler.assignments import build_assignment
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
 from reconciler.events import EventLog
@@ -72,6 +73,7 @@ class Engine:
         self._inventory: dict[ObjectKey, str] = {}
         self._restored: Restored | None = None
         self._heard: set[str] = set()
+        self._must_prune = False
         self._changed: list[Changed] = []
 
     # --- the step ------------------------------------------------------------------------------------------------
@@ -84,6 +86,8 @@ class Engine:
         if self._may_start():
             self._start(now)
         if self.is_started:
+            if self._must_prune:
+                self._prune(now)
             self._settle(now)
         return StepResult(self._new_assignments(), tuple(self._changed), self._next_timer())
 
@@ -101,6 +105,10 @@ class Engine:
         """Hosts that neither answered nor were found silent since the start."""
         return [host.name for host in self.store.all_of(Host) if host.name not in self._heard]
 
+    @property
+    def _restored_subnets(self) -> Mapping[str, str]:
+        return self._restored.subnets if self._restored else {}
+
     def _may_start(self) -> bool:
         return not self.is_started and self.desired is not None and not self.unheard_hosts
 
@@ -108,19 +116,22 @@ class Engine:
         """Everything that can be known is known: adopt, and let the controllers begin."""
         self.is_started = True
         if self._restored is not None:
-            self._restore_from_status(self._restored)
+            self._restore_from_status(self._restored, now)
         for replica_set in missing_replica_sets(self.store, self.store.all_of(Pod)):
             self._put(replica_set)
-        self._prune(now)
         for obj in self.store:
             self._mark_dirty(obj)
 
-    def _restore_from_status(self, restored: Restored) -> None:
+    def _restore_from_status(self, restored: Restored, now: datetime) -> None:
         """Objects of an earlier process. Of pods only those on silent hosts: others are where they were seen."""
         silent = {status.name for status in self.store.all_of(HostStatus) if not status.reachable}
         for obj in restored.objects:
-            if self.store.find(obj.key) is None and (not isinstance(obj, Pod) or obj.spec.node_name in silent):
-                self._put(obj)
+            live = self.store.find(obj.key)
+            if not isinstance(obj, Pod):
+                if live is None:
+                    self._put(obj)
+            elif obj.spec.node_name in silent and not (isinstance(live, Pod) and live.spec.node_name):
+                self._adopt(obj, obj.spec.node_name, now)
 
     def fork(self, source: random.Random) -> Engine:
         """An acting engine that starts from what this one knows: what `plan` tries a commit on."""
@@ -154,15 +165,14 @@ class Engine:
         self.settings = desiring.cluster_of(message.objects).spec
         suspended = desiring.suspended_applications(message.objects)
         self._wanted = {
-            obj.key: obj
+            obj.key: desiring.with_application(obj, message.application.get(obj.key, ""))
             for obj in message.objects
             if message.application.get(obj.key, "") not in suspended or isinstance(obj, Application)
         }
         for obj in self._wanted.values():
             self._want(obj, now)
         self._dirty_hosts.update(host.name for host in self.store.all_of(Host))
-        if self.is_started:
-            self._prune(now)
+        self._must_prune = True
 
     def _want(self, desired: KubeObject, now: datetime) -> None:
         live = self.store.find(desired.key)
@@ -173,7 +183,11 @@ class Engine:
 
     def _prune(self, now: datetime) -> None:
         """Delete what was deployed from Git and is gone from it, as far as policy and budget allow."""
-        if self.desired is None or self.is_observer:
+        self._must_prune = False
+        if self.desired is None:
+            return
+        if self.is_observer:
+            self._inventory |= {key: self.desired.application.get(key, "") for key in self._wanted}
             return
         plan = desiring.plan_prune(self._inventory, self.desired, self.settings)
         self.held_deletions = plan.held
@@ -186,7 +200,8 @@ class Engine:
     def _take_report(self, message: HostReport, now: datetime) -> None:
         self._heard.add(message.host)
         known = self.store.get(HostStatus, "", message.host)
-        subnet = message.pod_subnet or (known.pod_subnet if known else "") or self._new_subnet(message.host)
+        subnet = message.pod_subnet or (known.pod_subnet if known else "")
+        subnet = subnet or slice_for_host(self.store, message.host, self.settings.network, self._restored_subnets)
         status = HostStatus(
             metadata=desiring.named(message.host), facts=message.facts, reachable=True, pod_subnet=subnet
         )
@@ -207,15 +222,25 @@ class Engine:
     def _adopt(self, pod: Pod, host: str, now: datetime) -> None:
         """A pod that runs on a host and is not bound to it in the store.
 
-        The one that waits to be bound is found again; a second one of the same name has to go, its key is taken.
+        The one that waits to be bound is found again. One that waits under this name with another uid has to wait until
+        the found one is gone; beside one that is bound already the found one has to go.
         """
         pod = msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, node_name=host))
         namesake = self.store.find(pod.key)
-        if isinstance(namesake, Pod) and namesake.uid == pod.uid and not namesake.spec.node_name:
-            pod = msgspec.structs.replace(pod, metadata=namesake.metadata)
+        if isinstance(namesake, Pod) and not namesake.spec.node_name:
+            if namesake.uid == pod.uid:
+                pod = msgspec.structs.replace(pod, metadata=namesake.metadata)
+            else:
+                self._note(self.store.remove(namesake.key))
         elif namesake is not None:
             pod = terminating(desiring.renamed_for_removal(pod), grace_seconds=None, now=now)
         self._put(pod)
+        wanted = self._wanted.get(pod.key)
+        if isinstance(wanted, Pod):
+            self._want(wanted, now)
+        elif is_from_git(pod):
+            self._inventory.setdefault(pod.key, pod.annotations.get(ANNOTATION_APPLICATION, ""))
+            self._must_prune = True
         if self.is_started:
             for replica_set in missing_replica_sets(self.store, (pod,)):
                 self._put(replica_set)
@@ -223,7 +248,7 @@ class Engine:
     def _take_silence(self, message: HostSilent, now: datetime) -> None:
         self._heard.add(message.host)
         known = self.store.get(HostStatus, "", message.host) or HostStatus(
-            metadata=desiring.named(message.host), pod_subnet=self._restored_subnet(message.host)
+            metadata=desiring.named(message.host), pod_subnet=self._restored_subnets.get(message.host, "")
         )
         self._put(
             msgspec.structs.replace(
@@ -234,20 +259,6 @@ class Engine:
                 message=message.message,
             )
         )
-
-    def _restored_subnet(self, host: str) -> str:
-        return self._restored.subnets.get(host, "") if self._restored else ""
-
-    def _new_subnet(self, host_name: str) -> str:
-        """A slice for a host that has none on it: what its Host says, what it had before, else the first free one."""
-        host = self.store.get(Host, "", host_name)
-        if host is not None and host.spec.pod_cidr:
-            return host.spec.pod_cidr
-        taken = {status.pod_subnet for status in self.store.all_of(HostStatus) if status.pod_subnet}
-        if self._restored:
-            taken |= {subnet for name, subnet in self._restored.subnets.items() if name != host_name}
-        before = self._restored_subnet(host_name)
-        return before or choose_subnet(self.settings.network, taken) or ""
 
     # --- deciding ------------------------------------------------------------------------------------------------
 

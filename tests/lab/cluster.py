@@ -1,4 +1,4 @@
-"""A cluster as its user has it: a repository on the lab's Git remote, `berth run` on it, and eyes on the hosts past ssh.
+"""A cluster as its user has it: a repository on the lab's Git remote, `berth run` on it, eyes on the hosts past ssh.
 
 Tests push commits and look at what hosts run. Every wait is for a condition and bounded; what was seen last is in the
 message of one that failed.

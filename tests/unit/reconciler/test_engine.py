@@ -148,6 +148,45 @@ def test_what_was_deployed_by_an_earlier_process_is_pruned_by_the_next():
     assert cluster.running == {"a": ["lone"]}
 
 
+def test_a_bare_pod_that_no_status_commit_knows_is_pruned_all_the_same():
+    cluster = FakeCluster("a")
+    cluster.settle(cluster.desired(deployment(replicas=1), bare_pod()))
+    cluster.restart()
+    cluster.settle(cluster.desired(deployment(replicas=1), commit="c2"))
+    assert "lone" not in cluster.running["a"]
+
+
+def test_a_bare_pod_of_an_application_without_pruning_stays_after_a_restart():
+    cluster = FakeCluster("a")
+    app = Application(metadata=ObjectMeta(name="shop"), spec=ApplicationSpec(path="apps/shop", prune=False))
+    cluster.settle(cluster.desired(app, bare_pod(), application={bare_pod().key: "shop"}))
+    cluster.restart()
+    cluster.settle(cluster.desired(app, commit="c2"))
+    assert cluster.running == {"a": ["lone"]}
+
+
+def test_a_bare_pod_changed_while_nobody_reconciled_never_runs_twice():
+    cluster = FakeCluster("a", "b")
+    cluster.settle(cluster.desired(bare_pod("web:v1")))
+    cluster.restart()
+    cluster.step(cluster.desired(bare_pod("web:v2"), commit="c2"))
+    for _ in range(6):
+        cluster.step(*map(cluster.report, cluster.hosts))
+        assert len(cluster.running_uids) <= 1
+    assert cluster.images == ["web:v2"]
+
+
+def test_a_bare_pod_on_a_host_that_is_silent_from_the_start_is_not_bound_elsewhere():
+    cluster = FakeCluster("a", "b")
+    cluster.settle(cluster.desired(bare_pod()))
+    restored = Restored(objects=tuple(cluster.pods()))
+    (where,) = (name for name, pods in cluster.running.items() if pods)
+    cluster.restart(seed=7)
+    cluster.silent.add(where)
+    cluster.settle(restored, cluster.desired(bare_pod()))
+    assert [pod.spec.node_name for pod in cluster.pods()] == [where]
+
+
 def test_a_suspended_application_is_left_as_it_is():
     cluster = FakeCluster("a")
     key = ObjectKey("Deployment", "default", "web")
