@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 
-from differ.actions import Action, CreateContainer, FileEntry, StartContainer, WriteFiles
+from differ.actions import Action, CreateContainer, FileEntry, RenameContainer, StartContainer, WriteFiles
+from differ.container_spec import container_name
 from differ.pod_files import empty_directory, file_volumes_hash, volume_entries
 from differ.pod_volumes import HOLDER_DIRECTORY, is_empty_dir, own_volumes
 from differ.situation import PodSituation, Step
 from objects.errors import ContainerConfigError
-from objects.names import LABEL_FILES_HASH, SANDBOX_CONTAINER
+from objects.names import LABEL_FILES_HASH, SANDBOX_CONTAINER, parse_container_name
 from objects.observed import ObservedContainer
 from objects.pods import ContainerStateWaiting
 
@@ -53,15 +54,17 @@ def write_through_sandbox(step: Step, situation: PodSituation, sandbox: Observed
     except ContainerConfigError as error:
         return _without_starts(step, str(error), situation)
     wanted = file_volumes_hash(situation.pod, entries)
+    before: tuple[Action, ...] = ()
     starts = any(isinstance(action, CreateContainer | StartContainer) for action in step.actions)
     if _is_fresh(situation, sandbox):
         if not starts:
             return step
-    elif wanted == (situation.memory.files_hash or sandbox.labels.get(LABEL_FILES_HASH, "")):
+    elif wanted == (situation.memory.files_hash or _files_by_label(sandbox)):
         return step
     else:
         # Directories of emptyDirs are the containers' own by now.
         entries = tuple(entry for entry in entries if "/" in entry.path)
+        before = _mark_as_written_again(situation, sandbox)
     write = WriteFiles(
         pod_uid=situation.pod.uid,
         container=SANDBOX_CONTAINER,
@@ -70,7 +73,22 @@ def write_through_sandbox(step: Step, situation: PodSituation, sandbox: Observed
         entries=entries,
         content_hash=wanted,
     )
-    return step._replace(actions=(write, *step.actions))
+    return step._replace(actions=(*before, write, *step.actions))
+
+
+def _files_by_label(sandbox: ObservedContainer) -> str:
+    """What the sandbox's label says was written; nothing is certain once it was started or written through again."""
+    name = parse_container_name(sandbox.name)
+    return sandbox.labels.get(LABEL_FILES_HASH, "") if name is not None and name.attempt == 0 else ""
+
+
+def _mark_as_written_again(situation: PodSituation, sandbox: ObservedContainer) -> tuple[Action, ...]:
+    """Labels cannot change, names can: a fresh process must see that the label tells of old files."""
+    name = parse_container_name(sandbox.name)
+    if name is None or name.attempt > 0:
+        return ()
+    renamed = container_name(situation.pod, SANDBOX_CONTAINER, 1)
+    return (RenameContainer(pod_uid=situation.pod.uid, container=SANDBOX_CONTAINER, id=sandbox.id, name=renamed),)
 
 
 def _is_fresh(situation: PodSituation, sandbox: ObservedContainer) -> bool:

@@ -34,6 +34,10 @@ MAX_RETRY_SECONDS = 300.0
 """Kubernetes' cap for image pulls and crash loops; our own errors follow it."""
 
 
+_REASONS = {"EngineError": "RunContainerError"}
+"""What Kubernetes calls it when the engine refuses to make or start a container."""
+
+
 class Failure(DifferStruct):
     """The last of `count` failures in a row; nothing is tried before retry_at."""
 
@@ -172,4 +176,9 @@ def _next_failure(
         return None
     count = 1 if last is None else last.count + 1
     seconds = min(first_seconds * 2 ** min(count - 1, 20), MAX_RETRY_SECONDS)
-    return Failure(count=count, retry_at=now + timedelta(seconds=seconds), reason=error.reason, message=str(error))
+    return Failure(
+        count=count,
+        retry_at=now + timedelta(seconds=seconds),
+        reason=_REASONS.get(error.reason, error.reason),
+        message=str(error),
+    )

@@ -52,7 +52,8 @@ def _part_of(mount: VolumeMount, volume: Volume, sub_path: str, context: PodCont
         raise ContainerConfigError(f"subPath {sub_path} leads out of its volume")
     place = f"{context.docker_root}/volumes/{volume_name(context.pod.uid, volume.name)}/_data"
     source = f"{place}/{data_directory(volume.name, context)}/{sub_path}"
-    return Mount(source=source, target=mount.mount_path, read_only=True, propagation="rprivate")
+    # Docker wants a mount below its own directory to let go of what is unmounted there.
+    return Mount(source=source, target=mount.mount_path, read_only=True, propagation="rslave")
 
 
 def expand_sub_path(mount: VolumeMount, container: Container, context: PodContext) -> str:

@@ -91,14 +91,17 @@ def _plan_network(
 ) -> tuple[tuple[Action, ...], str, datetime | None]:
     """(actions, why pods cannot have their network yet, when to try again)."""
     wanted, found = assignment.network, observation.pod_network
-    if found is not None and (found.name, found.subnet) == (wanted.name, wanted.subnet):
+    is_there = found is not None and (found.name, found.subnet) == (wanted.name, wanted.subnet)
+    if is_there and found is not None and found.has_way_out:
         return (), "", None
     if not any(not pod.spec.host_network and not pod.is_terminating for pod in assignment.pods):
         return (), "", None
     failure = memory.network_failure
+    problem = "" if is_there else f"the pod network {wanted.subnet} is being made"
     if failure is None:
-        return (EnsureNetwork(network=wanted),), f"the pod network {wanted.subnet} is being made", None
-    problem = f"the pod network {wanted.subnet} cannot be made: {failure.message}"
+        return (EnsureNetwork(network=wanted),), problem, None
+    if not is_there:
+        problem = f"the pod network {wanted.subnet} cannot be made: {failure.message}"
     if now < failure.retry_at:
         return (), problem, failure.retry_at
     return (EnsureNetwork(network=wanted),), problem, None

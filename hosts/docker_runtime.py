@@ -9,6 +9,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -100,6 +101,7 @@ class DockerRuntime:
     def _ensure_network(self, action: EnsureNetwork) -> None:
         try:
             ensure_pod_network(self._engine, action.network)
+            self._observer.confirm_network()
         finally:
             self._observer.invalidate_network()
 
@@ -182,7 +184,8 @@ class DockerRuntime:
     def _write_files(self, action: WriteFiles) -> None:
         api = self._engine.api
         url = api.versioned(f"/containers/{action.id}/archive")
-        api.check(api.put(url, params={"path": action.directory}, data=pack(action.entries), timeout=self._seconds))
+        body = pack(action.entries, modified=self._observer.host_now())
+        api.check(api.put(url, params={"path": action.directory}, data=body, timeout=self._seconds))
 
     def _remove_volume(self, action: RemoveVolume) -> None:
         with _already("no such volume"):
@@ -216,13 +219,14 @@ def _already(*reasons: str) -> Iterator[None]:
             raise
 
 
-def pack(entries: tuple[FileEntry, ...]) -> bytes:
-    """A tar of the entries in their order. Pure."""
+def pack(entries: tuple[FileEntry, ...], *, modified: datetime) -> bytes:
+    """A tar of the entries in their order. modified: their time; programs tell by it that a file is new. Pure."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for entry in entries:
             info = tarfile.TarInfo(entry.path)
             info.mode = entry.mode
+            info.mtime = int(modified.timestamp())
             info.uid, info.gid = entry.owner
             content = b""
             if entry.content is not None:

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from hosts.engine import Engine
 from hosts.facts import FactsReader
 from objects.errors import EngineError
-from objects.observed import HostFacts, HostObservation, NetworkFact, ObservedContainer
+from objects.observed import HostObservation, NetworkFact, ObservedContainer
 
 COMPLETE_SECONDS = 60.0
 """After this everything is asked for anew: events are hints, and hints get lost."""
@@ -39,6 +41,7 @@ class Observer:
         self._complete_at: float | None = None
         self._must_ask_network = True
         self._network_fact: NetworkFact | None = None
+        self._confirmed_boot_id = ""
         self._host_time = (datetime.fromtimestamp(0, UTC), 0.0)
 
     def invalidate(self, container_id: str) -> None:
@@ -52,8 +55,15 @@ class Observer:
             self._complete_at = None
 
     def invalidate_network(self) -> None:
+        """The pod network may have been made, changed or removed."""
         with self._lock:
             self._must_ask_network = True
+
+    def confirm_network(self) -> None:
+        """The pod network is complete, with the rules that no call to the engine shows: until the host boots again."""
+        boot_id = self._facts.read(max_age_seconds=COMPLETE_SECONDS).boot_id
+        with self._lock:
+            self._confirmed_boot_id = boot_id
 
     def invalidate_images(self) -> None:
         self._facts.expire()
@@ -73,7 +83,7 @@ class Observer:
             facts = self._facts.read(max_age_seconds=COMPLETE_SECONDS)
             if asks_network:
                 self._network_fact = self._ask_network()
-            now = self._now()
+            now = self.host_now()
             containers = self._look(changed, is_complete=is_complete)
         except BaseException:
             with self._lock:
@@ -82,9 +92,11 @@ class Observer:
                 if is_complete:
                     self._complete_at = None
             raise
-        return HostObservation(
-            host=self._engine.host, now=now, facts=facts, containers=containers, pod_network=self._network_fact
-        )
+        network = self._network_fact
+        if network is not None:
+            # Rules are gone after a boot, and a fresh process cannot know.
+            network = structs.replace(network, has_way_out=facts.boot_id == self._confirmed_boot_id)
+        return HostObservation(host=self._engine.host, now=now, facts=facts, containers=containers, pod_network=network)
 
     def _look(self, changed: set[str], *, is_complete: bool) -> tuple[ObservedContainer, ...]:
         summaries: list[dict[str, Any]] = self._engine.api.containers(all=True)
@@ -130,13 +142,10 @@ class Observer:
         told = parse_time(str(self._engine.api.info().get("SystemTime", "")))
         return told or datetime.fromtimestamp(0, UTC), (before + self._clock()) / 2
 
-    def _now(self) -> datetime:
+    def host_now(self) -> datetime:
+        """The host's clock, as far as the last complete look told."""
         told, at = self._host_time
         return told + timedelta(seconds=self._clock() - at)
-
-    @property
-    def facts(self) -> HostFacts:
-        return self._facts.read(max_age_seconds=COMPLETE_SECONDS)
 
 
 def _fingerprint(summary: Mapping[str, Any]) -> Any:

@@ -85,11 +85,15 @@ class ObservedContainer(ObservedStruct):
 
 
 class NetworkFact(ObservedStruct):
-    """The pod network of a host as Docker has it."""
+    """The pod network of a host as Docker has it.
+
+    has_way_out: what leaves the cluster is masqueraded; False while that is not certain (after a boot of the host).
+    """
 
     name: str
     subnet: str = ""
     gateway: str = ""
+    has_way_out: bool = True
 
 
 class HostObservation(ObservedStruct):
