@@ -123,11 +123,11 @@ class Engine:
             self._mark_dirty(obj)
 
     def _restore_from_status(self, restored: Restored, now: datetime) -> None:
-        """Objects of an earlier process. Of pods only those on silent hosts: others are where they were seen."""
+        """Objects of an earlier process. Of pods those on silent hosts and those that wait: others are seen or gone."""
         silent = {status.name for status in self.store.all_of(HostStatus) if not status.reachable}
         for obj in restored.objects:
             live = self.store.find(obj.key)
-            if not isinstance(obj, Pod):
+            if not isinstance(obj, Pod) or not obj.spec.node_name:
                 if live is None:
                     self._put(obj)
             elif obj.spec.node_name in silent and not (isinstance(live, Pod) and live.spec.node_name):

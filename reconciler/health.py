@@ -90,7 +90,7 @@ def pod_health(pod: Pod) -> Health:
     scheduled = find_condition(pod.status.conditions, "PodScheduled")
     if not pod.spec.node_name and scheduled is not None and scheduled.status == "False":
         return Health(HealthStatus.PROGRESSING, f"{pod.name} is pending: {scheduled.message}")
-    return Health(HealthStatus.PROGRESSING, f"{pod.name} is starting")
+    return Health(HealthStatus.PROGRESSING)
 
 
 def _all_statuses(pod: Pod) -> tuple[ContainerStatus, ...]:
@@ -116,13 +116,14 @@ def _deployment(view: View, deployment: Deployment) -> Health:
     progressing = find_condition(deployment.status.conditions, "Progressing")
     if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
         return Health(HealthStatus.DEGRADED, f"{progressing.message}{_why(view, deployment)}")
-    failing = [health for health in _pod_healths(view, deployment) if health.status is HealthStatus.DEGRADED]
-    if failing:
-        return failing[0]
+    pods = worst(_pod_healths(view, deployment))
+    if pods.status is HealthStatus.DEGRADED:
+        return pods
     return Health(
         HealthStatus.PROGRESSING,
         f"{status.updated_replicas} of {wanted} updated, {status.available_replicas} available"
-        + (f", {status.replicas - status.updated_replicas} old" if status.replicas > status.updated_replicas else ""),
+        + (f", {status.replicas - status.updated_replicas} old" if status.replicas > status.updated_replicas else "")
+        + (f"; {pods.message}" if pods.message else ""),
     )
 
 

@@ -87,9 +87,9 @@ def _object_changes(
     for key, obj in after.items():
         application = desired.application.get(key, "")
         old = before.get(key)
-        if old is None and observer.inventory.get(key) is None:
+        if old is None:
             changes.append(ObjectChange(key=key, action="create", application=application))
-        elif old is not None and old != obj:
+        elif old != obj:
             fields = diff_documents(_document(old), _document(obj))
             if fields:
                 changes.append(ObjectChange(key=key, action="update", application=application, fields=fields))
