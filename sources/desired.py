@@ -230,9 +230,9 @@ class _Collector:
     def check_whole(self) -> None:
         """Checks between objects. Those that a file's error would only repeat wait until it is gone."""
         is_complete = not self.errors
-        self.errors += crosscheck.find_duplicates(self.objects)
+        # Files that two Applications read would all be duplicates.
+        self.errors += crosscheck.find_overlaps(self.objects) or crosscheck.find_duplicates(self.objects)
         self.errors += crosscheck.find_misplaced(self.objects)
-        self.errors += crosscheck.find_overlaps(self.objects)
         if is_complete:
             self.errors += crosscheck.find_cluster_errors(self.objects)
             self.errors += crosscheck.find_missing_namespaces(self.objects)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -20,8 +20,8 @@ from yaml._yaml import CParser
 from yaml.events import DocumentEndEvent, DocumentStartEvent
 
 from objects.errors import InvalidInput, NotFound
+from objects.fields import FieldPath, show_path
 from objects.meta import DEFAULT_NAMESPACE, ObjectKey
-from sources.errors import PathKey, render_path
 from sources.yaml_loader import load_documents
 from sources.yaml_scalars import old_boolean, resolve_plain
 from sources.yaml_syntax import Span, locate
@@ -34,7 +34,7 @@ class Position(NamedTuple):
     """An object inside a file. path: () or the way to an item of a List."""
 
     document: int
-    path: tuple[PathKey, ...] = ()
+    path: FieldPath = ()
 
 
 def find_object(text: str, key: ObjectKey, *, namespace: str = DEFAULT_NAMESPACE) -> Position:
@@ -49,7 +49,7 @@ def find_object(text: str, key: ObjectKey, *, namespace: str = DEFAULT_NAMESPACE
     raise NotFound(f"{key} is not in this file")
 
 
-def set_field(text: str, position: Position, path: Sequence[PathKey], value: Any) -> str:
+def set_field(text: str, position: Position, path: FieldPath, value: Any) -> str:
     """`text` with `value` at `path` of the object at `position`. value: plain JSON types.
 
     Missing mappings on the way are made; list items must exist. Raises InvalidInput when it cannot be done cleanly.
@@ -65,12 +65,10 @@ def set_field(text: str, position: Position, path: Sequence[PathKey], value: Any
         changed = attempt(text, position.document, whole_path, value)
         if changed is not None and _reads_as(changed, wanted):
             return changed
-    raise InvalidInput(
-        f"{render_path(whole_path)} cannot be changed without disturbing the file", hint="edit it by hand"
-    )
+    raise InvalidInput(f"{show_path(whole_path)} cannot be changed without disturbing the file", hint="edit it by hand")
 
 
-def _manifests(value: Any, path: tuple[PathKey, ...]) -> Iterator[tuple[tuple[PathKey, ...], dict[str, Any]]]:
+def _manifests(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
     if not isinstance(value, dict):
         return
     items = value.get("items")
@@ -88,7 +86,7 @@ def _reads_as(text: str, wanted: list[Any]) -> bool:
         return False
 
 
-def _with_value(old: Any, path: Sequence[PathKey], value: Any) -> Any:
+def _with_value(old: Any, path: FieldPath, value: Any) -> Any:
     """A copy of `old` with `value` at `path`. Raises InvalidInput when the way there is blocked."""
     if not path:
         return value
@@ -106,7 +104,7 @@ def _with_value(old: Any, path: Sequence[PathKey], value: Any) -> Any:
 # --- in the text --------------------------------------------------------------------------------------------------
 
 
-def _replace_scalar(text: str, document: int, path: Sequence[PathKey], value: Any) -> str | None:
+def _replace_scalar(text: str, document: int, path: FieldPath, value: Any) -> str | None:
     if isinstance(value, dict | list):
         return None
     span = locate(text, document, path).scalar
@@ -129,7 +127,7 @@ def _scalar_text(value: Any, span: Span) -> str:
 # --- through ruamel -----------------------------------------------------------------------------------------------
 
 
-def _round_trip(text: str, document: int, path: Sequence[PathKey], value: Any) -> str | None:
+def _round_trip(text: str, document: int, path: FieldPath, value: Any) -> str | None:
     start, end = _document_span(text, document)
     part = text[start:end]
     editor = YAML()
@@ -150,7 +148,7 @@ def _round_trip(text: str, document: int, path: Sequence[PathKey], value: Any) -
     return text[:start] + (result if not tail or result.endswith("\n") else result + "\n") + tail
 
 
-def _assign(tree: Any, path: Sequence[PathKey], value: Any) -> None:
+def _assign(tree: Any, path: FieldPath, value: Any) -> None:
     node = tree
     for key in path[:-1]:
         if isinstance(key, str) and node.get(key) is None:
@@ -192,7 +190,12 @@ def _document_span(text: str, number: int) -> tuple[int, int]:
     while (event := get_event()) is not None:
         if isinstance(event, DocumentStartEvent):
             seen += 1
-            start = event.start_mark.index
+            start = _offset(event.start_mark)
         elif isinstance(event, DocumentEndEvent) and seen == number:
-            return (0 if number == 0 else start), event.end_mark.index
+            return (0 if number == 0 else start), _offset(event.end_mark)
     return start, len(text)
+
+
+def _offset(mark: Any) -> int:
+    offset: int = mark.index
+    return offset

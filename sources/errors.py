@@ -5,11 +5,8 @@ Rule: a failed read is always one of these and never an empty result, so that no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from objects.errors import InvalidInput, Needs, RevisionNotFound, SourceError, SourceUnreachable
-
-PathKey = str | int
+from objects.fields import FieldPath, show_path
 
 
 class SourceRefused(SourceUnreachable):
@@ -65,28 +62,15 @@ class ManifestError(InvalidInput):
     reason = "InvalidManifest"
 
     def __init__(
-        self, message: str, *, file: str, line: int = 0, path: Sequence[PathKey] = (), hint: str = "", obj: str = ""
+        self, message: str, *, file: str, line: int = 0, path: FieldPath = (), hint: str = "", obj: str = ""
     ) -> None:
         super().__init__(message, hint=hint, obj=obj)
         self.file = file
         self.line = line
-        self.path = tuple(path)
+        self.path = path
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        field = f"{render_path(self.path)}: " if self.path else ""
+        field = f"{show_path(self.path)}: " if self.path else ""
         name = f"{self.obj}: " if self.obj else ""
         return f"{where}: {name}{field}{self.message}" + (f" ({self.hint})" if self.hint else "")
-
-
-def render_path(path: Sequence[PathKey]) -> str:
-    """`("spec", "containers", 0, "image")` → `spec.containers[0].image`; keys with dots are quoted in brackets."""
-    text = ""
-    for key in path:
-        if isinstance(key, int):
-            text += f"[{key}]"
-        elif "." in key or "/" in key or not key:
-            text += f"['{key}']"
-        else:
-            text += f".{key}" if text else key
-    return text

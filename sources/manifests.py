@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from objects import codec, convert, defaults, honoured, validation
 from objects.errors import InvalidInput
-from objects.fields import FieldError, FieldPath
+from objects.fields import FieldError, FieldPath, show_path
 from objects.meta import DEFAULT_NAMESPACE, KubeObject
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from sources.errors import ManifestError, PathKey, YamlError, render_path
+from sources.errors import ManifestError, YamlError
 from sources.template_hash import hash_as_written, with_template_hash
 from sources.yaml_loader import DEFAULT_LIMITS, Limits, decode_text, load_documents
 from sources.yaml_scalars import old_boolean
@@ -53,7 +53,7 @@ class ManifestWarning(NamedTuple):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         name = f"{self.obj}: " if self.obj else ""
-        field = f"{render_path(self.path)}: " if self.path else ""
+        field = f"{show_path(self.path)}: " if self.path else ""
         return f"{where}: {name}{field}{self.message}"
 
 
@@ -214,7 +214,7 @@ def _replaced(value: Any, path: FieldPath, new: Any) -> Any:
     """A copy of `value` with another value at `path`; nothing that `value` shares is changed."""
     if not path:
         return new
-    key: PathKey = path[0]
+    key = path[0]
     copy: Any = list(value) if isinstance(value, list) else dict(value)
     copy[key] = _replaced(value[key], path[1:], new)
     return copy

@@ -5,7 +5,6 @@ Both are needed only when something is wrong, so the normal path keeps no positi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import yaml
@@ -15,7 +14,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 from yaml.resolver import BaseResolver
 
-from sources.errors import PathKey, YamlError
+from objects.fields import FieldPath
+from sources.errors import YamlError
 
 _PLAIN_WORDS = (
     ("mapping values are not allowed", "a second ':' in one line", "quote the value, or correct the indentation"),
@@ -83,7 +83,7 @@ class Place(NamedTuple):
         return self.scalar is not None and self.scalar.style is None
 
 
-def locate(text: str, document: int, path: Sequence[PathKey]) -> Place:
+def locate(text: str, document: int, path: FieldPath) -> Place:
     """The place of a field of a document of `text`, which must have loaded before.
 
     path: keys and indices from the document's root. Of a path that does not exist, the deepest part that does is given
@@ -125,13 +125,14 @@ def _compose(text: str, document: int) -> Node | None:
 
 def _place(node: Node, *, key: Node | None = None) -> Place:
     mark = (key or node).start_mark
-    # libyaml's binding says '' where PyYAML says None.
-    is_scalar = isinstance(node, ScalarNode)
-    scalar = Span(node.start_mark.index, node.end_mark.index, node.style or None) if is_scalar else None
+    scalar = None
+    if isinstance(node, ScalarNode):
+        # libyaml's binding says '' where PyYAML says None.
+        scalar = Span(node.start_mark.index, node.end_mark.index, node.style or None)
     return Place(mark.line + 1, mark.column + 1, scalar)
 
 
-def _child(node: Node, key: PathKey) -> tuple[Place, Node] | None:
+def _child(node: Node, key: str | int) -> tuple[Place, Node] | None:
     if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
         child = node.value[key]
         return _place(child), child

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from objects.fields import show_path
 from reconciler.cli.exit_codes import INVALID, OK
-from sources.errors import ManifestError, render_path
+from sources.errors import ManifestError
 from sources.manifests import ManifestWarning
 from sources.validate import Report, validate_path
 
@@ -68,6 +69,6 @@ def _place(found: ManifestError | ManifestWarning) -> dict[str, Any]:
         "file": found.file,
         "line": found.line,
         "object": found.obj,
-        "path": render_path(found.path),
+        "path": show_path(found.path),
         "message": found.message,
     }

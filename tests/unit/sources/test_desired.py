@@ -1,0 +1,339 @@
+"""From a commit to what is desired: the whole way on real repositories, and every way in which a commit is refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from objects.errors import NotFound
+from objects.meta import ObjectKey
+from sources.desired import CommitRefused, DesiredReader, Reading
+from sources.repository import Repository
+from sources.validate import validate_path
+from tests.unit.sources.conftest import Remote
+
+CLUSTER = "apiVersion: berth.dev/v1alpha1\nkind: Cluster\nmetadata: {name: main}\n"
+HOST = """\
+apiVersion: berth.dev/v1alpha1
+kind: Host
+metadata: {name: %s}
+spec:
+  address: 192.0.2.1
+  hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGUkYqTGy2dNr6rVbY4pl0cMGMQaO2S/nzmvEVZQGTlF
+"""
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: %s
+spec:
+  containers:
+  - name: web
+    image: web:1
+"""
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n"
+APPLICATION = "apiVersion: berth.dev/v1alpha1\nkind: Application\nmetadata: {name: %s}\nspec: {path: %s}\n"
+
+GOOD: dict[str, str | bytes] = {
+    "berth.yaml": CLUSTER,
+    "README.md": "# Cluster\n",
+    "hosts/a.yaml": HOST % "a",
+    "apps/web/pod.yaml": POD % "web",
+    "apps/web/README.md": "text: [not yaml\n",
+    "apps/db/settings.yaml": CONFIG_MAP % "settings",
+}
+
+
+class Source:
+    """Pushes files and reads what they come to."""
+
+    def __init__(self, remote: Remote, repository: Repository) -> None:
+        self.remote = remote
+        self.repository = repository
+        self._reader = DesiredReader(repository)
+
+    def read(self, files: Mapping[str, str | bytes] | None = None) -> Reading:
+        self.remote.push(files)
+        return self._reader.read(self.repository.fetch("main").sha)
+
+    def refused(self, files: Mapping[str, str | bytes]) -> list[str]:
+        """The messages with which the good repository and these files are refused."""
+        reading = self.read({**GOOD, **files})
+        assert reading.desired is None
+        return [str(error) for error in reading.errors]
+
+
+@pytest.fixture
+def source(remote: Remote, repository: Repository) -> Source:
+    return Source(remote, repository)
+
+
+def test_a_whole_repository(source: Source) -> None:
+    reading = source.read(GOOD)
+    desired = reading.require()
+    sha = source.remote.git("rev-parse", "HEAD")
+    assert {key: str(desired.origins[key]) for key in desired.objects} == {
+        ObjectKey("Cluster", "", "main"): "berth.yaml:1",
+        ObjectKey("Host", "", "a"): "hosts/a.yaml:1",
+        ObjectKey("Application", "", "db"): "apps/db:1",
+        ObjectKey("Application", "", "web"): "apps/web:1",
+        ObjectKey("ConfigMap", "default", "settings"): "apps/db/settings.yaml:1",
+        ObjectKey("Pod", "default", "web"): "apps/web/pod.yaml:1",
+    }
+    assert {key.kind: name for key, name in desired.application_of.items()} == {
+        "Cluster": "",
+        "Host": "",
+        "Application": "",
+        "ConfigMap": "db",
+        "Pod": "web",
+    }
+    assert desired.commit is not None
+    assert (desired.commit.sha, desired.cluster.name, list(desired.hosts), list(desired.applications)) == (
+        sha,
+        "main",
+        ["a"],
+        ["db", "web"],
+    )
+    assert desired.tree_hashes == {name: source.remote.git("rev-parse", f"HEAD:apps/{name}") for name in ("db", "web")}
+    assert reading.errors == ()
+
+
+def test_declared_applications(source: Source) -> None:
+    reading = source.read(
+        {
+            **GOOD,
+            "apps/all.yaml": "---\n".join(
+                (APPLICATION % ("web", "apps/web"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n")
+            )
+            + "---\n"
+            + (APPLICATION % ("extra", "elsewhere"))
+            .replace("}\n", ", namespace: shop}\n", 2)
+            .replace("extra, namespace: shop", "extra"),
+            "elsewhere/deep/cm.yaml": CONFIG_MAP % "deep",
+        }
+    )
+    desired = reading.require()
+    assert {str(key): name for key, name in desired.application_of.items() if name} == {
+        "Pod default/web": "web",
+        "ConfigMap shop/deep": "extra",
+    }
+    assert [str(warning) for warning in reading.warnings if "belongs to no" in warning.message] == [
+        "apps/db: belongs to no Application: it is not deployed"
+    ]
+
+
+def test_only_what_changed_is_parsed_again_and_moving_changes_nothing(source: Source) -> None:
+    first = source.read(GOOD).require()
+    source.remote.git("mv", "apps/web/pod.yaml", "apps/web/renamed.yaml")
+    second = source.read({"apps/db/settings.yaml": CONFIG_MAP % "settings" + "data: {a: b}\n"}).require()
+    pod, settings = ObjectKey("Pod", "default", "web"), ObjectKey("ConfigMap", "default", "settings")
+    assert (second.objects[pod] is first.objects[pod], str(second.origins[pod])) == (True, "apps/web/renamed.yaml:1")
+    assert second.objects[settings] != first.objects[settings]
+
+
+def test_a_refused_commit_then_a_good_one(source: Source) -> None:
+    good = source.read(GOOD).require()
+    bad = source.read({"apps/web/pod.yaml": "a: [1\n"})
+    with pytest.raises(CommitRefused) as caught:
+        bad.require()
+    assert str(caught.value) == (
+        f"commit {bad.commit[:10]} is refused: 1 error\n"
+        "  apps/web/pod.yaml:1: not valid YAML: a bracket is opened here and not closed, or a ',' is missing"
+    )
+    again = source.read({"apps/web/pod.yaml": POD % "web"}).require()
+    assert dict(again.objects) == dict(good.objects)
+
+
+_BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (98 + step, 98 + step, b",".join([b"*%c" % (97 + step)] * 9)) for step in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "messages"),
+    [
+        pytest.param(
+            {"apps/web/pod.yaml": "a: b: c\n"},
+            ["apps/web/pod.yaml:1: not valid YAML: a second ':' in one line "
+             "(quote the value, or correct the indentation)"],
+            id="syntax-error",
+        ),
+        pytest.param(
+            {"apps/web/pod.yaml": (POD % "web").replace("image:", "imge:")},
+            ["apps/web/pod.yaml:8: Pod web: spec.containers[0].imge: unknown field (did you mean 'image'?)"],
+            id="unknown-field",
+        ),
+        pytest.param(
+            {"apps/web/pod.yaml": POD % "web" + "  priority: high\n"},
+            ["apps/web/pod.yaml:9: Pod web: spec.priority: must be a whole number, not a text"],
+            id="wrong-type",
+        ),
+        pytest.param(
+            {"apps/web/pod.yaml": POD % "web" + "  containers: []\n"},
+            ["apps/web/pod.yaml:9: the key 'containers' is given twice (first in line 6)"],
+            id="duplicate-key",
+        ),
+        pytest.param(
+            {"apps/web/again.yaml": "\n" + CONFIG_MAP % "settings"},
+            ["apps/web/again.yaml:2: ConfigMap settings: is already defined in apps/db/settings.yaml:1 "
+             "(remove one of them)"],
+            id="two-objects-of-one-name",
+        ),
+        pytest.param(
+            {"apps/web/pod.yaml": (POD % "web").replace("name: web\nspec", "name: web\n  namespace: shpo\nspec"),
+             "apps/web/ns.yaml": NAMESPACE % "shop"},
+            ["apps/web/pod.yaml:1: Pod web: namespace 'shpo' does not exist (did you mean 'shop'?)"],
+            id="namespace",
+        ),
+        pytest.param({"apps/web/bomb.yaml": _BOMB},
+                     ["apps/web/bomb.yaml:6: the file has more than 200000 values, aliases expanded"], id="laughs"),
+        pytest.param({"apps/web/bomb.yaml": b"a: b\n" * 20 * 2**20},
+                     ["apps/web/bomb.yaml: the file is larger than 3 MiB"], id="100-megabytes"),
+        pytest.param({"berth.yaml": "# nothing\n"},
+                     ["berth.yaml: no Cluster object (add one: apiVersion: berth.dev/v1alpha1, kind: Cluster, "
+                      "metadata: {name: main})"], id="no-cluster"),
+        pytest.param({"hosts/c.yaml": CLUSTER.replace("main", "other")},
+                     ["hosts/c.yaml:1: Cluster other: there is a Cluster already in berth.yaml:1 (keep one)"],
+                     id="two-clusters"),
+        pytest.param({"apps/web/host.yaml": HOST % "b"},
+                     ["apps/web/host.yaml:1: Host b: does not belong into an application's folder (move it to hosts/)"],
+                     id="host-in-an-application"),
+        pytest.param({"apps/all.yaml": APPLICATION % ("web", "apps/wbe")},
+                     ["apps/all.yaml:1: Application web: its path 'apps/wbe' does not exist "
+                      "(did you mean 'apps/web'?)"],
+                     id="path-that-is-not-there"),
+        pytest.param({"apps/all.yaml": APPLICATION % ("web", "apps/web") + "---\n" + APPLICATION % ("all", "apps")},
+                     ["apps/all.yaml:6: Application all: path 'apps' overlaps with 'apps/web' of Application web"],
+                     id="overlapping-applications"),
+        pytest.param({"apps/web/kustomization.yaml": "resources: []\n"},
+                     ["apps/web/kustomization.yaml: kustomize is not rendered yet (commit the rendered manifests)"],
+                     id="kustomize"),
+        pytest.param({"hosts/b.yaml": HOST % "b" + "  jump: c\n"},
+                     ["hosts/b.yaml:1: Host b: jump host 'c' does not exist"], id="jump-host"),
+        pytest.param({"hosts/b.yaml": HOST % "b" + "  jump: c\n", "hosts/c.yaml": HOST % "c" + "  jump: b\n"},
+                     ["hosts/b.yaml:1: Host b: its jump hosts go round in a circle",
+                      "hosts/c.yaml:1: Host c: its jump hosts go round in a circle"], id="jump-circle"),
+    ],
+)  # fmt: skip
+def test_commits_that_are_refused(source: Source, files: dict[str, str | bytes], messages: list[str]) -> None:
+    assert source.refused(files) == messages
+
+
+def test_a_repository_without_berth_yaml(source: Source) -> None:
+    reading = source.read({"web.yaml": POD % "web"})
+    assert [str(error) for error in reading.errors] == [
+        "berth.yaml: is missing at the root of the repository (berth init writes one)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "message"),
+    [
+        pytest.param(
+            "apps/web/secret.yaml",
+            "../../../../etc/passwd",
+            "apps/web/secret.yaml: is a symbolic link out of the repository (put the file itself there)",
+            id="out-of-the-tree",
+        ),
+        pytest.param(
+            "apps/web/secret.yaml",
+            "/etc/passwd",
+            "apps/web/secret.yaml: is a symbolic link out of the repository (put the file itself there)",
+            id="absolute",
+        ),
+        pytest.param(
+            "apps/web/copy.yaml",
+            "pod.yaml",
+            "apps/web/copy.yaml: is a symbolic link to 'pod.yaml', which is not followed (copy what it points to)",
+            id="inside",
+        ),
+        pytest.param(
+            "apps/more",
+            "web",
+            "apps/more: is a symbolic link to 'web', which is not followed (copy what it points to)",
+            id="folder",
+        ),
+    ],
+)
+@pytest.mark.parametrize("from_folder", [False, True])
+def test_links_are_refused(source: Source, link: str, target: str, message: str, from_folder: bool) -> None:
+    source.remote.write(GOOD)
+    (source.remote.work / link).symlink_to(target)
+    reading = source.read()
+    errors = validate_path(source.remote.work).errors if from_folder else reading.errors
+    assert [str(error) for error in errors] == [message]
+
+
+def test_an_application_behind_a_link(source: Source) -> None:
+    source.remote.write({**GOOD, "apps/all.yaml": APPLICATION % ("web", "linked/web")})
+    (source.remote.work / "linked").symlink_to("apps")
+    assert [str(error) for error in source.read().errors] == [
+        "apps/all.yaml:1: Application web: its path 'linked/web' leads through the symbolic link linked "
+        "(links are not followed)"
+    ]
+
+
+def test_all_errors_are_said_up_to_a_bound(source: Source) -> None:
+    messages = source.refused({f"apps/web/{number:03}.yaml": "kind: Pod\n" for number in range(60)})
+    assert messages == [
+        *(f"apps/web/{number:03}.yaml:1: Pod: apiVersion: is required" for number in range(50)),
+        "apps/web/050.yaml: and 10 more errors",
+    ]
+
+
+def test_things_that_are_only_worth_a_warning(source: Source) -> None:
+    source.remote.write({**GOOD, "apps/web/pod.yaml": POD % "web" + "  nodeName: b\n"})
+    source.remote.write({"apps/empty/notes.txt": "nothing\n"})
+    source.remote.git("add", "--all")
+    empty = source.remote.git("hash-object", "-t", "tree", "/dev/null")
+    commit = source.remote.git("commit-tree", empty, "-m", "other")
+    source.remote.git("update-index", "--add", "--cacheinfo", f"160000,{commit},apps/web/vendor")
+    source.remote.git("commit", "--quiet", "-m", "submodule")
+    source.remote.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    source.repository.fetch("main")
+    reading = DesiredReader(source.repository).read(source.repository.resolve("main"))
+    assert reading.desired is not None
+    assert [str(warning) for warning in reading.warnings] == [
+        "apps/empty:1: Application empty: its folder 'apps/empty' holds no manifest",
+        "apps/web/vendor: is a submodule: its content is not read",
+        "apps/web/pod.yaml:1: Pod web: spec.nodeName: there is no host 'b': its pods wait",
+    ]
+
+
+# --- folders and files without Git --------------------------------------------------------------------------------
+
+
+def _fill(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+def test_a_working_directory_is_checked_as_a_commit_is(source: Source, tmp_path: Path) -> None:
+    by_commit = source.read(GOOD).require()
+    by_folder = validate_path(_fill(tmp_path / "copy", {**GOOD, ".git/x.yaml": "a: [", "apps/.b/c.yaml": "a: ["}))
+    assert (by_folder.errors, dict(by_commit.objects)) == ((), {obj.key: obj for obj, _ in by_folder.objects})
+
+
+def test_a_bare_folder_and_a_single_file(tmp_path: Path) -> None:
+    folder = _fill(
+        tmp_path, {"a.yaml": (POD % "a").replace("name: a\n", "name: a\n  namespace: x\n"), "b/c.json": "{}"}
+    )
+    report = validate_path(folder)
+    assert [str(error) for error in report.errors] == ["b/c.json:1: apiVersion: is required"]
+    report = validate_path(folder / "a.yaml")
+    assert ([str(origin) for _, origin in report.objects], report.errors) == (["a.yaml:1"], ())
+
+
+def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(NotFound) as caught:
+        validate_path(tmp_path / "nothing")
+    assert str(caught.value) == f"{tmp_path / 'nothing'} does not exist"
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert validate_path(tmp_path).objects == ()
