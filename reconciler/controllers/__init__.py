@@ -7,6 +7,7 @@ from reconciler.controllers import (
     deployment,
     finished_pods,
     garbage,
+    job,
     node_lifecycle,
     nodes,
     replicaset,
@@ -21,6 +22,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     replicaset.CONTROLLER,
     daemonset.CONTROLLER,
     statefulset.CONTROLLER,
+    job.CONTROLLER,
     finished_pods.CONTROLLER,
     garbage.CONTROLLER,
 )

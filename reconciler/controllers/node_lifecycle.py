@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from objects.batch import Job
 from objects.conditions import with_condition
 from objects.config import Host
 from objects.core import Node, Taint
-from objects.meta import Condition, KubeObject, ObjectKey
+from objects.meta import Condition, KubeObject, ObjectKey, controller_of
 from objects.pods import Pod, Toleration
 from objects.selectors import tolerates
 from objects.taints import NO_EXECUTE, OUT_OF_SERVICE
@@ -31,7 +32,7 @@ from reconciler.store import View
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     """Everything that is due now for the pods of one node."""
     if view.get(Host, "", key.name) is None:
-        pods = view.pods_on(key.name)
+        pods = [pod for pod in view.pods_on(key.name) if not _is_record(pod)]
         return Outcome(changes=tuple(Delete(pod.key, pod.uid, 0, is_certain=True) for pod in pods))
     node = view.get(Node, "", key.name)
     if node is None:
@@ -46,6 +47,12 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
         occurrences=tuple(occurrence for verdict in verdicts for occurrence in verdict.occurrences),
         again_at=min(times, default=None),
     )
+
+
+def _is_record(pod: Pod) -> bool:
+    """Whether the pod only says that a Job's work was done: it outlives its host, or the work would be done again."""
+    owner = controller_of(pod)
+    return pod.is_finished and owner is not None and owner.kind == Job.KIND
 
 
 def is_certainly_gone(view: View, node_name: str) -> bool:
@@ -93,7 +100,7 @@ def _is_out_of_service(node: Node) -> bool:
 
 
 def _verdict(pod: Pod, node: Node, taints: tuple[Taint, ...], now: datetime) -> Outcome:
-    if _is_out_of_service(node) and _must_leave_service(pod, taints):
+    if not _is_record(pod) and _is_out_of_service(node) and _must_leave_service(pod, taints):
         return _evicted(pod, node, now, is_certain=True)
     if pod.is_terminating or pod.is_finished:
         return NOTHING

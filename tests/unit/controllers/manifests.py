@@ -20,6 +20,7 @@ from objects.apps import (
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
+from objects.batch import Job, JobSpec
 from objects.hashing import template_hash
 from objects.meta import IntOrString, LabelSelector, ObjectMeta
 from objects.names import ANNOTATION_TEMPLATE_HASH
@@ -115,6 +116,32 @@ def stateful_set(
             pod_management_policy="Parallel" if parallel else "OrderedReady",
             update_strategy=StatefulSetUpdateStrategy(type=strategy, rolling_update=rolling),
             volume_claim_templates=tuple(PersistentVolumeClaim(metadata=ObjectMeta(name=name)) for name in claims),
+            **spec,
+        ),
+    )
+
+
+def job(
+    image: str = "work:1",
+    *,
+    completions: int | None = 1,
+    parallelism: int = 1,
+    indexed: bool = False,
+    restart_policy: str = "Never",
+    backoff_limit: int = 6,
+    **spec: Any,
+) -> Job:
+    written = template(image)
+    return Job(
+        metadata=ObjectMeta(name="work", namespace="default"),
+        spec=JobSpec(
+            template=msgspec.structs.replace(
+                written, spec=msgspec.structs.replace(written.spec, restart_policy=restart_policy)
+            ),
+            completions=completions,
+            parallelism=parallelism,
+            completion_mode="Indexed" if indexed else "NonIndexed",
+            backoff_limit=backoff_limit,
             **spec,
         ),
     )

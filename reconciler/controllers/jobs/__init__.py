@@ -1,0 +1,1 @@
+"""The parts of a Job's work, each pure: indexes, policies, back-off, accounting, verdict."""
