@@ -179,6 +179,9 @@ def _tend(container: Container, found: ObservedContainer, situation: PodSituatio
     resources = SANDBOX_RESOURCES if name == SANDBOX_CONTAINER else resource_settings(container)
     policy = docker_restart_policy(situation.pod, role_of_any(situation.pod, container))
     if _settings_of(found) != resources or found.restart_policy != policy:
+        # An engine that cannot limit takes the setting and drops it: back off instead of asking for ever.
+        if memory.update is not None and situation.host.now < memory.update.retry_at:
+            return Step(tuple(actions), wake_at=memory.update.retry_at)
         actions.append(
             UpdateContainer(pod_uid=uid, container=name, id=found.id, restart_policy=policy, resources=resources)
         )

@@ -59,6 +59,12 @@ def expand(text: str, values: Mapping[str, EnvironmentValue]) -> EnvironmentValu
     return SecretValue(expanded.encode(errors="surrogateescape")) if is_secret else expanded
 
 
+def unknown_references(text: str, values: Mapping[str, EnvironmentValue]) -> tuple[str, ...]:
+    """The names in `$(NAME)`s of the text that have no value."""
+    names = (match[1] for match in _REFERENCE.finditer(text))
+    return tuple(name for name in names if name is not None and name not in values)
+
+
 def resolve_environment(container: Container, context: PodContext) -> dict[str, EnvironmentValue]:
     """The environment by name, in the order of the manifest. Raises ContainerConfigError."""
     values: dict[str, EnvironmentValue] = {}

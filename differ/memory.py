@@ -21,10 +21,11 @@ from differ.actions import (
     RemoveVolume,
     SignalContainer,
     StartContainer,
+    UpdateContainer,
     WriteFiles,
 )
 from differ.assignment import DifferStruct
-from objects.errors import BerthError, EngineUnavailable, HostUnreachable
+from objects.errors import BerthError, EngineError, EngineUnavailable, HostUnreachable
 from objects.observed import ObservedContainer
 from objects.pods import ContainerStateTerminated, Pod, PodStatus
 
@@ -32,6 +33,8 @@ RETRY_SECONDS = 1.0
 PULL_RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 300.0
 """Kubernetes' cap for image pulls and crash loops; our own errors follow it."""
+CALM_SECONDS = 600.0
+"""After this long without a failure the next one counts as the first."""
 
 
 _REASONS = {"EngineError": "RunContainerError"}
@@ -53,7 +56,8 @@ class ContainerMemory(DifferStruct):
     streak_base: restart count at which the present row of crashes began. taken_over_id: container whose pending
     restart by Docker was cancelled, so that Docker's count is one too high. stop_sent_id: container that was sent its
     stop signal. has_pulled: `imagePullPolicy: Always` is satisfied for the
-    next creation. last_termination: of an earlier run.
+    next creation. update: that the last change of settings was done; if it does not show, it must not be done for
+    ever. last_termination: of an earlier run.
     """
 
     restarts: int = -1
@@ -62,6 +66,7 @@ class ContainerMemory(DifferStruct):
     stop_sent_id: str = ""
     has_pulled: bool = False
     failure: Failure | None = None
+    update: Failure | None = None
     last_termination: ContainerStateTerminated | None = None
 
 
@@ -158,6 +163,9 @@ def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, no
     if error is None and isinstance(action, RemoveContainer | WriteFiles):
         # The way to a start, not the start itself: what failed before may fail again.
         changes["failure"] = pod.container(container).failure
+    if error is None and isinstance(action, UpdateContainer):
+        done = EngineError("the engine took the settings", status=0)
+        changes["update"] = _next_failure(pod.container(container).update, done, now, RETRY_SECONDS)
     if error is None and isinstance(action, WriteFiles) and action.content_hash:
         pod = structs.replace(pod, files_hash=action.content_hash)
     if error is None and isinstance(action, SignalContainer):
@@ -174,7 +182,8 @@ def _next_failure(
 ) -> Failure | None:
     if error is None:
         return None
-    count = 1 if last is None else last.count + 1
+    is_first = last is None or (now - last.retry_at).total_seconds() >= CALM_SECONDS
+    count = 1 if is_first or last is None else last.count + 1
     seconds = min(first_seconds * 2 ** min(count - 1, 20), MAX_RETRY_SECONDS)
     return Failure(
         count=count,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from differ.actions import Mount
-from differ.environment import PodContext, expand, resolve_environment
+from differ.environment import PodContext, expand, resolve_environment, unknown_references
 from differ.pod_files import data_directory
 from differ.pod_volumes import docker_volume, is_empty_dir, is_file_volume
 from objects.errors import ContainerConfigError
@@ -61,11 +61,13 @@ def expand_sub_path(mount: VolumeMount, container: Container, context: PodContex
     if not mount.sub_path_expr:
         return mount.sub_path
     values = resolve_environment(container, context)
+    unknown = unknown_references(mount.sub_path_expr, values)
+    if unknown:
+        names = ", ".join(unknown)
+        raise ContainerConfigError(f'subPathExpr of volume "{mount.name}" names an unknown variable: {names}')
     expanded = expand(mount.sub_path_expr, values)
     if not isinstance(expanded, str):
         raise ContainerConfigError(f'subPathExpr of volume "{mount.name}" would show a secret value')
-    if "$(" in expanded:
-        raise ContainerConfigError(f'subPathExpr of volume "{mount.name}" names an unknown variable: {expanded}')
     return expanded
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -32,24 +33,30 @@ INITIALIZING = ContainerStateWaiting(reason="PodInitializing")
 """What containers wait for unless something better is known; the second in pods with init containers."""
 
 
-def compose_status(situation: PodSituation, step: Step, *, verdict: str = "", message: str = "") -> PodStatus:
-    """The status of a pod. step: what it needs next, which tells why containers wait.
-
-    verdict: reason of a pod that was ended by decision (`Evicted`, `DeadlineExceeded`): it is Failed, whatever runs
-    yet.
+class Ending(NamedTuple):
+    """How a pod has ended for good. reason: of a decision (`Evicted`, `DeadlineExceeded`), '' when it ended by
+    itself.
     """
+
+    phase: str
+    reason: str = ""
+    message: str = ""
+
+
+def compose_status(situation: PodSituation, step: Step, *, ending: Ending | None = None) -> PodStatus:
+    """The status of a pod. step: what it needs next, which tells why containers wait. ending: it is over."""
     pod, host = situation.pod, situation.host
     before = situation.memory.status or pod.status
     inits = tuple(_container_status(c, situation, step) for c in pod.spec.init_containers)
     mains = tuple(_container_status(c, situation, step) for c in pod.spec.containers)
-    phase = "Failed" if verdict else derive_phase(pod, inits, mains)
+    phase = ending.phase if ending else derive_phase(pod, inits, mains)
     pod_ip = host.assignment.host_ip if pod.spec.host_network else pod.status.pod_ip
     has_address = bool(pod_ip) and bool(situation.found.current)
     return PodStatus(
         phase=phase,
         conditions=_conditions(situation, before.conditions, phase, inits, mains),
-        reason=verdict,
-        message=message,
+        reason=ending.reason if ending else "",
+        message=ending.message if ending else "",
         host_ip=host.assignment.host_ip,
         host_ips=(HostIP(ip=host.assignment.host_ip),),
         pod_ip=pod_ip if has_address else "",

@@ -19,7 +19,7 @@ from differ.assignment import DifferStruct, HostAssignment
 from differ.memory import PodMemory, Settled, WorkerMemory
 from differ.pod_containers import PodContainers, choose_current, group_by_pod, rebuild_pod
 from differ.pod_plan import plan_living
-from differ.pod_status import compose_status, terminated_state
+from differ.pod_status import Ending, compose_status, terminated_state
 from differ.pod_volumes import is_file_volume, own_volumes
 from differ.pulls import plan_pulls, present_images
 from differ.restarts import restart_count, streak_base
@@ -75,13 +75,16 @@ def plan_host(
     actions = [*network_actions, *pulls]
     for result in results.values():
         actions += result.step.actions
+    wanted = {want.image for result in results.values() for want in result.step.wants}
+    images = {image: failure for image, failure in memory.images.items() if image in wanted}
+    pods = {uid: result.memory for uid, result in results.items()}
     wake_times = (network_wake, pull_wake, *(result.step.wake_at for result in results.values()))
     return HostPlan(
         actions=tuple(actions),
         statuses={uid: result.status for uid, result in results.items()},
         gone=tuple(uid for uid, result in results.items() if result.is_gone),
         unknown=tuple(rebuild_pod(uid, group) for uid, group in groups.items() if uid not in results),
-        memory=structs.replace(memory, pods={uid: result.memory for uid, result in results.items()}),
+        memory=structs.replace(memory, pods=pods, images=images),
         wake_at=earliest(wake_times),
     )
 
@@ -136,27 +139,41 @@ def _plan_terminating(situation: PodSituation) -> _PodResult:
     step = plan_termination(situation)
     is_gone = not situation.found.current and not step.actions and step.wake_at is None
     is_gone = is_gone and (situation.memory.are_volumes_removed or not own_volumes(situation.pod))
-    status = compose_status(situation, step, verdict=situation.pod.status.reason)
+    status = compose_status(situation, step, ending=_ended_before(situation))
     return _PodResult(step=step, status=status, memory=situation.memory, is_gone=is_gone)
 
 
 def _plan_assigned(situation: PodSituation) -> _PodResult:
-    """A living pod, or one that was ended by decision: evicted, or past its deadline."""
-    pod, memory = situation.pod, situation.memory
-    verdict = pod.status.reason
-    message = memory.status.message if verdict and memory.status else ""
+    """A living pod, or one that has ended: by itself, by decision (evicted), or past its deadline."""
+    ended = _ended_before(situation)
+    if ended is not None:
+        return _plan_ended(situation, ended)
+    step = plan_living(situation)
+    status = compose_status(situation, step)
     deadline = _deadline(situation)
-    step = Step() if verdict else plan_living(situation)
-    status = compose_status(situation, step, verdict=verdict, message=message)
-    if not verdict and status.phase in ("Pending", "Running") and deadline is not None:
-        if situation.host.now < deadline:
-            step = step._replace(wake_at=earliest((step.wake_at, deadline)))
-        else:
-            verdict, message = "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
-    if verdict:
-        step = plan_stop(situation)
-        status = compose_status(situation, step, verdict=verdict, message=message)
-    return _PodResult(step=step, status=status, memory=memory)
+    if deadline is not None and status.phase in ("Pending", "Running"):
+        if situation.host.now >= deadline:
+            message = "Pod was active on the node longer than the specified deadline"
+            return _plan_ended(situation, Ending("Failed", "DeadlineExceeded", message))
+        step = step._replace(wake_at=earliest((step.wake_at, deadline)))
+    return _PodResult(step=step, status=status, memory=situation.memory)
+
+
+def _plan_ended(situation: PodSituation, ending: Ending) -> _PodResult:
+    """Phases Succeeded and Failed are for ever, whatever is done to the containers afterwards."""
+    step = plan_stop(situation)
+    status = compose_status(situation, step, ending=ending)
+    return _PodResult(step=step, status=status, memory=situation.memory)
+
+
+def _ended_before(situation: PodSituation) -> Ending | None:
+    pod, last = situation.pod, situation.memory.status
+    if pod.status.reason:
+        return Ending("Failed", pod.status.reason, pod.status.message)
+    for status in (last, pod.status):
+        if status is not None and status.phase in ("Succeeded", "Failed"):
+            return Ending(status.phase, status.reason, status.message)
+    return None
 
 
 def _deadline(situation: PodSituation) -> datetime | None:

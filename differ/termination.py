@@ -31,7 +31,9 @@ def grace_seconds(pod: Pod) -> int:
 
 def plan_termination(situation: PodSituation) -> Step:
     """The next step of a pod that is to go: stop what runs, then remove everything. Nothing left: no actions."""
-    if grace_seconds(situation.pod) > 0:
+    containers = situation.found.current.values()
+    is_sandbox_alone = all(c.labels.get(LABEL_ROLE) == ROLE_SANDBOX for c in containers if is_alive(c))
+    if grace_seconds(situation.pod) > 0 and not is_sandbox_alone:
         stopping = plan_stop(situation, lets_rest=True)
         if stopping.actions or stopping.wake_at is not None:
             return stopping

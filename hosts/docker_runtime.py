@@ -15,6 +15,7 @@ from typing import Any
 
 from differ.actions import (
     Action,
+    ContainerSpec,
     CreateContainer,
     EnsureNetwork,
     FileEntry,
@@ -28,7 +29,7 @@ from differ.actions import (
     UpdateContainer,
     WriteFiles,
 )
-from hosts.container_request import container_request, update_request
+from hosts.container_request import container_request, reveal, update_request
 from hosts.engine import Engine
 from hosts.events import ContainerEvent, EventStream
 from hosts.images import pull_image
@@ -37,6 +38,7 @@ from hosts.pod_network import ensure_pod_network
 from objects.errors import ContainerConfigError, EngineError, HostError
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
 from objects.observed import HostObservation
+from objects.secrets import MASK, SecretValue
 
 NOT_FOUND, CONFLICT = 404, 409
 POD_NETWORK = "berth-pods"
@@ -123,10 +125,13 @@ class DockerRuntime:
                 self._observer.invalidate_images()
                 self._observer.invalidate_network()
             if error.status != CONFLICT:
-                raise
+                raise without_secrets(error, spec) from None
             container_id = self._adopt(action, error)
         if action.start:
-            self._post(f"/containers/{container_id}/start")
+            try:
+                self._post(f"/containers/{container_id}/start")
+            except EngineError as error:
+                raise without_secrets(error, spec) from None
 
     def _adopt(self, action: CreateContainer, conflict: EngineError) -> str:
         """The id of the container that has our name already: the answer to an earlier create was lost."""
@@ -217,6 +222,15 @@ def _already(*reasons: str) -> Iterator[None]:
     except EngineError as error:
         if not any(reason in error.message for reason in reasons):
             raise
+
+
+def without_secrets(error: EngineError, spec: ContainerSpec) -> EngineError:
+    """The error with every secret value of the container masked: the engine quotes command lines. Pure."""
+    message = error.message
+    for value in (*(value for _, value in spec.environment), *(spec.entrypoint or ()), *(spec.command or ())):
+        if isinstance(value, SecretValue) and reveal(value):
+            message = message.replace(reveal(value), MASK)
+    return EngineError(message, status=error.status, host=error.host, obj=error.obj, hint=error.hint)
 
 
 def pack(entries: tuple[FileEntry, ...], *, modified: datetime) -> bytes:

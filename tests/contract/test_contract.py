@@ -195,7 +195,7 @@ def test_a_sidecar_runs_before_and_beside_and_stops_last(kubelet: Kubelet) -> No
     assert status_of(kubelet, pod) == [expected]
     kubelet.until(lambda plan: bool(plan.gone), deleted(pod, kubelet, 30), seconds=10)
     signals = [action.container for action in kubelet.actions if isinstance(action, SignalContainer)]
-    assert signals == ["sleeper", "sleeper-side", "POD"]
+    assert signals == ["sleeper", "sleeper-side"]
 
 
 def test_a_killed_sandbox_begins_the_pod_anew(kubelet: Kubelet) -> None:
