@@ -6,6 +6,8 @@ A commit is read once; its verdict is kept, also when it is refused. A commit th
 
 from __future__ import annotations
 
+import msgspec
+
 from objects.errors import BerthError, InvalidInput, RevisionNotFound
 from policies.prune import CONFIRM_TRAILER
 from reconciler import status
@@ -83,7 +85,8 @@ class CommitReader:
 
 def read_restored(branch: StatusBranch) -> Restored:
     """What an earlier process wrote; empty when there is no status branch yet. Raises SourceError."""
-    return status.restore(branch.read().files.items())
+    snapshot = branch.read()
+    return msgspec.structs.replace(status.restore(snapshot.files.items()), commit=snapshot.desired_commit)
 
 
 def _content(desired: Desired) -> tuple[object, ...]:

@@ -18,13 +18,14 @@ from hosts.runtime import HostRuntime
 from hosts.ssh_links import SshLinks
 from hosts.ssh_target import resolve_target
 from objects.config import Cluster, Host
-from objects.errors import NotFound
+from objects.errors import NotFound, RevisionNotFound
 from reconciler.commits import CommitReader, read_restored
 from reconciler.controllers import CONTROLLERS
 from reconciler.daemon import Daemon, Listener
 from reconciler.engine import Engine
 from reconciler.messages import Desired, Restored
 from reconciler.options import Options
+from sources.desired import CommitRefused
 from sources.remotes import Access
 from sources.repository import Repository
 from sources.status_branch import StatusBranch
@@ -90,6 +91,24 @@ class Session:
             revision = self.status_branch(self.status_branch_name).read().desired_commit
         return self.commits.read_at(revision) if revision else None
 
+    def last_good(self) -> Desired | None:
+        """The commit that was in force when status was last written; None when there is none or it is gone."""
+        sha = self.status_branch(self.status_branch_name).read().desired_commit
+        try:
+            return self.commits.read_at(sha) if sha else None
+        except RevisionNotFound:
+            return None
+
+    def newest_or_in_force(self) -> Desired:
+        """The newest commit; when that is refused, the one in force. Raises SourceError or CommitRefused."""
+        try:
+            return self.commits.read_newest()
+        except CommitRefused:
+            good = self.last_good()
+            if good is None:
+                raise
+            return good
+
     @property
     def status_branch_name(self) -> str:
         """As the commit that was read last says."""
@@ -99,13 +118,14 @@ class Session:
     def observe(self, desired: Desired | None = None, *, timeout_seconds: float = OBSERVE_SECONDS) -> Iterator[Daemon]:
         """A daemon whose engine has seen every host that answers, and that changes nothing anywhere.
 
-        desired: which hosts and objects there are; None is the newest commit. Raises SourceError.
+        desired: which hosts and objects there are; None is the newest good commit. Raises SourceError, CommitRefused.
         """
         engine = self.make_engine(is_observer=True)
         daemon = self.make_daemon(engine)
         try:
+            desired = desired or self.newest_or_in_force()
             daemon.tell(self.read_restored())
-            daemon.tell(desired or self.commits.read_newest())
+            daemon.tell(desired)
             run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
             yield daemon
         finally:

@@ -6,7 +6,6 @@ Messages of one host come from its one worker, in order; a later one always know
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
@@ -55,13 +54,13 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What an earlier process wrote to the status branch; heard once, before anything else.
 
     objects: Pods and what controllers made (ReplicaSets …), as they were. inventory: what was deployed from Git.
-    subnets: host → its slice of the pod network.
+    subnets: host → its slice of the pod network. commit: what was in force then.
     """
 
     objects: tuple[KubeObject, ...] = ()
     inventory: dict[ObjectKey, str] = {}
     subnets: dict[str, str] = {}
-    written_at: datetime | None = None
+    commit: str = ""
 
 
 Message: TypeAlias = Desired | HostReport | HostSilent | Restored

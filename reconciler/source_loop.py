@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from objects.errors import BerthError, Needs
+from objects.errors import BerthError, Needs, SourceError
 from reconciler.messages import Desired
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class SourceLoop:
     """read: returns the newest commit's desired state, None when that is in force already; raises BerthError, again
     for the same commit as long as it is wrong (a reader caches its verdict).
 
-    on_desired, on_problem: called in this loop's thread. A problem is one text for a person; '' means it is over.
+    on_desired, on_problem: called in this loop's thread. on_problem(None): the last problem is over.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class SourceLoop:
         read: Callable[[], Desired | None],
         *,
         on_desired: Callable[[Desired], None],
-        on_problem: Callable[[str], None],
+        on_problem: Callable[[BerthError | None], None],
     ) -> None:
         self._read = read
         self._on_desired = on_desired
@@ -39,7 +39,7 @@ class SourceLoop:
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._failures = 0
-        self._problem = ""
+        self._problem: BerthError | None = None
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
     def start(self) -> None:
@@ -71,23 +71,24 @@ class SourceLoop:
             desired = self._read()
         except BerthError as error:
             self._failures = self._failures + 1 if error.needs is Needs.RETRY else 0
-            self._say(str(error))
+            self._say(error)
             return
         except Exception as error:
             # A bug met by one commit must not end the watching of later ones.
             log.exception("reading the repository")
             self._failures += 1
-            self._say(f"internal error while reading the repository: {type(error).__name__}: {error}")
+            self._say(SourceError(f"internal error while reading the repository: {type(error).__name__}: {error}"))
             return
         self._failures = 0
         if desired is not None:
             self._on_desired(desired)
-        self._say("")
+        self._say(None)
 
-    def _say(self, problem: str) -> None:
-        if problem == self._problem:
+    def _say(self, problem: BerthError | None) -> None:
+        """Once for each problem: the same one again is no news."""
+        if str(problem) == str(self._problem):
             return
         self._problem = problem
-        if problem:
+        if problem is not None:
             log.warning("%s", problem)
         self._on_problem(problem)

@@ -81,6 +81,13 @@ def application_health(view: View, inventory: Mapping[ObjectKey, str]) -> dict[s
     return {name: worst(healths) for name, healths in sorted(groups.items())}
 
 
+def render_verdict(healths: Mapping[str, Health]) -> str:
+    """What is said of a desired commit in its note: its health, and every application that is not healthy."""
+    lines = [str(worst(healths.values()).status), ""]
+    lines += [f"{name}: {health.status}: {health.message}" for name, health in healths.items() if health.message]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def render_readme(
     view: View, inventory: Mapping[ObjectKey, str], *, commit: str, refused: str = "", held: str = ""
 ) -> bytes:

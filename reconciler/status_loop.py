@@ -18,7 +18,7 @@ from objects.errors import SourceError
 from objects.meta import ObjectKey
 from reconciler import status
 from reconciler.engine import Engine, StepResult
-from reconciler.health import worst
+from reconciler.health import HealthStatus, worst
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +41,27 @@ class StatusWriter(Protocol):
         trailers: Mapping[str, str],
     ) -> str | None: ...
 
+    def note(self, commit: str, text: str) -> None: ...
+
 
 class _Batch(msgspec.Struct, frozen=True):
-    """One commit to be. documents: path → mapping to be written as YAML, None when its object is gone."""
+    """One commit to be. documents: path → mapping to be written as YAML, None when its object is gone.
+
+    verdicts: desired commit → what is to be said of it in a Git note.
+    """
 
     documents: dict[str, dict[str, Any] | None]
     readme: bytes
     commit: str
     health: str
+    verdicts: dict[str, str]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the newest commit is not in force. commit: its id, '' when the remote could not even be asked."""
+
+    commit: str
+    text: str
 
 
 class StatusLoop:
@@ -58,12 +71,17 @@ class StatusLoop:
     it into plain mappings, which needs the live store but little time. The writing thread makes YAML and pushes.
     """
 
-    def __init__(self, writer: StatusWriter, engine: Engine, *, wake_engine: Callable[[], None]) -> None:
+    def __init__(
+        self, writer: StatusWriter, engine: Engine, *, wake_engine: Callable[[], None], last_commit: str = ""
+    ) -> None:
+        """last_commit: the commit that the branch says is in force, as long as this process has none."""
         self._writer = writer
         self._engine = engine
         self._wake_engine = wake_engine
         self._changed: dict[str, ObjectKey] = {}
-        self._refused = ""
+        self._refusal: Refusal | None = None
+        self._last_commit = last_commit
+        self._noted: dict[str, str] = {}
         self._has_news = threading.Event()
         self._is_asked = threading.Event()
         self._stopping = threading.Event()
@@ -77,20 +95,22 @@ class StatusLoop:
 
     def note(self, result: StepResult) -> None:
         """Remember what this step changed; hand over a batch when the writing thread has asked for one."""
-        for changed in result.changed:
-            path = status.status_path(changed.key)
-            if path is not None:
-                self._changed[path] = changed.key
-        if result.changed and self._engine.is_started:
+        commit = self._engine.desired.commit if self._engine.desired else self._last_commit
+        changed = {
+            path: changed.key for changed in result.changed if (path := status.status_path(changed.key)) is not None
+        }
+        self._changed |= changed
+        if self._engine.is_started and (changed or commit != self._last_commit):
+            self._last_commit = commit
             self._has_news.set()
         if self._is_asked.is_set():
             self._is_asked.clear()
             self._handed_over.put(self._batch())
 
-    def refuse(self, why: str) -> None:
-        """The newest commit is not in force, or is again (''): shown in the overview."""
-        if why != self._refused:
-            self._refused = why
+    def refuse(self, refusal: Refusal | None) -> None:
+        """The newest commit is not in force, or is again (None): goes into the overview and a note."""
+        if refusal != self._refusal:
+            self._refusal = refusal
             self._has_news.set()
 
     def flush(self, *, timeout_seconds: float) -> None:
@@ -112,12 +132,17 @@ class StatusLoop:
                 documents[path] = None if obj is None else status.object_document(store, obj)
             documents[status.INVENTORY_PATH] = status.inventory_document(store, engine.inventory)
             self._changed = {}
-        commit = engine.desired.commit if engine.desired else ""
+        commit = engine.desired.commit if engine.desired else self._last_commit
         healths = status.application_health(store, engine.inventory)
+        refused = self._refusal.text if self._refusal else ""
         readme = status.render_readme(
-            store, engine.inventory, commit=commit, refused=self._refused, held=engine.held_deletions
+            store, engine.inventory, commit=commit, refused=refused, held=engine.held_deletions
         )
-        return _Batch(documents, readme, commit, str(worst(healths.values()).status))
+        total = worst(healths.values()).status
+        verdicts = {self._refusal.commit: f"Refused\n\n{refused}"} if self._refusal and self._refusal.commit else {}
+        if engine.is_started and total is not HealthStatus.PROGRESSING:
+            verdicts[commit] = status.render_verdict(healths)
+        return _Batch(documents, readme, commit, str(total), verdicts)
 
     # --- writing thread ------------------------------------------------------------------------------------------
 
@@ -154,7 +179,15 @@ class StatusLoop:
         trailers = {"Desired-Commit": batch.commit, "Health": batch.health}
         try:
             self._writer.write(files, frozenset(gone), message=message, trailers=trailers)
+            for commit, text in batch.verdicts.items():
+                if self._noted.get(commit) != text:
+                    self._writer.note(commit, text)
+                    self._noted = {commit: text}
         except SourceError as error:
             log.warning("status commit: %s; tried again in %.0f s", error, RETRY_SECONDS)
+            return False
+        except Exception:
+            # Status is worth trying again whatever went wrong: hosts are reconciled without it.
+            log.exception("status commit; tried again in %.0f s", RETRY_SECONDS)
             return False
         return True

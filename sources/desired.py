@@ -64,6 +64,7 @@ class CommitRefused(InvalidInput):
         count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
         super().__init__("\n  ".join([f"{what}: {count}", *map(str, errors)]))
         self.errors = errors
+        self.commit = commit
 
 
 class Reading(NamedTuple):

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import click
 
-from objects.errors import InvalidInput
+from objects.errors import BerthError, InvalidInput
 from reconciler.compose import Session, open_session
 from reconciler.daemon import Daemon
 from reconciler.engine import Engine
 from reconciler.messages import Desired
 from reconciler.options import Options
 from reconciler.source_loop import SourceLoop
-from reconciler.status_loop import StatusLoop
+from reconciler.status_loop import Refusal, StatusLoop
 from reconciler.timers import Timers
 from reconciler.webhook import WebhookServer, build_app
+from sources.desired import CommitRefused
 
 log = logging.getLogger("berth")
 
@@ -70,8 +71,9 @@ class Reconciler:
         self.engine = engine
         self.daemon: Daemon = session.make_daemon(engine)
         self._status: StatusLoop | None = None
-        self._problem = ""
+        self._refusal: Refusal | None = None
         self._has_told = False
+        self._last_commit = ""
         self._untold: Desired | None = None
         self.source = SourceLoop(self._read, on_desired=self._take, on_problem=self._take_problem)
 
@@ -85,7 +87,7 @@ class Reconciler:
                 result = self.daemon.run_once()
                 status = self._status or self._start_status()
                 if status is not None:
-                    status.refuse(self._problem)
+                    status.refuse(self._refusal)
                     status.note(result)
                 wanted = poll_seconds or self.engine.settings.sync.poll_seconds
                 if wanted != poll:
@@ -99,24 +101,39 @@ class Reconciler:
             self.daemon.stop()
 
     def _start_status(self) -> StatusLoop | None:
-        """Once a commit is in force, it says where status goes."""
-        if self.engine.desired is None:
+        """Once a commit is in force it says where status goes; before, a refused one is said at the usual place."""
+        if self.engine.desired is None and self._refusal is None:
             return None
         branch = self._session.status_branch(self.engine.settings.sync.status_branch)
-        self._status = StatusLoop(branch, self.engine, wake_engine=lambda: self.daemon.tell(None))
+        self._status = StatusLoop(
+            branch, self.engine, wake_engine=lambda: self.daemon.tell(None), last_commit=self._last_commit
+        )
         self._status.start()
         return self._status
 
     def _read(self) -> Desired | None:
         """The next commit to take; before the first one, what an earlier process left on the status branch.
 
-        Both or none: a commit without the memory of what is deployed could not prune.
+        Both or none: a commit without the memory of what is deployed could not prune. When a fresh process finds the
+        newest commit wrong, the one in force before is taken up.
         """
-        self._untold = self._session.commits.read() or self._untold
+        try:
+            self._untold = self._session.commits.read() or self._untold
+        except CommitRefused:
+            good = None if self._has_told else self._session.last_good()
+            if good is not None:
+                self._tell_memory()
+                self._take(good)
+            raise
         if self._untold is not None and not self._has_told:
-            self.daemon.tell(self._session.read_restored())
-            self._has_told = True
+            self._tell_memory()
         return self._untold
+
+    def _tell_memory(self) -> None:
+        restored = self._session.read_restored()
+        self._last_commit = restored.commit
+        self.daemon.tell(restored)
+        self._has_told = True
 
     def _take(self, desired: Desired) -> None:
         self._untold = None
@@ -125,8 +142,11 @@ class Reconciler:
             log.info("%s", warning)
         self.daemon.tell(desired)
 
-    def _take_problem(self, problem: str) -> None:
-        self._problem = problem
+    def _take_problem(self, problem: BerthError | None) -> None:
+        """Only a wrong commit is said in the repository: a remote that is gone cannot be told so."""
+        self._refusal = None
+        if isinstance(problem, CommitRefused):
+            self._refusal = Refusal(problem.commit, str(problem))
         self.daemon.tell(None)
 
 
