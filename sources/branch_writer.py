@@ -32,7 +32,7 @@ Changes = Mapping[str, bytes | None]
 """Path → new content, None to delete."""
 
 
-class Refused(PushRejected):
+class PushRefused(PushRejected):
     """The remote does not want our push whatever it builds on: a protected branch, a hook, a missing permission."""
 
     needs = Needs.NEEDS_OPERATOR
@@ -91,7 +91,7 @@ class BranchWriter:
         """Commit and push `changes`. Returns the new commit, None when the branch has all of it already.
 
         expected: path → blob id ('' for none) that must still be there; otherwise somebody was faster: PushRejected.
-        notes: commit id → text, for a notes ref. Raises PushRejected after `MAX_ATTEMPTS`, Refused, SourceUnreachable.
+        notes: commit id → text, for a notes ref. Raises PushRejected after `MAX_ATTEMPTS`, PushRefused, SourceUnreachable.
         """
         for path in changes:
             _check_path(path)
@@ -106,6 +106,8 @@ class BranchWriter:
             self._repository.fast_import(self._stream(tip, effective, notes or {}, text))
             made = self._repository.known_tip(self._draft)
             if self._push(made):
+                # Polls fetch nothing while nobody else pushes, so nothing but this ever packs our commits.
+                self._repository.tidy()
                 return made
             time.sleep(_PAUSE_SECONDS * attempt)
             tip = self.fetch()
@@ -114,7 +116,7 @@ class BranchWriter:
         )
 
     def _push(self, sha: str) -> bool:
-        """Whether the remote took it; False when it has moved on. Raises Refused, SourceUnreachable."""
+        """Whether the remote took it; False when it has moved on. Raises PushRefused, SourceUnreachable."""
         result = self._repository.push([f"{sha}:{self._ref}"])
         if result.code == 0:
             self._repository.set_ref(self._tracking, sha)
@@ -123,7 +125,7 @@ class BranchWriter:
         if _MOVED_ON.search(answer):
             return False
         reason = next((line.rpartition("\t")[2] for line in answer.splitlines() if line.startswith("!\t")), "")
-        raise Refused(
+        raise PushRefused(
             f"{self._repository.url.text} does not accept a push to {self._ref}: {quote_stderr(reason)}",
             hint="allow this key to push to it",
         )

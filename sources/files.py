@@ -104,6 +104,8 @@ def _scan(root: Path) -> Tree:
             path = f"{folder}/{item.name}" if folder else item.name
             if item.name.startswith("."):
                 continue
+            if not item.name.isprintable():
+                raise SourceError(f"folder {root / folder} holds a file with an unprintable name: {item.name!r}")
             if item.is_symlink():
                 entries[path] = TreeEntry(MODE_SYMLINK, "", 0)
             elif item.is_dir():

@@ -234,6 +234,14 @@ class Repository:
             if result.code != 0:
                 raise source_error(result.stderr, self.url)
 
+    def tidy(self) -> None:
+        """Let git pack what many small commits left, when it finds that worth it (3 ms when it does not).
+
+        Its failure is no error of anybody's: the same is tried after the next commit.
+        """
+        with self._lock:
+            self._write(["gc", "--auto", "--quiet"], deadline_seconds=self._deadline_seconds)
+
     def discard_clone(self) -> None:
         """Throw the local clone away: the next fetch makes it again."""
         with self._lock:

@@ -92,12 +92,18 @@ def parse_tree(tree_sha: str, listing: bytes) -> Tree:
             continue
         facts, _, raw_path = record.partition(b"\t")
         mode, kind, sha, size = facts.split()
-        path = raw_path.decode("utf-8", "surrogateescape")
+        path = _shown_path(raw_path)
         if kind == b"tree":
             folders[path] = sha.decode()
         else:
             entries[path] = TreeEntry(int(mode, 8), sha.decode(), 0 if size == b"-" else int(size))
     return Tree(tree_sha, entries, folders)
+
+
+def _shown_path(raw: bytes) -> str:
+    """A path as it can be shown anywhere: bytes that are not UTF-8 and control characters are escaped."""
+    path = raw.decode("utf-8", "backslashreplace")
+    return path if path.isprintable() else path.encode("unicode_escape").decode("ascii")
 
 
 def parse_trailers(message: str) -> tuple[tuple[str, str], ...]:

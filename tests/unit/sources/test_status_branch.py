@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from objects.errors import InvalidInput, PushRejected
-from sources.branch_writer import BranchWriter, Identity, Refused, blob_sha
+from sources.branch_writer import BranchWriter, Identity, PushRefused, blob_sha
 from sources.errors import SourceRefused
 from sources.repository import Repository
 from sources.status_branch import StatusBranch
@@ -59,6 +59,17 @@ def test_what_the_branch_says_already_makes_no_commit(remote: Remote, status: St
     first = status.write({"a": b"1", "b": b"2"}, message="one")
     assert status.write({"a": b"1"}, ["gone"], message="two") is None
     assert remote.in_remote("rev-parse", BRANCH) == first
+
+
+def test_the_clone_does_not_grow_a_file_for_each_object(repository: Repository, status: StatusBranch) -> None:
+    for step in range(80):
+        files = b"".join(b"M 100644 inline %d\ndata 5\n%05d\n" % (number, step * 100 + number) for number in range(90))
+        head = b"feature done\ncommit refs/berth/%d\ncommitter A <a> 1 +0000\ndata 0\n" % step
+        repository.fast_import(head + files + b"done\n")
+    before = len(list((repository.git_dir / "objects").glob("??/*")))
+    status.write({"a": b"1"}, message="one")
+    after = len(list((repository.git_dir / "objects").glob("??/*")))
+    assert (before > 7000, after < 100) == (True, True)
 
 
 def test_deletions(remote: Remote, status: StatusBranch) -> None:
@@ -124,7 +135,7 @@ def test_a_push_that_is_not_allowed(remote: Remote, status: StatusBranch) -> Non
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho protected >&2\nexit 1\n")
     hook.chmod(0o755)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PushRefused) as caught:
         status.write({"a": b"1"}, message="one")
     assert str(caught.value) == (
         f"{remote.url} does not accept a push to {BRANCH}: [remote rejected] (pre-receive hook declined) "
