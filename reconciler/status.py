@@ -3,6 +3,7 @@
     README.md                              for a person in the browser: applications, hosts, what is wrong
     inventory.yaml                         what is deployed from Git, and each host's slice of the pod network
     hosts/<name>.yaml                      the host as a Node
+    events.yaml                            what happened lately (`reconciler.event_record`)
     objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and ReplicaSets whole, to be restored
 
 Only meaning is written: no resource versions, no heartbeats. ConfigMaps, Secrets and others without a status

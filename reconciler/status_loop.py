@@ -18,6 +18,7 @@ from objects.errors import SourceError
 from objects.meta import ObjectKey
 from reconciler import status
 from reconciler.engine import Engine, StepResult
+from reconciler.event_record import EVENTS_PATH, events_document
 from reconciler.health import HealthStatus, worst
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,9 @@ class StatusLoop:
                 obj = store.find(key)
                 documents[path] = None if obj is None else status.object_document(store, obj)
             documents[status.INVENTORY_PATH] = status.inventory_document(store, engine.inventory)
+            if any(True for _ in engine.events):
+                # Not after a restart without a change: the events of the earlier process stay, and no commit is made.
+                documents[EVENTS_PATH] = events_document(engine.events)
             self._changed = {}
         commit = engine.desired.commit if engine.desired else self._last_commit
         healths = status.application_health(store, engine.inventory)
