@@ -24,6 +24,7 @@ from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
 from reconciler import desired as desiring
 from reconciler.addresses import slice_for_host
+from reconciler.admission import admit_pod
 from reconciler.adoption import is_from_git, missing_replica_sets
 from reconciler.assignments import build_assignment
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
@@ -179,7 +180,8 @@ class Engine:
         if live is not None and desiring.is_other_pod(live, desired):
             self._apply(Delete(live.key, live.uid), now)
             return
-        self._put(desiring.stored_form(self.store, desired, now=now))
+        stored = desiring.stored_form(self.store, desired, now=now)
+        self._put(admit_pod(stored, self.store) if isinstance(stored, Pod) and live is None else stored)
 
     def _prune(self, now: datetime) -> None:
         """Delete what was deployed from Git and is gone from it, as far as policy and budget allow."""
@@ -316,14 +318,17 @@ class Engine:
 
     def _apply(self, change: Change, now: datetime) -> None:
         if isinstance(change, Put):
-            self._put(change.obj)
+            obj = change.obj
+            if isinstance(obj, Pod) and self.store.find(obj.key) is None:
+                obj = admit_pod(obj, self.store)
+            self._put(obj)
             return
-        obj = self.store.find(change.key)
-        if obj is None or (change.uid and obj.uid != change.uid):
+        live = self.store.find(change.key)
+        if live is None or (change.uid and live.uid != change.uid):
             return
-        is_bound = isinstance(obj, Pod) and self.store.get(Host, "", obj.spec.node_name) is not None
-        if isinstance(obj, Pod) and is_bound and not change.is_certain:
-            self._put(terminating(obj, grace_seconds=change.grace_seconds, now=now))
+        is_bound = isinstance(live, Pod) and self.store.get(Host, "", live.spec.node_name) is not None
+        if isinstance(live, Pod) and is_bound and not change.is_certain:
+            self._put(terminating(live, grace_seconds=change.grace_seconds, now=now))
         else:
             self._remove(change.key, now)
 

@@ -19,6 +19,7 @@ from objects.core import Namespace, Node
 from objects.meta import Condition, LabelSelector, ObjectKey
 from objects.pod_resources import qos_class
 from objects.pods import Pod, PodIP
+from objects.policy import PodDisruptionBudget
 from objects.services import Service
 from policies.scheduling.placement import Placement
 from policies.scheduling.profiles import make_profiles
@@ -61,6 +62,12 @@ class SchedulingLoop:
                 self._may_help = True
             case HostStatus():
                 self._may_help = True
+            case PodDisruptionBudget() as budget:
+                if new is None:
+                    self.snapshot.remove_budget(budget.key)
+                else:
+                    allowed, disrupted = budget.status.disruptions_allowed, budget.status.disrupted_pods
+                    self.snapshot.set_budget(budget.key, budget.spec.selector, allowed, disrupted)
             case Service() as service:
                 selector = LabelSelector(match_labels=service.spec.selector) if service.spec.selector else None
                 self.snapshot.set_workload(service.key, None if new is None else selector)
