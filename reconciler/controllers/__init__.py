@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.controllers import (
+    cronjob,
     daemonset,
     deployment,
     finished_pods,
@@ -12,6 +13,7 @@ from reconciler.controllers import (
     nodes,
     replicaset,
     statefulset,
+    ttl,
 )
 from reconciler.controllers.base import Controller
 
@@ -22,7 +24,9 @@ CONTROLLERS: tuple[Controller, ...] = (
     replicaset.CONTROLLER,
     daemonset.CONTROLLER,
     statefulset.CONTROLLER,
+    cronjob.CONTROLLER,
     job.CONTROLLER,
+    ttl.CONTROLLER,
     finished_pods.CONTROLLER,
     garbage.CONTROLLER,
 )

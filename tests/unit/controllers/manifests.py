@@ -20,7 +20,7 @@ from objects.apps import (
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
-from objects.batch import Job, JobSpec
+from objects.batch import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec
 from objects.hashing import template_hash
 from objects.meta import IntOrString, LabelSelector, ObjectMeta
 from objects.names import ANNOTATION_TEMPLATE_HASH
@@ -144,4 +144,12 @@ def job(
             backoff_limit=backoff_limit,
             **spec,
         ),
+    )
+
+
+def cron_job(schedule: str = "*/10 * * * *", *, ttl_seconds_after_finished: int | None = None, **spec: Any) -> CronJob:
+    work = msgspec.structs.replace(job().spec, ttl_seconds_after_finished=ttl_seconds_after_finished)
+    return CronJob(
+        metadata=ObjectMeta(name="tick", namespace="default"),
+        spec=CronJobSpec(schedule=schedule, job_template=JobTemplateSpec(spec=work), **spec),
     )
