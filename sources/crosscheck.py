@@ -13,7 +13,9 @@ from typing import NamedTuple
 from objects.config import Application, Cluster, Host
 from objects.core import Namespace
 from objects.meta import KubeObject, ObjectKey
-from objects.pods import Pod
+from objects.pods import Pod, PodSpec
+from objects.policy import PriorityClass
+from policies.admission.priority import SYSTEM_CLASSES
 from sources.errors import ManifestError
 from sources.layout import HOSTS_FOLDER, ROOT_FILES, overlapping
 from sources.manifests import ManifestWarning
@@ -86,6 +88,28 @@ def find_missing_namespaces(objects: Iterable[Placed]) -> list[ManifestError]:
             hint = f"did you mean '{close[0]}'?" if close else f"add: apiVersion: v1, kind: Namespace, name {namespace}"
             errors.append(_error(obj, origin, f"namespace '{namespace}' does not exist", hint=hint))
     return errors
+
+
+def find_missing_priority_classes(objects: Iterable[Placed]) -> list[ManifestError]:
+    """Pods and templates of pods that name a PriorityClass which is not declared."""
+    placed = list(objects)
+    declared = {obj.name for obj, _ in placed if isinstance(obj, PriorityClass)} | SYSTEM_CLASSES.keys()
+    errors = []
+    for obj, origin in placed:
+        name = _pod_spec(obj).priority_class_name
+        if name and name not in declared:
+            hint = f"known: {', '.join(sorted(declared))}"
+            errors.append(_error(obj, origin, f"PriorityClass '{name}' does not exist", hint=hint))
+    return errors
+
+
+def _pod_spec(obj: KubeObject) -> PodSpec:
+    """The spec of a pod, or of the pods that a workload makes; an empty one for other kinds."""
+    spec = getattr(obj, "spec", None)
+    spec = getattr(getattr(spec, "job_template", None), "spec", spec)
+    template = getattr(spec, "template", None)
+    found = spec if isinstance(obj, Pod) else getattr(template, "spec", None)
+    return found if isinstance(found, PodSpec) else PodSpec()
 
 
 def find_overlaps(objects: Iterable[Placed]) -> list[ManifestError]:

@@ -237,6 +237,7 @@ class _Collector:
         if is_complete:
             self.errors += crosscheck.find_cluster_errors(self.objects)
             self.errors += crosscheck.find_missing_namespaces(self.objects)
+            self.errors += crosscheck.find_missing_priority_classes(self.objects)
             self.errors += crosscheck.find_host_errors(self.objects)
             self.warnings += crosscheck.find_unknown_hosts(self.objects)
 

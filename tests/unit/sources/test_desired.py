@@ -184,6 +184,14 @@ _BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
             id="two-objects-of-one-name",
         ),
         pytest.param(
+            {"apps/web/pod.yaml": (POD % "web").replace("spec:", "spec:\n  priorityClassName: urgent", 1)},
+            [
+                "apps/web/pod.yaml:1: Pod web: PriorityClass 'urgent' does not exist "
+                "(known: system-cluster-critical, system-node-critical)"
+            ],
+            id="priority-class",
+        ),
+        pytest.param(
             {"apps/web/pod.yaml": (POD % "web").replace("name: web\nspec", "name: web\n  namespace: shpo\nspec"),
              "apps/web/ns.yaml": NAMESPACE % "shop"},
             ["apps/web/pod.yaml:1: Pod web: namespace 'shpo' does not exist (did you mean 'shop'?)"],
