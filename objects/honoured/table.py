@@ -1,8 +1,8 @@
 """Tables that say of each field whether Berth acts on it, and the walk that finds what a manifest uses of them.
 
 A rule names a field by its path as written in a manifest (`containers[].livenessProbe`) and covers all below it, unless
-a longer path says otherwise. Rules are data: the notices of `berth validate`, the table of features in the documentation
-and the test that no field is forgotten all read the same ones.
+a longer path says otherwise. Rules are data: the notices of `berth validate`, the table of features in the
+documentation and the test that no field is forgotten all read the same ones.
 """
 
 from __future__ import annotations
@@ -115,9 +115,7 @@ def _walk(value: Any, node: _Node, path: FieldPath, found: list[FieldNotice]) ->
     attributes = _attributes(value.__class__)
     for step, child in node.children.items():
         field = getattr(value, attributes[step])
-        for rule in child.rules:
-            if _applies(rule, field):
-                found.append(FieldNotice((*path, step), rule.level, rule.reason))
+        found += [FieldNotice((*path, step), rule.level, rule.reason) for rule in child.rules if _applies(rule, field)]
         if not child.children or not field:
             continue
         items = child.children.get("[]")
