@@ -64,7 +64,7 @@ def choose_current(containers: Sequence[ObservedContainer]) -> PodContainers:
             surplus.append(container)
         else:
             current[name] = container
-    return PodContainers(current, tuple(surplus))
+    return PodContainers(dict(sorted(current.items())), tuple(surplus))
 
 
 def _rank(container: ObservedContainer) -> tuple[bool, int, float, str]:

@@ -47,8 +47,9 @@ def compose_status(situation: PodSituation, step: Step, *, ending: Ending | None
     """The status of a pod. step: what it needs next, which tells why containers wait. ending: it is over."""
     pod, host = situation.pod, situation.host
     before = situation.memory.status or pod.status
-    inits = tuple(_container_status(c, situation, step) for c in pod.spec.init_containers)
-    mains = tuple(_container_status(c, situation, step) for c in pod.spec.containers)
+    is_over = ending is not None or pod.is_terminating
+    inits = tuple(_container_status(c, situation, step, is_over=is_over) for c in pod.spec.init_containers)
+    mains = tuple(_container_status(c, situation, step, is_over=is_over) for c in pod.spec.containers)
     phase = ending.phase if ending else derive_phase(pod, inits, mains)
     pod_ip = host.assignment.host_ip if pod.spec.host_network else pod.status.pod_ip
     has_address = bool(pod_ip) and bool(situation.found.current)
@@ -97,20 +98,22 @@ def _has_succeeded(status: ContainerStatus) -> bool:
     return status.state.terminated is not None and status.state.terminated.exit_code == 0
 
 
-def _container_status(container: Container, situation: PodSituation, step: Step) -> ContainerStatus:
+def _container_status(container: Container, situation: PodSituation, step: Step, *, is_over: bool) -> ContainerStatus:
     found = situation.found.current.get(container.name)
     memory = situation.memory.container(container.name)
     waiting = step.waiting.get(container.name)
     last = ContainerState(terminated=memory.last_termination)
     if found is None or found.state in ("created", "removing"):
+        default = INITIALIZING if situation.pod.spec.init_containers else CREATING
+        # What was removed after its end keeps it; what was never there waits, for whatever.
+        has_ended = is_over and memory.last_termination is not None
         return ContainerStatus(
             name=container.name,
             image=container.image,
             restart_count=max(memory.restarts, 0) if memory.last_termination else 0,
-            ready=False,
             started=False,
-            state=ContainerState(waiting=waiting or (INITIALIZING if situation.pod.spec.init_containers else CREATING)),
-            last_state=last,
+            state=last if has_ended else ContainerState(waiting=waiting or default),
+            last_state=ContainerState() if has_ended else last,
         )
     ended = terminated_state(found)
     is_running = found.state in ("running", "paused") and not waiting

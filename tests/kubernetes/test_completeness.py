@@ -20,7 +20,6 @@ LATER = {
     "controller_replicaset": "runner comes with the controllers",
     "controller_statefulset": "StatefulSets are accepted, not acted on yet",
     "controller_ttlafterfinished": "Jobs are accepted, not acted on yet",
-    "kubelet_container": "runner comes with the pod runtime",
     "kubelet_eviction": "eviction comes with the QoS work",
     "kubelet_network_dns": "names come with the network work",
     "kubelet_prober": "probes are accepted, not acted on yet",
@@ -41,7 +40,6 @@ LATER = {
     "scheduler_volumebinding": "volumes are accepted, not acted on yet",
     "scheduler_volumerestrictions": "volumes are accepted, not acted on yet",
     "scheduler_volumezone": "volumes are accepted, not acted on yet",
-    "third_party_forked_golang_expansion": "runner comes with the pod runtime",
 }
 """Packages whose runners are still to be written. A package leaves this list when its runner is there."""
 
