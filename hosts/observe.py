@@ -21,6 +21,8 @@ from objects.observed import HostObservation, NetworkFact, ObservedContainer
 
 COMPLETE_SECONDS = 60.0
 """After this everything is asked for anew: events are hints, and hints get lost."""
+ANSWER_SECONDS = 20.0
+"""For one answer to a question. Lists come in milliseconds; while a fresh process waits for a hung host, all wait."""
 
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 

@@ -127,6 +127,8 @@ class HostWorker:
         now = self._clock()
         plan, report = plan_pass(self.host, self._assignment, observation, self._memory, now)
         self._memory = plan.memory
+        if self._failures:
+            log.info("host %s: answers again", self.host)
         self._failures = 0
         self._tell(report, now)
         self._submit(plan, busy)
@@ -147,7 +149,7 @@ class HostWorker:
         """Say so once per kind of failure; the pods of the host are unknown now, not absent."""
         self._last_report = None
         if self._failures == 0:
-            log.warning("host %s: %s", self.host, error)
+            log.warning("%s", error)
         self._report(HostSilent(host=self.host, reason=error.reason, message=str(error)))
         pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
@@ -195,7 +197,7 @@ class HostWorker:
             self._busy.discard(lane)
             for action, error in results:
                 if error is not None:
-                    log.warning("host %s: %s: %s", self.host, type(action).__name__, error)
+                    log.warning("%s: %s", type(action).__name__, error)
                 self._memory = self._memory.record(action, error, self._clock())
 
 
