@@ -91,7 +91,7 @@ class BranchWriter:
         """Commit and push `changes`. Returns the new commit, None when the branch has all of it already.
 
         expected: path → blob id ('' for none) that must still be there; otherwise somebody was faster: PushRejected.
-        notes: commit id → text, for a notes ref. Raises PushRejected after `MAX_ATTEMPTS`, PushRefused, SourceUnreachable.
+        notes: commit id → text, for a notes ref. Raises PushRejected, PushRefused, SourceUnreachable.
         """
         for path in changes:
             _check_path(path)

@@ -82,28 +82,46 @@ class Reading(NamedTuple):
         return self.desired
 
 
+class _Key(NamedTuple):
+    """What the parsed form of a file depends on. sha: '' for a file on disk, which is parsed each time."""
+
+    sha: str
+    namespace: str
+    is_json: bool
+
+
 class ParsedFiles:
     """Results of parsing by blob id and namespace. Holds what the last two readings used, no more."""
 
     def __init__(self) -> None:
-        self._older: dict[tuple[str, str, bool], ParsedFile] = {}
-        self._newer: dict[tuple[str, str, bool], ParsedFile] = {}
+        self._older: dict[_Key, ParsedFile] = {}
+        self._newer: dict[_Key, ParsedFile] = {}
 
     def start_reading(self) -> None:
         self._older, self._newer = self._newer, {}
 
     def parse(self, source: FileSource, path: str, namespace: str) -> ParsedFile:
         """The parsed form of a file of `source`. Raises SourceError when it cannot be read."""
-        entry = source.tree.entries[path]
-        is_json = path.endswith(".json")
-        key = (entry.sha, namespace, is_json)
-        parsed = self._newer.get(key) or self._older.get(key)
-        if parsed is None or not entry.sha:
+        key = self._key(source, path, namespace)
+        parsed = self._kept(key)
+        if parsed is None:
             content = source.read(path, limit_bytes=DEFAULT_LIMITS.max_bytes)
-            parsed = parse_file(content, is_json=is_json, namespace=namespace)
-        if entry.sha:
+            parsed = parse_file(content, is_json=key.is_json, namespace=namespace)
+        if key.sha:
             self._newer[key] = parsed
         return parsed
+
+    def prepare(self, source: FileSource, paths: Iterable[str], namespace: str) -> None:
+        """Let `source` bring those of `paths` together that will have to be parsed."""
+        keys = {path: self._key(source, path, namespace) for path in paths}
+        source.prepare([path for path, key in keys.items() if key.sha and self._kept(key) is None])
+
+    def _kept(self, key: _Key) -> ParsedFile | None:
+        return (self._newer.get(key) or self._older.get(key)) if key.sha else None
+
+    @staticmethod
+    def _key(source: FileSource, path: str, namespace: str) -> _Key:
+        return _Key(source.tree.entries[path].sha, namespace, path.endswith(".json"))
 
 
 class DesiredReader:
@@ -195,7 +213,9 @@ class _Collector:
             self.refuse(path, f"{tool} is not rendered yet", hint="commit the rendered manifests")
         for path in folder.submodules:
             self.warnings.append(ManifestWarning(path, 0, (), "is a submodule: its content is not read"))
-        for path in folder.files:
+        files = self._within_limits(folder.files)
+        self._parsed.prepare(self._source, files, namespace)
+        for path in files:
             self._read_file(path, folder.application, namespace)
 
     def _refuse_link(self, path: str) -> None:
@@ -205,18 +225,23 @@ class _Collector:
         else:
             self.refuse(path, f"is a symbolic link to '{target}', which is not followed", hint="copy what it points to")
 
-    def _read_file(self, path: str, application: str, namespace: str) -> None:
-        size = self._source.tree.entries[path].size_bytes
-        self._files += 1
-        if size > DEFAULT_LIMITS.max_bytes:
-            self.refuse(path, f"the file is larger than {DEFAULT_LIMITS.max_bytes // 2**20} MiB")
-            return
-        self._bytes += size
-        if self._bytes > MAX_TOTAL_BYTES or self._files > MAX_FILES:
-            # Said once: the limit is passed by one file, those after it only go on.
-            if self._bytes - size <= MAX_TOTAL_BYTES and self._files <= MAX_FILES + 1:
+    def _within_limits(self, paths: Iterable[str]) -> list[str]:
+        """Those of `paths` that may be read; what is too large is an error, by what the tree says of it."""
+        allowed = []
+        for path in paths:
+            size = self._source.tree.entries[path].size_bytes
+            if size > DEFAULT_LIMITS.max_bytes:
+                self.refuse(path, f"the file is larger than {DEFAULT_LIMITS.max_bytes // 2**20} MiB")
+                continue
+            self._bytes += size
+            self._files += 1
+            if self._bytes > MAX_TOTAL_BYTES or self._files > MAX_FILES:
                 self.refuse(path, f"the manifests exceed {MAX_TOTAL_BYTES // 2**20} MiB or {MAX_FILES} files in all")
-            return
+                break
+            allowed.append(path)
+        return allowed
+
+    def _read_file(self, path: str, application: str, namespace: str) -> None:
         try:
             parsed = self._parsed.parse(self._source, path, namespace)
         except YamlError as error:

@@ -24,7 +24,7 @@ from objects.fields import FieldPath, show_path
 from objects.meta import DEFAULT_NAMESPACE, ObjectKey
 from sources.yaml_loader import load_documents
 from sources.yaml_scalars import old_boolean, resolve_plain
-from sources.yaml_syntax import Span, locate
+from sources.yaml_syntax import PlaceFinder, Span
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./@+-](?:[A-Za-z0-9_./@+ :-]*[A-Za-z0-9_./@+-])?")
 _KEEP_LINES = 1_000_000
@@ -107,7 +107,7 @@ def _with_value(old: Any, path: FieldPath, value: Any) -> Any:
 def _replace_scalar(text: str, document: int, path: FieldPath, value: Any) -> str | None:
     if isinstance(value, dict | list):
         return None
-    span = locate(text, document, path).scalar
+    span = PlaceFinder(text).locate(document, path).scalar
     if span is None or span.style in ("|", ">"):
         return None
     return text[: span.start] + _scalar_text(value, span) + text[span.end :]

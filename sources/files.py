@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,10 @@ class FileSource(Protocol):
         """What a symbolic link of the tree points to, as written."""
         ...
 
+    def prepare(self, paths: Collection[str]) -> None:
+        """Say which files will be read next, so that they can be brought together. Raises SourceError."""
+        ...
+
 
 class CommitFiles:
     """The files of one commit. Blobs are read from the clone when they are asked for."""
@@ -39,9 +44,17 @@ class CommitFiles:
     def __init__(self, repository: Repository, commit: Commit) -> None:
         self._repository = repository
         self.tree = repository.read_tree(commit.sha)
+        self._prepared: dict[str, bytes] = {}
+
+    def prepare(self, paths: Collection[str]) -> None:
+        shas = {self.tree.entries[path].sha for path in paths}
+        self._prepared = self._repository.read_blobs(shas) if shas else {}
 
     def read(self, path: str, *, limit_bytes: int) -> bytes:
-        return self._repository.read_blob(self.tree.entries[path].sha, limit_bytes=limit_bytes)
+        sha = self.tree.entries[path].sha
+        if sha in self._prepared:
+            return self._prepared[sha]
+        return self._repository.read_blob(sha, limit_bytes=limit_bytes)
 
     def read_link(self, path: str) -> str:
         return self.read(path, limit_bytes=4096).decode("utf-8", "replace")
@@ -53,6 +66,9 @@ class FolderFiles:
     def __init__(self, root: Path, tree: Tree) -> None:
         self._root = root
         self.tree = tree
+
+    def prepare(self, paths: Collection[str]) -> None:
+        """Nothing to bring: the files are here."""
 
     def read(self, path: str, *, limit_bytes: int) -> bytes:
         return read_bounded(self._root / path, limit_bytes=limit_bytes)

@@ -18,7 +18,7 @@ from sources.errors import ManifestError, YamlError
 from sources.template_hash import hash_as_written, with_template_hash
 from sources.yaml_loader import DEFAULT_LIMITS, Limits, decode_text, load_documents
 from sources.yaml_scalars import old_boolean
-from sources.yaml_syntax import locate
+from sources.yaml_syntax import PlaceFinder
 
 MAX_PROBLEMS = 50
 """Of one file: whoever has more than these has one mistake many times."""
@@ -101,7 +101,7 @@ class _FileReader:
     """Collects objects and problems of one text."""
 
     def __init__(self, text: str, namespace: str) -> None:
-        self._text = text
+        self._places = PlaceFinder(text)
         self._namespace = namespace
         self._manifests: list[Manifest] = []
         self._errors: list[Problem] = []
@@ -115,7 +115,7 @@ class _FileReader:
         if value is None:
             return
         for part in _expand_list(value, ()):
-            start = locate(self._text, document, part.path).line if part.path else line
+            start = self._places.locate(document, part.path).line if part.path else line
             self._read_part(part, document, start)
 
     def _read_part(self, part: _Part, document: int, line: int) -> None:
@@ -168,7 +168,7 @@ class _FileReader:
         for problem in error.problems:
             value = _value_at(manifest, problem.path)
             meant = old_boolean(value) if isinstance(value, str) else None
-            if meant is None or not locate(self._text, document, part.path + problem.path).is_plain:
+            if meant is None or not self._places.locate(document, part.path + problem.path).is_plain:
                 continue
             corrected = _replaced(corrected, problem.path, meant)
             found = True
@@ -178,7 +178,7 @@ class _FileReader:
         return corrected if found else None
 
     def _problem(self, part: _Part, document: int, found: FieldError, name: str) -> Problem:
-        line = locate(self._text, document, part.path + found.path).line
+        line = self._places.locate(document, part.path + found.path).line
         return Problem(line, found.path, found.message, found.suggestion, name)
 
 

@@ -62,6 +62,21 @@ class ObjectReader:
         return name.decode() if isinstance(name, bytes) else str(name), content
 
 
+def parse_batch(output: bytes, count: int) -> dict[str, bytes]:
+    """What `git cat-file --batch` wrote about `count` blobs: id → content. Raises CacheBroken when one is missing."""
+    blobs: dict[str, bytes] = {}
+    position = 0
+    for _ in range(count):
+        end = output.find(b"\n", position)
+        words = output[position:end].decode("ascii", "replace").split()
+        if end < 0 or len(words) != 3 or words[1] != "blob":
+            raise CacheBroken(f"object {words[0][:10] if words else '?'} cannot be read from the local clone")
+        start, size = end + 1, int(words[2])
+        blobs[words[0]] = output[start : start + size]
+        position = start + size + 1
+    return blobs
+
+
 def parse_commit(sha: str, content: bytes) -> Commit:
     """A commit object as git stores it: header lines, an empty line, the message. Raises ValueError."""
     head, _, body = content.partition(b"\n\n")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from objects.errors import SourceError
 from sources.branch_writer import BranchWriter, Identity
 from sources.repository import Repository
 from sources.revisions import Commit
@@ -17,6 +18,7 @@ from sources.revisions import Commit
 DESIRED_COMMIT_TRAILER = "Desired-Commit"
 HEALTH_TRAILER = "Health"
 NOTES_REF = "refs/notes/berth"
+MAX_SNAPSHOT_BYTES = 256 * 2**20
 
 
 class StatusSnapshot(NamedTuple):
@@ -60,12 +62,15 @@ class StatusBranch:
         tip = self._branch.fetch()
         if not tip:
             return StatusSnapshot(None, {})
-        entries = self._repository.read_tree(tip).entries
-        files = {
-            path: self._repository.read_blob(entry.sha)
-            for path, entry in entries.items()
+        entries = {
+            path: entry
+            for path, entry in self._repository.read_tree(tip).entries.items()
             if not entry.is_symlink and not entry.is_submodule
         }
+        if sum(entry.size_bytes for entry in entries.values()) > MAX_SNAPSHOT_BYTES:
+            raise SourceError(f"the status branch holds more than {MAX_SNAPSHOT_BYTES // 2**20} MiB")
+        blobs = self._repository.read_blobs({entry.sha for entry in entries.values()})
+        files = {path: blobs[entry.sha] for path, entry in entries.items()}
         return StatusSnapshot(self._repository.read_commit(tip), files)
 
     def write(

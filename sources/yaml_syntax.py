@@ -5,14 +5,13 @@ Both are needed only when something is wrong, so the normal path keeps no positi
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 from yaml import MarkedYAMLError, YAMLError
 from yaml._yaml import CParser
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
-from yaml.resolver import BaseResolver
 
 from objects.fields import FieldPath
 from sources.errors import YamlError
@@ -83,44 +82,56 @@ class Place(NamedTuple):
         return self.scalar is not None and self.scalar.style is None
 
 
-def locate(text: str, document: int, path: FieldPath) -> Place:
-    """The place of a field of a document of `text`, which must have loaded before.
-
-    path: keys and indices from the document's root. Of a path that does not exist, the deepest part that does is given
-    (a missing field is an error of the mapping it is missing from).
-    """
-    node = _compose(text, document)
-    if node is None:
-        return Place(1, 1)
-    place = _place(node)
-    for key in path:
-        found = _child(node, key)
-        if found is None:
-            break
-        place, node = found
-    return place
-
-
-class _NodeLoader(CParser, BaseResolver):
-    """Composes nodes without resolving what words mean."""
+class PlaceFinder:
+    """Finds places in one text, which must have loaded before. A document is composed when it is first asked for."""
 
     def __init__(self, text: str) -> None:
-        CParser.__init__(self, text)
-        BaseResolver.__init__(self)
+        self._text = text
+        self._documents: list[Node] | None = None
+
+    def locate(self, document: int, path: FieldPath) -> Place:
+        """The place of a field. path: keys and indices from the document's root; document counts from 0.
+
+        Of a path that does not exist, the deepest part that does is given: a missing field is an error of the mapping
+        it is missing from.
+        """
+        if self._documents is None:
+            self._documents = _compose(self._text)
+        if document >= len(self._documents):
+            return Place(1, 1)
+        node = self._documents[document]
+        place = _place(node)
+        for key in path:
+            found = _child(node, key)
+            if found is None:
+                break
+            place, node = found
+        return place
 
 
-def _compose(text: str, document: int) -> Node | None:
-    loader = _NodeLoader(text)
+class _NodeLoader(CParser):
+    """Composes nodes; what words mean is nobody's question here, so nothing is resolved."""
+
+    def resolve(self, *_: object) -> str:
+        return ""
+
+    def descend_resolver(self, *_: object) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
+
+
+def _compose(text: str) -> list[Node]:
+    loader: Any = _NodeLoader(text)
+    documents: list[Node] = []
     try:
-        for _ in range(document):
-            if not loader.check_node():
-                return None
-            loader.get_node()
-        node: Node | None = loader.get_node() if loader.check_node() else None
+        while loader.check_node():
+            documents.append(loader.get_node())
     except yaml.YAMLError:
         # JSON that libyaml refuses (tabs, surrogate pairs): positions are a courtesy, the error itself is known.
-        return None
-    return node
+        return documents
+    return documents
 
 
 def _place(node: Node, *, key: Node | None = None) -> Place:

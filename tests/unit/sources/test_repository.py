@@ -42,6 +42,19 @@ def test_a_commit_its_tree_and_its_blobs(remote: Remote, repository: Repository)
     assert repository.read_blob(tree.entries["apps/web/a.yaml"].sha) == b"a: 1\n"
 
 
+def test_many_blobs_at_once(remote: Remote, repository: Repository) -> None:
+    contents = {"a": b"", "b": b"one\n\n", "c": bytes(range(256)) * 500, "d": b"f" * 40 + b" blob 3\nxyz\n"}
+    sha = remote.push(contents)
+    repository.fetch("main")
+    entries = repository.read_tree(sha).entries
+    blobs = repository.read_blobs([entry.sha for entry in entries.values()])
+    assert {path: blobs[entry.sha] for path, entry in entries.items()} == contents
+    assert repository.read_blobs([]) == {}
+    for missing in ("0" * 40, repository.read_tree(sha).sha):
+        with pytest.raises(CacheBroken, match=f"object {missing[:10]} cannot be read"):
+            repository.read_blobs([entries["a"].sha, missing])
+
+
 def test_a_folders_hash_changes_only_with_what_is_in_it(remote: Remote, repository: Repository) -> None:
     first = remote.push({"apps/web/a.yaml": "a: 1\n"})
     second = remote.push({"README.md": "hi\n"})
