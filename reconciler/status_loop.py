@@ -154,7 +154,9 @@ class StatusLoop:
         files: dict[str, bytes] = {}
         gone: set[str] = set()
         while True:
-            self._has_news.wait()
+            if not self._stopping.is_set():
+                # After `flush` there is nothing to wait for: the last batch and the end lie in the queue.
+                self._has_news.wait()
             self._has_news.clear()
             self._stopping.wait(SETTLE_SECONDS)
             batch = self._next_batch()
