@@ -15,6 +15,7 @@ from objects.core import Namespace
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod, PodSpec
 from objects.policy import PriorityClass
+from objects.validation import validate_update
 from policies.admission.priority import SYSTEM_CLASSES
 from sources.errors import ManifestError
 from sources.layout import HOSTS_FOLDER, ROOT_FILES, overlapping
@@ -123,6 +124,18 @@ def find_overlaps(objects: Iterable[Placed]) -> list[ManifestError]:
             f"path '{second.spec.path}' overlaps with '{first.spec.path}' of Application {first.name}",
         )
         for first, second in overlapping(applications)
+    ]
+
+
+def find_forbidden_updates(before: Mapping[ObjectKey, KubeObject], objects: Iterable[Placed]) -> list[ManifestError]:
+    """Fields that differ from what is in force and cannot be changed on what runs. before: the state in force."""
+    return [
+        ManifestError(
+            found.message, file=origin.file, line=origin.line, path=found.path, hint=found.suggestion, obj=_display(obj)
+        )
+        for obj, origin in objects
+        if (old := before.get(obj.key)) is not None and old is not obj
+        for found in validate_update(old, obj)
     ]
 
 

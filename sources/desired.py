@@ -131,13 +131,18 @@ class DesiredReader:
         self._repository = repository
         self._parsed = ParsedFiles()
 
-    def read(self, sha: str) -> Reading:
-        """The desired state of a commit that the clone has. Raises SourceError when it cannot be read completely."""
+    def read(self, sha: str, *, before: DesiredState | None = None) -> Reading:
+        """The desired state of a commit that the clone has. Raises SourceError when it cannot be read completely.
+
+        before: the state in force; a commit that changes what cannot be changed on what runs is refused.
+        """
         commit = self._repository.read_commit(sha)
-        return read_repository(CommitFiles(self._repository, commit), self._parsed, commit=commit)
+        return read_repository(CommitFiles(self._repository, commit), self._parsed, commit=commit, before=before)
 
 
-def read_repository(source: FileSource, parsed: ParsedFiles, *, commit: Commit | None = None) -> Reading:
+def read_repository(
+    source: FileSource, parsed: ParsedFiles, *, commit: Commit | None = None, before: DesiredState | None = None
+) -> Reading:
     """Read a source that is laid out as `sources.layout` says. Raises SourceError when it cannot be read."""
     collected = _Collector(source, parsed)
     if not layout.is_repository(source.tree):
@@ -153,7 +158,7 @@ def read_repository(source: FileSource, parsed: ParsedFiles, *, commit: Commit |
             collected.read_application(placed.obj, placed.origin)
     for folder in layout.unclaimed_folders(source.tree, declared) if declared else ():
         collected.warnings.append(ManifestWarning(folder, 0, (), "belongs to no Application: it is not deployed"))
-    collected.check_whole()
+    collected.check_whole(before)
     return collected.reading(commit)
 
 
@@ -253,7 +258,7 @@ class _Collector:
             Placed(found.obj, Origin(path, found.line, found.document, application)) for found in parsed.manifests
         ]
 
-    def check_whole(self) -> None:
+    def check_whole(self, before: DesiredState | None) -> None:
         """Checks between objects. Those that a file's error would only repeat wait until it is gone."""
         is_complete = not self.errors
         # Files that two Applications read would all be duplicates.
@@ -264,6 +269,7 @@ class _Collector:
             self.errors += crosscheck.find_missing_namespaces(self.objects)
             self.errors += crosscheck.find_missing_priority_classes(self.objects)
             self.errors += crosscheck.find_host_errors(self.objects)
+            self.errors += crosscheck.find_forbidden_updates(before.objects if before else {}, self.objects)
             self.warnings += crosscheck.find_unknown_hosts(self.objects)
 
     def reading(self, commit: Commit | None) -> Reading:

@@ -148,6 +148,33 @@ def test_a_refused_commit_then_a_good_one(source: Source) -> None:
     assert dict(again.objects) == dict(good.objects)
 
 
+_DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: %s}}
+  template:
+    metadata: {labels: {app: web, tier: web2}}
+    spec: {containers: [{name: web, image: web:1}]}
+"""
+
+
+def test_what_cannot_be_changed_on_what_runs(source: Source) -> None:
+    selector = "matchLabels: {app: web}"
+    first = source.read({**GOOD, "apps/web/deployment.yaml": _DEPLOYMENT % "web"}).require()
+    source.remote.push(
+        {"apps/web/deployment.yaml": (_DEPLOYMENT % "web").replace(selector, "matchLabels: {tier: web2}")}
+    )
+    sha = source.repository.fetch("main").sha
+    reading = DesiredReader(source.repository).read(sha, before=first)
+    assert [str(error) for error in reading.errors] == [
+        "apps/web/deployment.yaml:1: Deployment web: spec.selector: cannot be changed "
+        "(give the object another name, or delete it in one commit and create it in the next)"
+    ]
+    assert DesiredReader(source.repository).read(sha).errors == ()
+
+
 _BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (98 + step, 98 + step, b",".join([b"*%c" % (97 + step)] * 9)) for step in range(9)
 )
