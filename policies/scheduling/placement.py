@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from objects.quantity import canonical
 from policies.scheduling.requests import CPU, EPHEMERAL_STORAGE, MEMORY
-from policies.scheduling.rules import Event, Rejection
+from policies.scheduling.rules import Event, Reason, Rejection
 
 _MEBIBYTE: Final = 1024 * 1024
 _MEGABYTE: Final = 10**6
@@ -58,12 +58,16 @@ class Placement(NamedTuple):
 
 def describe_rejection(rejection: Rejection) -> str:
     reason = rejection.reason
-    text = f"{rejection.hosts} {reason.text}"
-    if reason.detail:
-        text += f" {reason.detail}" + (" and others" if rejection.differs else "")
+    if rejection.differs:
+        reason = reason._replace(detail=f"{reason.detail} and others")
+    return f"{rejection.hosts} {describe_reason(reason, at_least=rejection.hosts > 1)}"
+
+
+def describe_reason(reason: Reason, *, at_least: bool = False) -> str:
+    """`insufficient memory (short by 300Mi)`. at_least: other hosts are short by more."""
+    text = f"{reason.text} {reason.detail}".rstrip()
     if reason.short:
-        least = "at least " if rejection.hosts > 1 else ""
-        text += f" (short by {least}{describe_amount(reason.unit, reason.short)})"
+        text += f" (short by {'at least ' if at_least else ''}{describe_amount(reason.unit, reason.short)})"
     return text
 
 

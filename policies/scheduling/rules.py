@@ -141,13 +141,17 @@ class Scorer(ABC):
 
 
 class Priority(Protocol):
-    """A rule that says where a pod runs best. weight: unless a profile says otherwise."""
+    """A rule that says where a pod runs best. weight: unless a profile says otherwise.
+
+    flat_score: what every host gets when the rule makes no difference for a pod.
+    """
 
     name: str
     weight: int
+    flat_score: int
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
-        """None when every host gets the same score from this rule for such pods."""
+        """None when this rule makes no difference between hosts for such pods."""
 
 
 class PreparedCheck(NamedTuple):

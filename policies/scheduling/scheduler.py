@@ -6,7 +6,6 @@ only the snapshot: bound and nominated pods are counted on their hosts at once (
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
@@ -21,7 +20,7 @@ from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
 from policies.scheduling.rules import Event
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
-from policies.scheduling.table import TIE_BITS, HostTable
+from policies.scheduling.table import HostTable, tie_hashes
 
 _MOST_TABLES: Final = 256
 """Tables of the templates used last; each holds some arrays over the hosts (about 1 MB at 5,000 hosts)."""
@@ -49,7 +48,6 @@ class Scheduler:
         self._seed = seed
         self._tables: dict[tuple[PodShape, str], HostTable] = {}
         self._preemption: dict[HostTable, PreemptionTable] = {}
-        self._tie_of: dict[str, int] = {}
         self._ties: IntArray = np.zeros(0, dtype=np.int64)
         self._ties_structure = -1
 
@@ -152,17 +150,8 @@ class Scheduler:
         snapshot = self._snapshot
         if self._ties_structure != snapshot.structure:
             self._ties_structure = snapshot.structure
-            self._ties = np.zeros(snapshot.size, dtype=np.int64)
-            for name, row in snapshot.row_of.items():
-                self._ties[row] = self._tie(name)
+            self._ties = tie_hashes(snapshot, self._seed)
         return self._ties
-
-    def _tie(self, host: str) -> int:
-        tie = self._tie_of.get(host)
-        if tie is None:
-            digest = hashlib.blake2b(f"{self._seed}\0{host}".encode(), digest_size=8).digest()
-            tie = self._tie_of[host] = int.from_bytes(digest, "big") >> (64 - TIE_BITS)
-        return tie
 
     def _explain_failure(self, table: HostTable, profile: Profile) -> Unschedulable:
         rejections = tuple(table.rejections())

@@ -104,15 +104,16 @@ class Snapshot:
             self.add_pod(pod)
 
     def remove_node(self, name: str) -> None:
-        """The host is gone from the cluster; its pods are remembered until they are removed or it returns."""
+        """The host is gone. Its bound pods are remembered until they are removed or it returns."""
         row = self.row_of.pop(name, None)
         if row is None:
             return
         pods = [occupant.pod for occupant in self._uses[row].occupants.values()]
         for pod in pods:
             self.remove_pod(pod.uid)
-        if pods:
-            self._homeless[name] = {pod.uid: pod for pod in pods}
+        bound = {pod.uid: pod for pod in pods if pod.node_name}
+        if bound:
+            self._homeless[name] = bound
         self._nodes[row] = None
         self._uses[row] = HostUse()
         self.alive[row] = False
@@ -152,7 +153,8 @@ class Snapshot:
         amounts = whole_resources(allocatable)
         self.allocatable[:, row] = 0
         for name, amount in amounts.items():
-            self.allocatable[self.resource(name), row] = amount
+            index = self.resource(name)  # may replace the array
+            self.allocatable[index, row] = amount
 
     def _write_structure(self, row: int, node: Node) -> None:
         self.cordoned[row] = node.spec.unschedulable
@@ -248,7 +250,8 @@ class Snapshot:
     def _change(self, occupant: Occupant, sign: int) -> None:
         shape, row = occupant.shape, occupant.row
         for name, amount in shape.requests.items():
-            self.requested[self.resource(name), row] += sign * amount
+            index = self.resource(name)
+            self.requested[index, row] += sign * amount
         self.assumed[0, row] += sign * shape.assumed_cpu
         self.assumed[1, row] += sign * shape.assumed_memory
         if not occupant.is_nominated:
@@ -287,18 +290,17 @@ class Snapshot:
     def remove_budget(self, key: ObjectKey) -> None:
         self.budgets.remove(key)
 
-    def set_foreign(self, name: str, requests: ResourceList, ports: Mapping[HostPort, str]) -> None:
+    def set_foreign(self, host: str, requests: ResourceList, ports: Mapping[HostPort, str]) -> None:
         """What containers that are not ours use on a host: amounts, and ports with the container's name.
 
         Raises KeyError for an unknown host.
         """
-        row = self.row_of[name]
+        row = self.row_of[host]
         use = self._uses[row]
         amounts = whole_resources(requests)
-        for resource, amount in use.foreign_amounts.items():
-            self.requested[self.resource(resource), row] -= amount
-        for resource, amount in amounts.items():
-            self.requested[self.resource(resource), row] += amount
+        for name in {**use.foreign_amounts, **amounts}:
+            index = self.resource(name)
+            self.requested[index, row] += amounts.get(name, 0) - use.foreign_amounts.get(name, 0)
         self.assumed[:, row] += [amounts.get(r, 0) - use.foreign_amounts.get(r, 0) for r in BASE_RESOURCES[:2]]
         use.set_foreign(amounts, ports)
         self.journal.append(row)

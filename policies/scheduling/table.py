@@ -6,6 +6,8 @@ where the pod does not fit, so that the greatest key *is* the decision.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from typing import Final
 
 import numpy as np
@@ -26,6 +28,20 @@ TIE_BITS: Final = 40
 _ROW_BY_ROW: Final = 32
 """With more changed rows than this, judging all rows at once is cheaper."""
 _ALL: Final = slice(None)
+
+
+def tie_hashes(snapshot: Snapshot, seed: int) -> IntArray:
+    """A hash for each row, of the host's name and the seed: independent of the order in which hosts arrived."""
+    ties = np.zeros(snapshot.size, dtype=np.int64)
+    for name, row in snapshot.row_of.items():
+        ties[row] = _tie_hash(name, seed)
+    return ties
+
+
+@functools.lru_cache(maxsize=32768)
+def _tie_hash(host: str, seed: int) -> int:
+    digest = hashlib.blake2b(f"{seed}\0{host}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> (64 - TIE_BITS)
 
 
 class HostTable:
@@ -162,6 +178,12 @@ class HostTable:
     def tie(self, row: int) -> int:
         """The tie-break hash of a row: the greater one wins."""
         return int(self._ties[row])
+
+    def order(self) -> list[int]:
+        """The rows of all hosts: those that fit first, the best of them first of all."""
+        rows = np.flatnonzero(self.snapshot.alive[: self.snapshot.size])
+        best_first: list[int] = rows[np.argsort(-self._keys[rows], kind="stable")].tolist()
+        return best_first
 
     def totals(self) -> IntArray:
         """The weighted sum of the scores of all rows; only feasible ones mean anything."""

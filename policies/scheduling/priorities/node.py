@@ -42,6 +42,7 @@ class TaintToleration:
 
     name = "TaintTolerationPriority"
     weight = 3
+    flat_score = MAX_SCORE
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         tolerations = tuple(t for t in shape.tolerations if t.effect in ("", "PreferNoSchedule"))
@@ -63,6 +64,7 @@ class NodeAffinity:
 
     name = "NodeAffinityPriority"
     weight = 2
+    flat_score = 0
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         if not shape.preferred_nodes:
@@ -81,6 +83,7 @@ class ImageLocality:
 
     name = "ImageLocalityPriority"
     weight = 1
+    flat_score = 0
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer:
         spec = shape.spec

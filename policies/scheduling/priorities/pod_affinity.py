@@ -29,6 +29,7 @@ class InterPodAffinity:
 
     name = "InterPodAffinityPriority"
     weight = 2
+    flat_score = 0
 
     def __init__(self, required_weight: int = REQUIRED_AFFINITY_WEIGHT, *, heeds_running: bool = True) -> None:
         self._required_weight = required_weight

@@ -88,6 +88,7 @@ class LeastRequested:
 
     name = "LeastRequestedPriority"
     weight = 1
+    flat_score = 0
 
     def __init__(self, resources: dict[str, int] | None = None) -> None:
         self._resources = resources or {CPU: 1, MEMORY: 1}
@@ -101,6 +102,7 @@ class MostRequested:
 
     name = "MostRequestedPriority"
     weight = 0
+    flat_score = 0
 
     def __init__(self, resources: dict[str, int] | None = None) -> None:
         self._resources = resources or {CPU: 1, MEMORY: 1}
@@ -120,6 +122,7 @@ class BalancedAllocation:
 
     name = "BalancedResourceAllocation"
     weight = 1
+    flat_score = 0
 
     def __init__(self, resources: tuple[str, ...] = (CPU, MEMORY)) -> None:
         self._resources = resources

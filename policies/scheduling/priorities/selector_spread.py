@@ -27,6 +27,7 @@ class SelectorSpread:
 
     name = "SelectorSpreadPriority"
     weight = 2
+    flat_score = 0
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         if shape.spec.topology_spread_constraints:

@@ -30,6 +30,7 @@ class TopologySpreadPriority:
 
     name = "TopologySpreadPriority"
     weight = 2
+    flat_score = 0
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         return _TopologySpread(shape, snapshot) if shape.soft_spread else None
