@@ -147,7 +147,12 @@ def run_until(daemon: Daemon, is_done: Callable[[], bool], *, timeout_seconds: f
 def open_session(options: Options) -> Iterator[Session]:
     """Open the repository that `options` name; connections are made when they are needed and closed at the end."""
     with ExitStack() as stack:
-        access = Access(ssh_key=options.ssh_key, known_hosts=options.git_known_hosts)
+        access = Access(
+            ssh_key=options.ssh_key,
+            known_hosts=options.git_known_hosts,
+            token_file=options.git_token_file,
+            ca_file=options.git_ca_file,
+        )
         repository = Repository(repository_url(options.repo), options.cache_dir.expanduser(), access)
         stack.callback(repository.close)
         links = SshLinks(clock=time.monotonic, random=random.Random())

@@ -13,14 +13,16 @@ from pathlib import Path
 class Options:
     """repo: URL or path of the Git repository; "" is the checkout one stands in.
 
-    ssh_key, git_known_hosts: files for the Git remote only; hosts have theirs in the repository. cache_dir: bare clones
-    and nothing that could not be fetched again. color: whether output may carry colours.
+    ssh_key, git_known_hosts, git_token_file, git_ca_file: for the Git remote only (SSH and HTTPS); hosts have theirs in
+    the repository. cache_dir: bare clones and nothing that could not be fetched again. color: whether output may carry colours.
     """
 
     repo: str = ""
     branch: str = "main"
     ssh_key: Path | None = None
     git_known_hosts: Path | None = None
+    git_token_file: Path | None = None
+    git_ca_file: Path | None = None
     cache_dir: Path = Path("~/.cache/berth")
     verbose: bool = False
     color: bool = False

@@ -95,6 +95,8 @@ def global_options(*, hidden: bool = False) -> list[click.Option]:
         option(
             "--git-known-hosts", type=file, help_text="File with the remote's host key. Default: ~/.ssh/known_hosts."
         ),
+        option("--git-token-file", type=file, help_text="File with the token for a remote over HTTPS."),
+        option("--git-ca-file", type=file, help_text="Certificates to trust for HTTPS instead of the system's."),
         option("--cache-dir", type=folder, help_text="Where clones are kept. Default: ~/.cache/berth."),
         option("-v", "--verbose", is_flag=True, default=None, help_text="More words; tracebacks of failures."),
         option("--color/--no-color", default=None, help_text="Default: on a terminal, unless NO_COLOR is set."),
@@ -110,6 +112,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     root = ctx.find_root()
     if root.obj is None:
         root.obj = default_options()
+    if isinstance(value, Path):
+        value = value.expanduser()
     if given and value is not None:
         root.obj = replace(root.obj, **{param.name or "": value})
     ctx.obj = root.obj
@@ -127,6 +131,21 @@ def default_options() -> Options:
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "berth"
     return Options(cache_dir=cache, color=sys.stdout.isatty() and not plain)
+
+
+def version_option() -> click.Option:
+    """`berth --version`, as everybody tries first; `berth version -v` says more."""
+
+    def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            from reconciler.cli.version import berth_version
+
+            click.echo(f"berth {berth_version()}")
+            ctx.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Print the version."
+    )
 
 
 # --- from argv to exit code --------------------------------------------------------------------------------------
