@@ -14,7 +14,7 @@ class Options:
     """repo: URL or path of the Git repository; "" is the checkout one stands in.
 
     ssh_key, git_known_hosts, git_token_file, git_ca_file: for the Git remote only (SSH and HTTPS); hosts have theirs in
-    the repository. cache_dir: bare clones and nothing that could not be fetched again. color: whether output may carry colours.
+    the repository. cache_dir: bare clones, nothing that could not be fetched again. color: whether output has colours.
     """
 
     repo: str = ""
