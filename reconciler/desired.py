@@ -17,19 +17,21 @@ from objects.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.names import ANNOTATION_APPLICATION, ANNOTATION_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod
 from policies.prune import decide_prune
-from reconciler.messages import Desired
+from reconciler.messages import Desired, Remembered
 from reconciler.store import View
 
 _CONTROLLER_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"})
 """Written by controllers on objects that come from Git."""
 
 
-def stored_form(view: View, desired: KubeObject, *, now: datetime) -> KubeObject:
-    """`desired` as the store should hold it, given what it holds now."""
+def stored_form(view: View, desired: KubeObject, memory: Remembered | None, *, now: datetime) -> KubeObject:
+    """`desired` as the store should hold it, given what it holds now, or what an earlier process said of it."""
     live = view.find(desired.key)
     if live is None:
-        metadata = msgspec.structs.replace(desired.metadata, uid=uid_of(desired), creation_timestamp=now)
-        return msgspec.structs.replace(desired, metadata=metadata)
+        created = (memory.created if memory else None) or now
+        metadata = msgspec.structs.replace(desired.metadata, uid=uid_of(desired), creation_timestamp=created)
+        status = {"status": memory.status} if memory and memory.status is not None else {}
+        return msgspec.structs.replace(desired, metadata=metadata, **status)
     kept = {name: text for name, text in live.annotations.items() if name in _CONTROLLER_ANNOTATIONS}
     metadata = msgspec.structs.replace(
         live.metadata,

@@ -180,7 +180,8 @@ class Engine:
         if live is not None and desiring.is_other_pod(live, desired):
             self._apply(Delete(live.key, live.uid), now)
             return
-        stored = desiring.stored_form(self.store, desired, now=now)
+        memory = self._restored.remembered.get(desired.key) if self._restored else None
+        stored = desiring.stored_form(self.store, desired, memory, now=now)
         self._put(admit_pod(stored, self.store) if isinstance(stored, Pod) and live is None else stored)
 
     def _prune(self, now: datetime) -> None:
@@ -231,7 +232,9 @@ class Engine:
         namesake = self.store.find(pod.key)
         if isinstance(namesake, Pod) and not namesake.spec.node_name:
             if namesake.uid == pod.uid:
-                pod = msgspec.structs.replace(pod, metadata=namesake.metadata)
+                created = pod.metadata.creation_timestamp or now
+                metadata = msgspec.structs.replace(namesake.metadata, creation_timestamp=created)
+                pod = msgspec.structs.replace(pod, metadata=metadata)
             else:
                 self._note(self.store.remove(namesake.key))
         elif namesake is not None:

@@ -87,10 +87,16 @@ def pod_health(pod: Pod) -> Health:
     failing = next(filter(None, map(_failure, _all_statuses(pod))), None)
     if failing:
         return Health(HealthStatus.DEGRADED, f"{pod.name}: {failing}")
+    if unplaced := _why_unplaced(pod):
+        return Health(HealthStatus.PROGRESSING, unplaced)
+    return Health(HealthStatus.PROGRESSING, f"{pod.name} is starting")
+
+
+def _why_unplaced(pod: Pod) -> str:
     scheduled = find_condition(pod.status.conditions, "PodScheduled")
-    if not pod.spec.node_name and scheduled is not None and scheduled.status == "False":
-        return Health(HealthStatus.PROGRESSING, f"{pod.name} is pending: {scheduled.message}")
-    return Health(HealthStatus.PROGRESSING)
+    if pod.spec.node_name or scheduled is None or scheduled.status != "False":
+        return ""
+    return f"{pod.name} is pending: {scheduled.message}"
 
 
 def _all_statuses(pod: Pod) -> tuple[ContainerStatus, ...]:
@@ -116,24 +122,26 @@ def _deployment(view: View, deployment: Deployment) -> Health:
     progressing = find_condition(deployment.status.conditions, "Progressing")
     if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
         return Health(HealthStatus.DEGRADED, f"{progressing.message}{_why(view, deployment)}")
-    pods = worst(_pod_healths(view, deployment))
-    if pods.status is HealthStatus.DEGRADED:
-        return pods
+    pods = _pods_of(view, deployment)
+    failing = worst(map(pod_health, pods))
+    if failing.status is HealthStatus.DEGRADED:
+        return failing
+    unplaced = next(filter(None, map(_why_unplaced, pods)), "")
     return Health(
         HealthStatus.PROGRESSING,
         f"{status.updated_replicas} of {wanted} updated, {status.available_replicas} available"
         + (f", {status.replicas - status.updated_replicas} old" if status.replicas > status.updated_replicas else "")
-        + (f"; {pods.message}" if pods.message else ""),
+        + (f"; {unplaced}" if unplaced else ""),
     )
 
 
-def _pod_healths(view: View, deployment: Deployment) -> list[Health]:
+def _pods_of(view: View, deployment: Deployment) -> list[Pod]:
     replica_sets = view.owned(ReplicaSet, deployment.uid)
-    return [pod_health(pod) for replica_set in replica_sets for pod in view.owned(Pod, replica_set.uid)]
+    return [pod for replica_set in replica_sets for pod in view.owned(Pod, replica_set.uid)]
 
 
 def _why(view: View, deployment: Deployment) -> str:
-    health = worst(_pod_healths(view, deployment))
+    health = worst(map(pod_health, _pods_of(view, deployment)))
     return f": {health.message}" if health.message else ""
 
 

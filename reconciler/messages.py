@@ -6,11 +6,12 @@ Messages of one host come from its one worker, in order; a later one always know
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
 
-from objects.meta import KubeObject, ObjectKey
+from objects.meta import KubeObject, KubeStruct, ObjectKey
 from objects.observed import HostFacts
 from objects.pods import Pod, PodStatus
 
@@ -50,14 +51,22 @@ class HostSilent(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class Remembered(msgspec.Struct, frozen=True):
+    """What Berth said of an object from Git: since when it exists, and its status (None for kinds without one)."""
+
+    created: datetime | None
+    status: KubeStruct | None
+
+
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What an earlier process wrote to the status branch; heard once, before anything else.
 
-    objects: Pods and what controllers made (ReplicaSets …), as they were. inventory: what was deployed from Git.
-    subnets: host → its slice of the pod network. commit: what was in force then.
+    objects: Pods, Nodes and what controllers made (ReplicaSets …), as they were. remembered: of what comes from Git.
+    inventory: what was deployed from Git. subnets: host → its slice of the pod network. commit: what was in force.
     """
 
     objects: tuple[KubeObject, ...] = ()
+    remembered: dict[ObjectKey, Remembered] = {}
     inventory: dict[ObjectKey, str] = {}
     subnets: dict[str, str] = {}
     commit: str = ""

@@ -15,12 +15,13 @@ import msgspec
 from differ.objects import comparable, diff_documents
 from differ.plan import Capacity, ObjectChange, Plan, PodChange, Waiting
 from hosts.simulated import SimulatedHost
+from hosts.simulated_engine import Program
 from objects import codec
 from objects.config import Cluster, Host
 from objects.core import Node
 from objects.meta import KubeObject, ObjectKey, controller_of
-from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.observed import HostObservation
+from objects.names import ANNOTATION_TEMPLATE_HASH, LABEL_ROLE
+from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Pod
 from objects.quantity import milli_value, value
 from policies.scheduling.requests import pod_requests
@@ -56,7 +57,10 @@ def make_plan(
     """
     clock = SimulatedClock(now)
     engine = observer.fork(Random(0))
-    hosts = {name: SimulatedHost.from_observation(seen, clock=clock) for name, seen in observations.items()}
+    hosts = {
+        name: SimulatedHost.from_observation(seen, clock=clock, programs=_as_intended)
+        for name, seen in observations.items()
+    }
     is_at_rest = SimulatedCluster(engine, hosts, clock).run_to_rest(desired)
     state = assess(engine)
     return Plan(
@@ -75,6 +79,12 @@ def make_plan(
         held_deletions=engine.held_deletions,
         is_at_rest=is_at_rest,
     )
+
+
+def _as_intended(container: ObservedContainer, _run: int) -> Program:
+    """A plan takes programs at their word: init containers and jobs succeed, everything else runs."""
+    ends = container.labels.get(LABEL_ROLE) == "init" or container.restart_policy in ("no", "on-failure")
+    return Program(run_seconds=1.0 if ends and container.labels.get(LABEL_ROLE) != "sandbox" else None)
 
 
 def _object_changes(

@@ -4,7 +4,7 @@
     inventory.yaml                         what is deployed from Git, and each host's slice of the pod network
     hosts/<name>.yaml                      the host as a Node
     events.yaml                            what happened lately (`reconciler.event_record`)
-    objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and ReplicaSets whole, to be restored
+    objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and what controllers made are there whole
 
 Only meaning is written: no resource versions, no heartbeats. ConfigMaps, Secrets and others without a status
 have no file.
@@ -22,16 +22,18 @@ from objects import codec
 from objects.apps import ReplicaSet
 from objects.config import Host
 from objects.core import Node
-from objects.meta import KubeObject, ObjectKey
+from objects.kinds import kind_class
+from objects.meta import KubeObject, ObjectKey, ObjectMeta, controller_of
 from objects.pods import Pod
 from reconciler.health import Health, HealthStatus, health_of, worst
 from reconciler.host_status import HostStatus
-from reconciler.messages import Restored
+from reconciler.messages import Remembered, Restored
 from reconciler.store import View
 
 INVENTORY_PATH = "inventory.yaml"
 README_PATH = "README.md"
-_RESTORED_KINDS = (Pod, ReplicaSet)
+_IDENTITY = ("name", "namespace", "uid", "generation", "creationTimestamp")
+"""Of what Git holds, this much metadata is Berth's word and not a person's."""
 
 
 def status_path(key: ObjectKey) -> str | None:
@@ -49,8 +51,8 @@ def object_document(view: View, obj: KubeObject) -> dict[str, Any]:
     metadata = document.get("metadata", {})
     for volatile in ("resourceVersion", "managedFields", "selfLink"):
         metadata.pop(volatile, None)
-    if not isinstance(obj, _RESTORED_KINDS):
-        metadata = {name: metadata[name] for name in ("name", "namespace", "uid", "generation") if name in metadata}
+    if not isinstance(obj, Pod | Node) and controller_of(obj) is None:
+        metadata = {name: metadata[name] for name in _IDENTITY if name in metadata}
         document = {
             "apiVersion": document["apiVersion"],
             "kind": document["kind"],
@@ -115,6 +117,7 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
     Raises InvalidInput for one of our files that does not decode: a half-read memory is worse than none.
     """
     objects: list[KubeObject] = []
+    remembered: dict[ObjectKey, Remembered] = {}
     inventory: dict[ObjectKey, str] = {}
     subnets: dict[str, str] = {}
     for path, content in files:
@@ -123,11 +126,32 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
             subnets = dict(document.get("subnets") or {})
             for application, keys in (document.get("applications") or {}).items():
                 inventory.update({ObjectKey(*key.split("/", 2)): application for key in keys})
-        elif path.startswith("objects/") and any(f"/{kind.KIND.lower()}/" in path for kind in _RESTORED_KINDS):
+        elif path.startswith(("objects/", "hosts/")):
             document = yaml.load(content, Loader=yaml.CSafeLoader)
             document.pop("health", None)
-            objects.append(_restored_form(codec.decode(document)))
-    return Restored(objects=tuple(objects), inventory=inventory, subnets=subnets)
+            if "spec" in document:
+                objects.append(_restored_form(codec.decode(document)))
+            else:
+                key, memory = _remembered(document)
+                remembered[key] = memory
+    remembered |= {
+        ObjectKey(Host.KIND, "", node.name): Remembered(node.metadata.creation_timestamp, None)
+        for node in objects
+        if isinstance(node, Node)
+    }
+    return Restored(objects=tuple(objects), remembered=remembered, inventory=inventory, subnets=subnets)
+
+
+def _remembered(document: dict[str, Any]) -> tuple[ObjectKey, Remembered]:
+    """Status and age of something that Git holds."""
+    fields = {
+        field.name: field.type for field in msgspec.structs.fields(kind_class(document["apiVersion"], document["kind"]))
+    }
+    metadata = codec.decode_struct(document["metadata"], ObjectMeta)
+    status = codec.decode_struct(document["status"], fields["status"]) if "status" in fields else None
+    return ObjectKey(document["kind"], metadata.namespace, metadata.name), Remembered(
+        metadata.creation_timestamp, status
+    )
 
 
 def _restored_form(obj: KubeObject) -> KubeObject:

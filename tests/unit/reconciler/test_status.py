@@ -1,0 +1,120 @@
+"""The status branch: what is written, and that a fresh process reads back what it needs."""
+
+from objects.apps import Deployment
+from objects.config import Host
+from objects.core import Node, Secret
+from objects.meta import ObjectKey, ObjectMeta
+from objects.secrets import SecretValue
+from reconciler.messages import Restored
+from reconciler.status import (
+    INVENTORY_PATH,
+    dump,
+    inventory_document,
+    object_document,
+    render_readme,
+    restore,
+    status_path,
+)
+from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
+
+WEB = ObjectKey("Deployment", "default", "web")
+
+
+def status_files(cluster: FakeCluster) -> dict[str, bytes]:
+    store = cluster.engine.store
+    files = {path: dump(object_document(store, obj)) for obj in store if (path := status_path(obj.key)) is not None}
+    files[INVENTORY_PATH] = dump(inventory_document(store, cluster.engine.inventory))
+    return files
+
+
+def settled() -> FakeCluster:
+    cluster = FakeCluster("a", "b")
+    cluster.settle(cluster.desired(deployment(), bare_pod(), application={WEB: "shop"}))
+    return cluster
+
+
+def test_one_file_an_object_none_for_objects_without_status():
+    kinds = sorted({path.rsplit("/", 1)[0] for path in status_files(settled())})
+    assert kinds == [
+        "hosts",
+        "inventory.yaml",
+        "objects/default/deployment",
+        "objects/default/pod",
+        "objects/default/replicaset",
+    ]
+
+
+def test_what_git_holds_is_written_without_its_spec():
+    cluster = settled()
+    live = cluster.engine.store.find(WEB)
+    document = object_document(cluster.engine.store, live)
+    assert sorted(document) == ["apiVersion", "health", "kind", "metadata", "status"]
+    assert document["health"] == {"status": "Healthy"}
+
+
+def test_a_fresh_process_goes_on_where_the_last_one_was():
+    cluster = settled()
+    before = cluster.engine.store.get(Deployment, "default", "web")
+    host = cluster.engine.store.get(Host, "", "a")
+    node = cluster.engine.store.get(Node, "", "a")
+    restored = restore(status_files(cluster).items())
+    cluster.restart()
+    cluster.settle(restored, cluster.desired(deployment(), bare_pod(), application={WEB: "shop"}))
+    after = cluster.engine.store.get(Deployment, "default", "web")
+    assert after.status == before.status
+    assert after.metadata.creation_timestamp == before.metadata.creation_timestamp
+    assert cluster.engine.store.get(Host, "", "a").metadata.creation_timestamp == host.metadata.creation_timestamp
+    assert cluster.engine.store.get(Node, "", "a").status.conditions == node.status.conditions
+    assert cluster.engine.inventory[WEB] == "shop"
+
+
+def test_inventory_and_slices_are_read_back():
+    restored = restore(status_files(settled()).items())
+    assert restored.inventory[WEB] == "shop"
+    assert restored.subnets == {"a": "10.244.0.0/24", "b": "10.244.1.0/24"}
+
+
+def test_files_of_other_people_are_passed_over():
+    assert restore([("notes.txt", b"\xff"), ("docs/objects.yaml", b"a: [")]) == Restored()
+
+
+def test_no_secret_reaches_the_branch():
+    cluster = FakeCluster("a")
+    secret = Secret(
+        metadata=ObjectMeta(name="login", namespace="default"), data={"password": SecretValue(b"correct-horse")}
+    )
+    cluster.settle(cluster.desired(secret, deployment()))
+    written = b"\n".join(status_files(cluster).values())
+    assert b"login" in written
+    assert b"correct-horse" not in written
+    assert b"Y29ycmVjdC1ob3JzZQ" not in written
+
+
+def test_the_overview_says_what_is_wrong():
+    cluster = settled()
+    cluster.silent.add("b")
+    cluster.step(cluster.report("b"))
+    page = render_readme(
+        cluster.engine.store, cluster.engine.inventory, commit="abc", refused="apps/web.yaml:3: no", held="8 of 10"
+    ).decode()
+    assert page.splitlines()[:18] == [
+        "# Cluster status",
+        "",
+        "Desired commit in force: `abc`",
+        "",
+        "**The newest commit is refused**",
+        "",
+        "```",
+        "apps/web.yaml:3: no",
+        "```",
+        "",
+        "**Deletions are held**",
+        "",
+        "```",
+        "8 of 10",
+        "```",
+        "",
+        "| application | health | |",
+        "|---|---|---|",
+    ]
+    assert "| b | no | 2 | host b is not ready: no route |" in page
