@@ -56,6 +56,9 @@ class Daemon:
         """Wait for messages or a timer (at most `timeout_seconds`), step the engine, hand out what it decided."""
         result = self.engine.step(self._collect(timeout_seconds), self._clock())
         self._wake_at = result.wake_at
+        for source, occurrence in result.occurred:
+            level = logging.WARNING if occurrence.type == "Warning" else logging.INFO
+            log.log(level, "%s %s: %s (%s)", occurrence.key, occurrence.reason, occurrence.message, source)
         self._match_workers()
         for name, assignment in result.assignments.items():
             if name in self._workers:

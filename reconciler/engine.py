@@ -39,14 +39,15 @@ MAX_ROUNDS_PER_KEY = 50
 """A controller that wants the same key again this often within one step contradicts itself or another one."""
 
 
-class StepResult(msgspec.Struct, frozen=True):
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """assignments: by host, only those that differ from the last ones. changed: every write, in order.
 
-    wake_at: when the engine wants to be called again although nothing is told.
+    occurred: what is worth an event, with who says it. wake_at: when the engine wants to be called again although nothing is told.
     """
 
     assignments: dict[str, HostAssignment]
     changed: tuple[Changed, ...]
+    occurred: tuple[tuple[str, Occurrence], ...]
     wake_at: datetime | None
 
 
@@ -76,12 +77,13 @@ class Engine:
         self._heard: set[str] = set()
         self._must_prune = False
         self._changed: list[Changed] = []
+        self._occurred: list[tuple[str, Occurrence]] = []
 
     # --- the step ------------------------------------------------------------------------------------------------
 
     def step(self, messages: Iterable[Message], now: datetime) -> StepResult:
         """Take in `messages`, decide until nothing changes, return what is new. Any number of messages, also none."""
-        self._changed = []
+        self._changed, self._occurred = [], []
         for message in messages:
             self._absorb(message, now)
         if self._may_start():
@@ -90,7 +92,12 @@ class Engine:
             if self._must_prune:
                 self._prune(now)
             self._settle(now)
-        return StepResult(self._new_assignments(), tuple(self._changed), self._next_timer())
+        return StepResult(
+            assignments=self._new_assignments(),
+            changed=tuple(self._changed),
+            occurred=tuple(self._occurred),
+            wake_at=self._next_timer(),
+        )
 
     @property
     def inventory(self) -> dict[ObjectKey, str]:
@@ -297,7 +304,7 @@ class Engine:
             if not self.is_observer or self._is_status_only(change):
                 self._apply(change, now)
         for occurrence in outcome.occurrences if not self.is_observer else ():
-            self.events.add(occurrence, source=name, now=now)
+            self._note_event(occurrence, name, now)
         if outcome.hold is not None:
             self.holds[task] = outcome.hold
         else:
@@ -308,14 +315,18 @@ class Engine:
     def _break_loop(self, task: tuple[str, ObjectKey], now: datetime) -> None:
         name, key = task
         message = f"{name} wanted {key} {MAX_ROUNDS_PER_KEY} times in one step without coming to rest"
-        self.events.add(Occurrence(key, "Warning", "LoopBreaker", message), source="engine", now=now)
+        self._note_event(Occurrence(key, "Warning", "LoopBreaker", message), "engine", now)
         self.holds[task] = Hold("LoopBreaker", message)
 
     def _schedule(self, now: datetime) -> None:
         for change, occurrence in self._scheduling.place(self.store, self.settings, now):
             self._apply(change, now)
             if occurrence is not None:
-                self.events.add(occurrence, source="scheduler", now=now)
+                self._note_event(occurrence, "scheduler", now)
+
+    def _note_event(self, occurrence: Occurrence, source: str, now: datetime) -> None:
+        self.events.add(occurrence, source=source, now=now)
+        self._occurred.append((source, occurrence))
 
     # --- writing -------------------------------------------------------------------------------------------------
 
