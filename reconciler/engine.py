@@ -42,7 +42,8 @@ MAX_ROUNDS_PER_KEY = 50
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """assignments: by host, only those that differ from the last ones. changed: every write, in order.
 
-    occurred: what is worth an event, with who says it. wake_at: when the engine wants to be called again although nothing is told.
+    occurred: what is worth an event, with who says it. wake_at: when the engine wants to be called again although
+    nothing is told.
     """
 
     assignments: dict[str, HostAssignment]
