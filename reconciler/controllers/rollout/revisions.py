@@ -32,6 +32,7 @@ _NOT_INHERITED = frozenset(
     {"kubectl.kubernetes.io/last-applied-configuration", REVISION, DESIRED_REPLICAS, MAX_REPLICAS}
 )
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_LARGEST = 2**31 - 1
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -84,8 +85,8 @@ class Rollout(msgspec.Struct, frozen=True):
 
 
 def whole_number(text: str) -> int:
-    """The number in an annotation; 0 when it is not one, since anybody may have written it."""
-    return int(text) if text.isascii() and text.isdigit() else 0
+    """The number in an annotation; 0 when it is none (of 32 bits), since anybody may have written it."""
+    return int(text) if text.isascii() and text.isdigit() and int(text) <= _LARGEST else 0
 
 
 def observe_rollout(view: View, deployment: Deployment, *, now: datetime) -> Rollout:
@@ -149,12 +150,13 @@ def new_replica_set(rollout: Rollout, *, now: datetime) -> ReplicaSet:
     return ReplicaSet(metadata=metadata, spec=spec)
 
 
-_LONGEST_NAME = 253
+_LONGEST_DEPLOYMENT_PART = 253 - 11
+"""A name has 253 characters at most; a dash and a hash of ten come behind."""
 
 
 def replica_set_name(deployment_name: str, hash_text: str) -> str:
     """`<deployment>-<hash>`, with a long Deployment name cut so that the hash stays whole."""
-    return f"{deployment_name[: _LONGEST_NAME - len(hash_text) - 1]}-{hash_text}"
+    return f"{deployment_name[:_LONGEST_DEPLOYMENT_PART]}-{hash_text}"
 
 
 def next_revision_number(rollout: Rollout) -> int:
