@@ -46,7 +46,7 @@ def account(job: Job, pods: list[Pod]) -> JobState:
         for pod in pods
         if pod.status.phase == "Failed" and not pod.is_terminating
     ]
-    counted = tuple(pod for pod, verdict in judged if verdict.action != IGNORE)
+    counted = tuple(pod for pod, verdict in judged if verdict.action != IGNORE and _has_place(job, pod))
     succeeded = tuple(pod for pod in pods if pod.status.phase == "Succeeded")
     state = JobState(
         active=tuple(pod for pod in pods if not pod.is_finished and not pod.is_terminating),
@@ -61,6 +61,12 @@ def account(job: Job, pods: list[Pod]) -> JobState:
         return state
     doomed = {index for pod, v in judged if v.action == FAIL_INDEX and (index := index_of(pod)) is not None}
     return _with_indexes(job, state, doomed)
+
+
+def _has_place(job: Job, pod: Pod) -> bool:
+    """Whether the pod works for the Job at all: in an indexed one only with an index of its own."""
+    index = index_of(pod)
+    return not is_indexed(job) or (index is not None and index < (completions_of(job) or 0))
 
 
 def _with_indexes(job: Job, state: JobState, doomed: set[int]) -> JobState:

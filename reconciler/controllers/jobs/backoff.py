@@ -24,7 +24,9 @@ def finished_at(pod: Pod) -> datetime:
     ends = [state.finished_at for state in states if state is not None and state.finished_at is not None]
     if ends and len(ends) == len(states):
         return max(ends)
-    return pod.metadata.deletion_timestamp or pod.metadata.creation_timestamp or _EPOCH
+    if pod.metadata.deletion_timestamp is not None:
+        return pod.metadata.deletion_timestamp - timedelta(seconds=pod.metadata.deletion_grace_period_seconds or 0)
+    return pod.metadata.creation_timestamp or _EPOCH
 
 
 def retry_at(
