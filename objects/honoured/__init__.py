@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from objects.batch import CronJob, Job
 from objects.fields import FieldPath
 from objects.honoured.kinds import KIND_SUPPORT
 from objects.honoured.pods import pod_notices
 from objects.honoured.table import FieldNotice, Level
-from objects.meta import KubeObject, ObjectMeta
-from objects.pods import Pod
+from objects.meta import KubeObject
+from objects.pods import Pod, PodTemplateSpec
 
 __all__ = ["FieldNotice", "Level", "field_support"]
 
@@ -34,9 +35,17 @@ def field_support(obj: KubeObject) -> tuple[FieldNotice, ...]:
 def _pod_notices(obj: KubeObject) -> Iterator[FieldNotice]:
     if isinstance(obj, Pod):
         yield from pod_notices(obj.spec, ("spec",))
-    elif isinstance(obj, Deployment | ReplicaSet | DaemonSet | StatefulSet):
-        yield from _template_metadata_notices(obj.spec.template.metadata, ("spec", "template", "metadata"))
-        yield from pod_notices(obj.spec.template.spec, ("spec", "template", "spec"))
+    elif isinstance(obj, Deployment | ReplicaSet | DaemonSet | StatefulSet | Job):
+        yield from _template_notices(obj.spec.template, ("spec", "template"))
+    elif isinstance(obj, CronJob):
+        yield from _template_notices(obj.spec.job_template.spec.template, ("spec", "jobTemplate", "spec", "template"))
+
+
+def _template_notices(template: PodTemplateSpec, path: FieldPath) -> Iterator[FieldNotice]:
+    for field, value in (("name", template.metadata.name), ("namespace", template.metadata.namespace)):
+        if value:
+            yield FieldNotice((*path, "metadata", field), Level.WARNED, "has no meaning in a template")
+    yield from pod_notices(template.spec, (*path, "spec"))
 
 
 def _metadata_notices(obj: KubeObject) -> Iterator[FieldNotice]:
@@ -51,9 +60,3 @@ def _metadata_notices(obj: KubeObject) -> Iterator[FieldNotice]:
             if label.startswith(_POD_SECURITY):
                 place = ("metadata", "labels", label)
                 yield FieldNotice(place, Level.WARNED, "pod security levels are not enforced yet")
-
-
-def _template_metadata_notices(metadata: ObjectMeta, path: FieldPath) -> Iterator[FieldNotice]:
-    for field, value in (("name", metadata.name), ("namespace", metadata.namespace)):
-        if value:
-            yield FieldNotice((*path, field), Level.WARNED, "has no meaning in a template")

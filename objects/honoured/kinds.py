@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from objects.honoured.table import Level, Table, honoured, is_false, warned
+from objects.honoured.table import Level, Rule, Table, below, honoured, is_false, warned
 
 
 class KindSupport(NamedTuple):
-    """level: of the kind as a whole. reason: '' when honoured. template: where a pod's spec lies, if anywhere."""
+    """level: of the kind as a whole. reason: '' when honoured. table: of its fields outside of pods."""
 
     level: Level
     reason: str = ""
     table: Table = Table()
-    template: tuple[str, ...] | None = None
 
 
-def _acted_on(table: Table, *, template: tuple[str, ...] | None = None) -> KindSupport:
-    return KindSupport(Level.HONOURED, table=table, template=template)
+def _acted_on(*groups: Iterable[Rule]) -> KindSupport:
+    return KindSupport(Level.HONOURED, table=Table(*groups))
 
 
-def _not_yet(reason: str = "") -> KindSupport:
-    text = "this kind is accepted, not acted on yet"
-    return KindSupport(Level.WARNED, f"{text}: {reason}" if reason else text)
+def _not_yet(reason: str) -> KindSupport:
+    return KindSupport(Level.WARNED, f"this kind is accepted, not acted on yet: {reason}")
 
 
 def _never(reason: str) -> KindSupport:
     return KindSupport(Level.REFUSED, reason)
 
 
-_TEMPLATE = ("spec", "template")
 _RETENTION = "spec.persistentVolumeClaimRetentionPolicy"
-_CLAIMS = "claims are not acted on yet: the pods wait for their volumes"
 
-_CLUSTER = Table(
-    honoured(
+_CLUSTER = (
+    *honoured(
         "spec.network.podCIDR",
         "spec.network.hostPrefix",
         "spec.ssh",
@@ -45,91 +41,113 @@ _CLUSTER = Table(
         "spec.scheduling.seed",
         "spec.pauseImage",
     ),
-    warned("spec.network.serviceCIDR", "Services are not acted on yet", unless=("10.96.0.0/16",)),
-    warned("spec.network.clusterDomain", "names come with the network work", unless=("cluster.local",)),
-    warned("spec.scheduling.descheduler", "pods that run are not moved for balance yet"),
+    *warned("spec.network.serviceCIDR", "Services are not acted on yet", unless=("10.96.0.0/16",)),
+    *warned("spec.network.clusterDomain", "names come with the network work", unless=("cluster.local",)),
+    *warned("spec.scheduling.descheduler", "pods that run are not moved for balance yet"),
 )
 
-_HOST = Table(
-    honoured(
-        *(
-            f"spec.{name}"
-            for name in (
-                "address",
-                "hostKey",
-                "user",
-                "port",
-                "keyFiles",
-                "jump",
-                "dockerSocket",
-                "unschedulable",
-                "taints",
-                "podCIDR",
-                "maxPods",
-                "capacity",
-                "reserved",
-                "eviction.memoryAvailable",
-                "eviction.diskAvailable",
-            )
-        )
+_HOST = (
+    *honoured(
+        "spec.address",
+        "spec.hostKey",
+        "spec.user",
+        "spec.port",
+        "spec.keyFiles",
+        "spec.jump",
+        "spec.dockerSocket",
+        "spec.unschedulable",
+        "spec.taints",
+        "spec.podCIDR",
+        "spec.maxPods",
+        "spec.capacity",
+        "spec.reserved",
+        "spec.eviction.memoryAvailable",
+        "spec.eviction.diskAvailable",
     ),
-    warned("spec.eviction.imageGcHighPercent", "images are not removed yet", unless=(85,)),
-    warned("spec.eviction.imageGcLowPercent", "images are not removed yet", unless=(80,)),
+    *warned("spec.eviction.imageGcHighPercent", "images are not removed yet", unless=(85,)),
+    *warned("spec.eviction.imageGcLowPercent", "images are not removed yet", unless=(80,)),
 )
 
-_APPLICATION = Table(
-    honoured("spec.path", "spec.namespace", "spec.prune", "spec.suspend"),
-    honoured("spec.selfHeal"),
-    warned("spec.selfHeal", "drift is always put right so far", when=is_false),
+_APPLICATION = (
+    *honoured("spec.path", "spec.namespace", "spec.prune", "spec.suspend"),
+    *warned("spec.selfHeal", "drift is always put right so far", when=is_false),
+)
+
+_DEPLOYMENT = honoured(
+    "spec.selector",
+    "spec.replicas",
+    "spec.strategy",
+    "spec.minReadySeconds",
+    "spec.revisionHistoryLimit",
+    "spec.progressDeadlineSeconds",
+    "spec.paused",
+)
+
+_STATEFUL_SET = (
+    *honoured(
+        "spec.selector",
+        "spec.replicas",
+        "spec.podManagementPolicy",
+        "spec.updateStrategy",
+        "spec.minReadySeconds",
+        "spec.revisionHistoryLimit",
+        "spec.ordinals",
+    ),
+    *warned("spec.serviceName", "names of pods come with the network work"),
+    *warned("spec.volumeClaimTemplates", "claims are not acted on yet: the pods wait for their volumes"),
+    *warned(f"{_RETENTION}.whenDeleted", "claims are kept so far", unless=("Retain",)),
+    *warned(f"{_RETENTION}.whenScaled", "claims are kept so far", unless=("Retain",)),
+)
+
+_JOB = (
+    *honoured(
+        "parallelism",
+        "completions",
+        "completionMode",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
+        "podFailurePolicy",
+        "successPolicy",
+        "podReplacementPolicy",
+        "ttlSecondsAfterFinished",
+        "suspend",
+        "managedBy",
+    ),
+    *warned("selector", "jobs know their pods by their owner"),
+    *warned("manualSelector", "jobs know their pods by their owner"),
+)
+"""Below the `spec` of a Job, or of the job in a CronJob."""
+
+_CRON_JOB = (
+    *honoured(
+        "spec.schedule",
+        "spec.timeZone",
+        "spec.startingDeadlineSeconds",
+        "spec.concurrencyPolicy",
+        "spec.suspend",
+        "spec.successfulJobsHistoryLimit",
+        "spec.failedJobsHistoryLimit",
+        "spec.jobTemplate.metadata",
+    ),
+    *below("spec.jobTemplate.spec", _JOB),
 )
 
 KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
     {
-        "Namespace": _acted_on(Table(warned("spec.finalizers", "a namespace goes when it is gone from Git"))),
-        "Pod": _acted_on(Table(), template=()),
-        "ReplicaSet": _acted_on(
-            Table(honoured("spec.selector", "spec.replicas", "spec.minReadySeconds")), template=_TEMPLATE
-        ),
-        "Deployment": _acted_on(
-            Table(
-                honoured(
-                    "spec.selector",
-                    "spec.replicas",
-                    "spec.strategy",
-                    "spec.minReadySeconds",
-                    "spec.revisionHistoryLimit",
-                    "spec.progressDeadlineSeconds",
-                    "spec.paused",
-                )
-            ),
-            template=_TEMPLATE,
-        ),
+        "Namespace": _acted_on(warned("spec.finalizers", "a namespace goes when it is gone from Git")),
+        "Pod": _acted_on(),
+        "ReplicaSet": _acted_on(honoured("spec.selector", "spec.replicas", "spec.minReadySeconds")),
+        "Deployment": _acted_on(_DEPLOYMENT),
         "DaemonSet": _acted_on(
-            Table(
-                honoured("spec.selector", "spec.updateStrategy", "spec.minReadySeconds", "spec.revisionHistoryLimit")
-            ),
-            template=_TEMPLATE,
+            honoured("spec.selector", "spec.updateStrategy", "spec.minReadySeconds", "spec.revisionHistoryLimit")
         ),
-        "StatefulSet": _acted_on(
-            Table(
-                honoured(
-                    "spec.selector",
-                    "spec.replicas",
-                    "spec.podManagementPolicy",
-                    "spec.updateStrategy",
-                    "spec.minReadySeconds",
-                    "spec.revisionHistoryLimit",
-                    "spec.ordinals",
-                ),
-                warned("spec.serviceName", "names of pods come with the network work"),
-                warned("spec.volumeClaimTemplates", _CLAIMS),
-                warned(f"{_RETENTION}.whenDeleted", "claims are kept so far", unless=("Retain",)),
-                warned(f"{_RETENTION}.whenScaled", "claims are kept so far", unless=("Retain",)),
-            ),
-            template=_TEMPLATE,
-        ),
-        "ConfigMap": _acted_on(Table(honoured("data", "binaryData", "immutable"))),
-        "Secret": _acted_on(Table(honoured("type", "data", "stringData", "immutable"))),
+        "StatefulSet": _acted_on(_STATEFUL_SET),
+        "Job": _acted_on(below("spec", _JOB)),
+        "CronJob": _acted_on(_CRON_JOB),
+        "ConfigMap": _acted_on(honoured("data", "binaryData", "immutable")),
+        "Secret": _acted_on(honoured("type", "data", "stringData", "immutable")),
         "Cluster": _acted_on(_CLUSTER),
         "Host": _acted_on(_HOST),
         "Application": _acted_on(_APPLICATION),
@@ -137,8 +155,6 @@ KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
         "Event": _never("events are made by Berth"),
         "ControllerRevision": _never("revisions are made by Berth"),
         "ReplicationController": _not_yet("a ReplicaSet does the same"),
-        "Job": _not_yet(),
-        "CronJob": _not_yet(),
         "HorizontalPodAutoscaler": _not_yet("replicas stay as the workload says"),
         "Service": _not_yet("it comes with the network work"),
         "Endpoints": _not_yet("it comes with the network work"),

@@ -20,7 +20,9 @@ def check_resources(found: Found, path: FieldPath, resources: ResourceRequiremen
     if not resources.requests and not resources.limits:
         return
     check_resource_list(found, (*path, "limits"), resources.limits)
-    check_resource_list(found, (*path, "requests"), resources.requests)
+    # A request that defaulting copied from its limit is judged there, where the person wrote it.
+    own = {name: amount for name, amount in resources.requests.items() if resources.limits.get(name) != amount}
+    check_resource_list(found, (*path, "requests"), own)
     for name, request in resources.requests.items():
         limit = resources.limits.get(name)
         place = (*path, "requests", name)

@@ -178,7 +178,8 @@ def _check_job_spec(found: Found, path: FieldPath, spec: JobSpec) -> None:
     found.number((*path, "activeDeadlineSeconds"), spec.active_deadline_seconds, least=1)
     found.choice((*path, "completionMode"), spec.completion_mode, ("NonIndexed", "Indexed"))
     if spec.completion_mode == "Indexed":
-        found.number((*path, "completions"), spec.completions or 0, least=1 if spec.completions is None else 0)
+        if spec.completions is None:
+            found.add((*path, "completions"), "is required with completionMode: Indexed")
         found.number((*path, "parallelism"), spec.parallelism, most=_MAX_INDEXED)
     elif spec.backoff_limit_per_index is not None:
         found.add((*path, "backoffLimitPerIndex"), "needs completionMode: Indexed")
