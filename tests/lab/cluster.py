@@ -113,6 +113,14 @@ class Cluster:
         self.clone.push()
         return self.clone.git("rev-parse", "HEAD")
 
+    def restore(self, commit: str) -> str:
+        """A new commit with exactly the files of an earlier one, pushed; whatever lies in the checkout is dropped."""
+        self.clone.git("read-tree", "--reset", "-u", commit)
+        self.clone.git("clean", "--quiet", "--force", "-d")
+        self.clone.git("commit", "--quiet", "--allow-empty", "--message", f"As in {commit[:10]}")
+        self.clone.push()
+        return self.clone.git("rev-parse", "HEAD")
+
     def remote_git(self, *arguments: str) -> str:
         """Output of git in the bare repository itself, past ssh; '' when it fails (the branch is not there yet)."""
         path = str(self.lab.git.path(self.repository))
