@@ -32,7 +32,7 @@ from reconciler.store import View
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     """Everything that is due now for the pods of one node."""
     if view.get(Host, "", key.name) is None:
-        pods = [pod for pod in view.pods_on(key.name) if not _is_record(pod)]
+        pods = [pod for pod in view.pods_on(key.name) if not _is_record(pod) and not _was_never_there(pod)]
         return Outcome(changes=tuple(Delete(pod.key, pod.uid, 0, is_certain=True) for pod in pods))
     node = view.get(Node, "", key.name)
     if node is None:
@@ -47,6 +47,11 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
         occurrences=tuple(occurrence for verdict in verdicts for occurrence in verdict.occurrences),
         again_at=min(times, default=None),
     )
+
+
+def _was_never_there(pod: Pod) -> bool:
+    """Whether a manifest names a host that never existed: its pod waits, or it would be made and deleted for ever."""
+    return not pod.status.pod_ip and not pod.status.host_ip
 
 
 def _is_record(pod: Pod) -> bool:

@@ -30,8 +30,13 @@ LeaveOut = Callable[[Case], str]
 
 @functools.cache
 def load_table(name: str) -> tuple[Case, ...]:
-    """name: "package/FILE__TestName". The cases in their order; a case that is no mapping comes as {"value": it}."""
+    """name: "package/FILE__TestName". The cases in their order; a case that is no mapping comes as {"value": it}.
+
+    Cases of a table that is a map from names come with their name as `name`.
+    """
     cases = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    if isinstance(cases, dict):
+        cases = [{"name": text, **case} if isinstance(case, dict) else case for text, case in cases.items()]
     return tuple(case if isinstance(case, dict) else {"value": case} for case in cases)
 
 

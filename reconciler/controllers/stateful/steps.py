@@ -111,11 +111,11 @@ def _update_step(situation: Situation) -> Step:
 
 
 def max_unavailable(stateful_set: StatefulSet) -> int:
-    """Pods that an update may have away at a time: 1 unless `maxUnavailable` says more; shares round up."""
+    """Pods that an update may have away at a time: 1 unless `maxUnavailable` says more; shares round down."""
     rolling = stateful_set.spec.update_strategy.rolling_update
     amount = rolling.max_unavailable if rolling is not None else None
     total = replicas_of(stateful_set)
-    return max(1, scaled_value(1 if amount is None else amount, total=total, round_up=True))
+    return max(1, scaled_value(1 if amount is None else amount, total=total, round_up=False))
 
 
 def _waits(what: str, pod: Pod) -> Hold:
