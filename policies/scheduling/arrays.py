@@ -19,7 +19,7 @@ Rows: TypeAlias = slice
 
 Cell = TypeVar("Cell", bound="np.generic[Any]")
 
-_JOURNAL_LIMIT: Final = 4096
+_JOURNAL_LIMIT: Final = 32768
 """Whoever is further behind than this recounts: cheaper than replaying, and the journal stays small."""
 
 

@@ -8,7 +8,7 @@ from objects.pods import Pod
 from policies.scheduling.placement import describe_reason
 from policies.scheduling.profiles import Profile
 from policies.scheduling.snapshot import Snapshot
-from policies.scheduling.table import HostTable, tie_hashes
+from policies.scheduling.table import HostTable, TieBreaker
 
 PASSES: Final = ""
 """Why a host fails a predicate that it does not fail."""
@@ -58,7 +58,7 @@ def explain(
     if running is not None:
         snapshot.remove_pod(pod.uid)
     try:
-        table = HostTable(snapshot.shapes.shape_of(pod), snapshot, profile, tie_hashes(snapshot, seed))
+        table = HostTable(snapshot.shapes.shape_of(pod), snapshot, profile, TieBreaker(seed).hashes(snapshot))
         order = table.order()
         chosen = order if node is None else [snapshot.row_of[node]]
         ranks = {row: rank for rank, row in enumerate(order, start=1) if table.feasible[row]}

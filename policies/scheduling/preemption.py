@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from policies.scheduling.arrays import BoolArray
 from policies.scheduling.occupants import Occupant
-from policies.scheduling.rules import Scope, single
+from policies.scheduling.rules import Scope
 from policies.scheduling.snapshot import Snapshot
 from policies.scheduling.table import HostTable
 
@@ -45,17 +46,27 @@ class Victims(NamedTuple):
         return float(self.budgets_broken), float(highest), float(total), float(len(self.pods)), -earliest
 
 
+class _HeapEntry(NamedTuple):
+    """serial: of the judgement that it stands for; a later one of the same row makes it void."""
+
+    cost: tuple[float, ...]
+    tie: int
+    serial: int
+    row: int
+
+
 class PreemptionTable:
     """The cheapest host for pods of one shape, kept up to date with the snapshot: a heap of costs by host."""
 
     def __init__(self, table: HostTable) -> None:
         self._table = table
         self._snapshot: Snapshot = table.snapshot
-        self._heap: list[tuple[tuple[float, ...], int, int, int]] = []
+        self._heap: list[_HeapEntry] = []
         self._current: dict[int, tuple[int, Victims]] = {}
         self._serial = 0
         self._mark = self._snapshot.journal.mark()
-        self._versions = (-1, -1)
+        self._structure = self._budgets = -1
+        self._possible: BoolArray = np.zeros(0, dtype=np.bool_)
         self._rebuild()
 
     def cheapest(self) -> Victims | None:
@@ -64,10 +75,8 @@ class PreemptionTable:
             return self._cheapest_by_trial()
         self._refresh()
         while self._heap:
-            _, _, serial, row = self._heap[0]
-            known = self._current.get(row)
-            if known is not None and known[0] == serial:
-                return known[1]
+            if self._is_current(self._heap[0]):
+                return self._current[self._heap[0].row][1]
             heapq.heappop(self._heap)
         return None
 
@@ -83,36 +92,50 @@ class PreemptionTable:
 
     def _refresh(self) -> None:
         snapshot = self._snapshot
-        changed = snapshot.journal.since(self._mark)
-        versions = (snapshot.structure, snapshot.budgets.version)
-        if changed is None or versions != self._versions:
+        entries = snapshot.journal.since(self._mark)
+        if entries is None or self._budgets != snapshot.budgets.version:
             self._rebuild()
             return
         self._mark = snapshot.journal.mark()
-        for row in set(changed):
+        changed = set(entries)
+        if self._structure != snapshot.structure:
+            self._structure = snapshot.structure
+            before, self._possible = self._possible, _possible_hosts(self._table)
+            new = np.arange(len(self._possible)) >= len(before)
+            new[: len(before)] |= self._possible[: len(before)] != before
+            changed.update(np.flatnonzero(new).tolist())
+        for row in changed:
             self._judge(row)
+        if len(self._heap) > 8 * len(self._possible):
+            self._heap = [entry for entry in self._heap if self._is_current(entry)]
+            heapq.heapify(self._heap)
 
     def _rebuild(self) -> None:
         snapshot = self._snapshot
         self._mark = snapshot.journal.mark()
-        self._versions = (snapshot.structure, snapshot.budgets.version)
+        self._structure = snapshot.structure
+        self._budgets = snapshot.budgets.version
         self._possible = _possible_hosts(self._table)
         self._heap.clear()
         self._current.clear()
         if self._by_amounts():
-            for row in np.flatnonzero(self._possible):
-                self._judge(int(row))
+            for row in np.flatnonzero(self._possible).tolist():
+                self._judge(row)
+
+    def _is_current(self, entry: _HeapEntry) -> bool:
+        known = self._current.get(entry.row)
+        return known is not None and known[0] == entry.serial
 
     def _judge(self, row: int) -> None:
         self._current.pop(row, None)
-        if not self._possible[row]:
+        if row >= len(self._possible) or not self._possible[row]:
             return
         victims = self._victims_by_amounts(row)
         if victims is None:
             return
         self._serial += 1
         self._current[row] = (self._serial, victims)
-        heapq.heappush(self._heap, (victims.cost(), -self._table.tie(row), self._serial, row))
+        heapq.heappush(self._heap, _HeapEntry(victims.cost(), -self._table.tie(row), self._serial, row))
 
     def _victims_by_amounts(self, row: int) -> Victims | None:
         """Who must leave one host: all less important pods but those that fit again beside the new one."""
@@ -185,7 +208,7 @@ class PreemptionTable:
         for _, check in self._table.checks:
             if check.scope is Scope.CLUSTER:
                 check.stale()
-            if check.scope is not Scope.STRUCTURE and not single(check, row):
+            if check.scope is not Scope.STRUCTURE and not check.allows(row):
                 return False
         return True
 
@@ -193,9 +216,13 @@ class PreemptionTable:
 AMOUNTS: Final = "PodFitsResources"
 
 
-def _possible_hosts(table: HostTable) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Hosts where everything that evicting cannot change is right."""
-    possible = table.snapshot.alive[: table.snapshot.size].copy()
+def _possible_hosts(table: HostTable) -> BoolArray:
+    """Hosts where everything that evicting cannot change is right, and that are large enough when empty."""
+    snapshot = table.snapshot
+    possible: BoolArray = snapshot.alive[: snapshot.size].copy()
+    for name, amount in table.shape.requests.items():
+        if amount > 0:
+            possible &= snapshot.allocatable[snapshot.resource(name), : snapshot.size] >= amount
     for (_, check), verdicts in zip(table.checks, table.passes, strict=True):
         if check.scope is Scope.STRUCTURE:
             possible &= verdicts

@@ -94,6 +94,10 @@ class Check(ABC):
     def reasons(self, row: int, /) -> tuple[Reason, ...]:
         """Why the host of a row, for which `allowed` is false, will not do: at least one."""
 
+    def allows(self, row: int) -> bool:
+        """One host; where a loop of plain numbers is faster than arrays of one, subclasses have their own."""
+        return bool(self.allowed(one_row(row))[0])
+
     def tally(self, rows: IntArray) -> Iterable[Finding]:
         """Group the reasons of many rows; here one by one, where it can be done at once subclasses do."""
         return group_findings((row, reason) for row in rows.tolist() for reason in self.reasons(row))
@@ -131,6 +135,10 @@ class Scorer(ABC):
     def raw(self, rows: Rows) -> IntArray:
         """One number a row. Called for feasible and unfeasible hosts alike."""
 
+    def raw_of(self, row: int) -> int:
+        """One host, see `Check.allows`."""
+        return int(self.raw(one_row(row))[0])
+
     def normalise(self, raw: IntArray, _feasible: BoolArray, /) -> IntArray:
         """Scores of all rows; only those of feasible rows mean anything. Called when `is_relative`."""
         return raw
@@ -163,10 +171,6 @@ class PreparedScorer(NamedTuple):
     priority: Priority
     weight: int
     scorer: Scorer
-
-
-def single(check: Check, row: int) -> bool:
-    return bool(check.allowed(one_row(row))[0])
 
 
 def group_findings(found: Iterable[tuple[int, Reason]]) -> list[Finding]:

@@ -10,17 +10,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-import numpy as np
-
 from objects.pods import Pod
-from policies.scheduling.arrays import IntArray
 from policies.scheduling.placement import Placement, Unschedulable
 from policies.scheduling.preemption import PreemptionTable
 from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
 from policies.scheduling.rules import Event
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
-from policies.scheduling.table import HostTable, tie_hashes
+from policies.scheduling.table import HostTable, TieBreaker
 
 _MOST_TABLES: Final = 256
 """Tables of the templates used last; each holds some arrays over the hosts (about 1 MB at 5,000 hosts)."""
@@ -45,11 +42,9 @@ class Scheduler:
     def __init__(self, snapshot: Snapshot, profiles: Mapping[str, Profile], *, seed: int) -> None:
         self._snapshot = snapshot
         self._profiles = profiles
-        self._seed = seed
+        self._ties = TieBreaker(seed)
         self._tables: dict[tuple[PodShape, str], HostTable] = {}
         self._preemption: dict[HostTable, PreemptionTable] = {}
-        self._ties: IntArray = np.zeros(0, dtype=np.int64)
-        self._ties_structure = -1
 
     def schedule(self, pods: Iterable[Pod]) -> list[Placement]:
         """Decide for all pods, in queue order; results in that order. Bound pods are counted in the snapshot."""
@@ -137,21 +132,13 @@ class Scheduler:
         if table is None:
             if len(self._tables) >= _MOST_TABLES:
                 self._preemption.pop(self._tables.pop(next(iter(self._tables))), None)
-            table = HostTable(shape, self._snapshot, profile, self._current_ties())
+            table = HostTable(shape, self._snapshot, profile, self._ties.hashes(self._snapshot))
         elif table.structure != self._snapshot.structure:
-            table.rebuild(self._current_ties())
+            table.rebuild(self._ties.hashes(self._snapshot))
         else:
             table.refresh()
         self._tables[key] = table
         return table
-
-    def _current_ties(self) -> IntArray:
-        """A hash for each row, of the host's name and the seed: independent of the order in which hosts arrived."""
-        snapshot = self._snapshot
-        if self._ties_structure != snapshot.structure:
-            self._ties_structure = snapshot.structure
-            self._ties = tie_hashes(snapshot, self._seed)
-        return self._ties
 
     def _explain_failure(self, table: HostTable, profile: Profile) -> Unschedulable:
         rejections = tuple(table.rejections())

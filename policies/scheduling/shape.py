@@ -238,6 +238,24 @@ def _constraint(constraint: TopologySpreadConstraint, pod: Pod) -> SpreadConstra
     )
 
 
+def has_same_shape(old: Pod, new: Pod) -> bool:
+    """Whether `new` was made from `old` without touching what matters here; false when it takes more to find out."""
+    before, after = old.spec, new.spec
+    return (
+        before.containers is after.containers
+        and before.init_containers is after.init_containers
+        and before.affinity is after.affinity
+        and before.tolerations is after.tolerations
+        and before.topology_spread_constraints is after.topology_spread_constraints
+        and before.volumes is after.volumes
+        and before.overhead is after.overhead
+        and before.resources is after.resources
+        and before.priority == after.priority
+        and old.metadata.labels is new.metadata.labels
+        and old.metadata.owner_references is new.metadata.owner_references
+    )
+
+
 class ShapeBook:
     """Gives equal pods the same shape. Holds the most recently made ones, at most `limit`."""
 

@@ -24,7 +24,7 @@ from policies.scheduling.images import ImageIndex
 from policies.scheduling.occupants import HostUse, Occupant
 from policies.scheduling.pod_index import PodIndex
 from policies.scheduling.requests import BASE_RESOURCES, whole_resources
-from policies.scheduling.shape import HostPort, PodShape, ShapeBook
+from policies.scheduling.shape import HostPort, PodShape, ShapeBook, has_same_shape
 from policies.scheduling.workloads import WorkloadIndex
 
 _FIRST_CAPACITY: Final = 64
@@ -34,7 +34,7 @@ class Snapshot:
     """See the module. Rows of arrays are hosts, `row_of` finds them by name; only rows below `size` mean anything.
 
     allocatable, requested: by resource (see `resource_index`) and row. assumed: CPU and memory for scores, unsaid
-    requests included. alive: false in rows that no host uses now. cordoned: `spec.unschedulable`.
+    requests included. alive: false in rows that no host uses now, whose `names` are ''. cordoned: `spec.unschedulable`.
     """
 
     def __init__(self) -> None:
@@ -55,6 +55,7 @@ class Snapshot:
         self.pods = PodIndex(self.capacity)
         self.workloads = WorkloadIndex()
         self.budgets = BudgetIndex()
+        self.names: list[str] = []
         self._nodes: list[Node | None] = []
         self._uses: list[HostUse] = []
         self._free_rows: list[int] = []
@@ -93,6 +94,7 @@ class Snapshot:
         if row is None:
             row = self._take_row()
             self.row_of[node.name] = row
+            self.names[row] = node.name
             self.alive[row] = True
         self._nodes[row] = node
         self._write_amounts(row, node.status.allocatable)
@@ -114,7 +116,9 @@ class Snapshot:
         bound = {pod.uid: pod for pod in pods if pod.node_name}
         if bound:
             self._homeless[name] = bound
+        self.journal.append(row)
         self._nodes[row] = None
+        self.names[row] = ""
         self._uses[row] = HostUse()
         self.alive[row] = False
         self.allocatable[:, row] = 0
@@ -132,6 +136,7 @@ class Snapshot:
         if self.size == self.capacity:
             self._grow()
         self._nodes.append(None)
+        self.names.append("")
         self._uses.append(HostUse())
         self.size += 1
         return self.size - 1
@@ -203,14 +208,26 @@ class Snapshot:
         """
         if not pod.node_name:
             raise ValueError(f"pod {pod.key} is not bound")
+        row = self.row_of.get(pod.node_name)
+        if row is not None and self._is_counted_so(pod, row):
+            return
         self.remove_pod(pod.uid)
         if pod.is_finished:
             return
-        row = self.row_of.get(pod.node_name)
         if row is None:
             self._homeless.setdefault(pod.node_name, {})[pod.uid] = pod
         else:
             self.place(pod, self.shapes.shape_of(pod), row)
+
+    def _is_counted_so(self, pod: Pod, row: int) -> bool:
+        """Whether only the pod's status changed, or its binding to where it was assumed: then take that over."""
+        known = self._occupants.get(pod.uid)
+        if known is None or known.row != row or known.is_nominated or known.pod.is_terminating != pod.is_terminating:
+            return False
+        if pod.is_finished or not has_same_shape(known.pod, pod):
+            return False
+        self._occupants[pod.uid] = self._uses[row].occupants[pod.uid] = replace(known, pod=pod)
+        return True
 
     def place(self, pod: Pod, shape: PodShape, row: int, *, is_nominated: bool = False) -> None:
         """Count a pod on a row (see `add_pod`): the scheduler assumes its own decisions this way.

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, IntArray, one_row
+from policies.scheduling.arrays import BoolArray, IntArray, grown
 from policies.scheduling.profiles import Profile
 from policies.scheduling.rules import (
     PreparedCheck,
@@ -25,17 +25,27 @@ from policies.scheduling.snapshot import Snapshot
 
 TIE_BITS: Final = 40
 """Leaves 23 bits for the total score: weights may sum up to 80,000."""
-_ROW_BY_ROW: Final = 32
-"""With more changed rows than this, judging all rows at once is cheaper."""
-_ALL: Final = slice(None)
 
 
-def tie_hashes(snapshot: Snapshot, seed: int) -> IntArray:
+class TieBreaker:
     """A hash for each row, of the host's name and the seed: independent of the order in which hosts arrived."""
-    ties = np.zeros(snapshot.size, dtype=np.int64)
-    for name, row in snapshot.row_of.items():
-        ties[row] = _tie_hash(name, seed)
-    return ties
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._names: list[str] = []
+        self._hashes: IntArray = np.zeros(0, dtype=np.int64)
+
+    def hashes(self, snapshot: Snapshot) -> IntArray:
+        """By row; the array is never changed later."""
+        names = snapshot.names
+        if names != self._names:
+            old = self._names
+            self._hashes = grown(self._hashes, len(names))
+            for row, name in enumerate(names):
+                if row >= len(old) or old[row] != name:
+                    self._hashes[row] = _tie_hash(name, self._seed)
+            self._names = list(names)
+        return self._hashes
 
 
 @functools.lru_cache(maxsize=32768)
@@ -111,8 +121,10 @@ class HostTable:
 
     def refresh(self) -> None:
         """Take in what changed in the snapshot since the last time. The structure must be the same."""
-        changed = self.snapshot.journal.since(self._mark)
-        if changed is None or len(changed) > _ROW_BY_ROW:
+        entries = self.snapshot.journal.since(self._mark)
+        changed = None if entries is None else set(entries)
+        # Judging one row costs some microseconds, judging all of them some tens and a little for each.
+        if changed is None or len(changed) > 8 + self.snapshot.size // 64:
             self._judge_all()
             return
         self._mark = self.snapshot.journal.mark()
@@ -143,20 +155,19 @@ class HostTable:
 
     def _refresh_row(self, row: int) -> tuple[bool, bool]:
         """Judge one host again. Returns whether its verdict flipped, and whether a relative raw number changed."""
-        rows = one_row(row)
         fits = bool(self.snapshot.alive[row])
         for i in self._host_checks:
-            self.passes[i][row] = self.checks[i].check.allowed(rows)[0]
+            self.passes[i][row] = self.checks[i].check.allows(row)
         for verdicts in self.passes:
             fits = fits and bool(verdicts[row])
         rescored = False
         for i in self._host_relative:
-            number = self.scorers[i].scorer.raw(rows)[0]
+            number = self.scorers[i].scorer.raw_of(row)
             rescored |= bool(number != self.raws[i][row])
             self.raws[i][row] = number
         own = 0
         for i in self._host_own:
-            self.raws[i][row] = self.scorers[i].scorer.raw(rows)[0]
+            self.raws[i][row] = self.scorers[i].scorer.raw_of(row)
         for i in self._own:
             own += self.scorers[i].weight * int(self.raws[i][row])
         flipped = fits != bool(self.feasible[row])

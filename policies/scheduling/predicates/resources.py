@@ -41,6 +41,10 @@ class _Resources(Check):
             verdicts &= snapshot.allocatable[index, rows] - snapshot.requested[index, rows] >= amount
         return verdicts
 
+    def allows(self, row: int) -> bool:
+        allocatable, requested = self._snapshot.allocatable, self._snapshot.requested
+        return all(allocatable[index, row] - requested[index, row] >= amount for _, index, amount in self._wanted)
+
     def reasons(self, row: int) -> tuple[Reason, ...]:
         return tuple(finding.reason for finding in self.tally(np.array([row])))
 

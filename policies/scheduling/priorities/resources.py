@@ -15,6 +15,8 @@ from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
 
+_POINTS_FOR_EVEN = MAX_SCORE // 2 + MAX_SCORE // 4
+"""BalancedResourceAllocation where nothing can be out of balance."""
 _ASSUMED_LINE = {CPU: 0, MEMORY: 1}
 """CPU and memory count with what unsaid requests are assumed to be, other resources as they are requested."""
 
@@ -32,6 +34,12 @@ class _Amounts:
 
     def capacity(self, rows: Rows) -> IntArray:
         return self._snapshot.allocatable[self._index, rows]
+
+    def of(self, row: int) -> tuple[int, int]:
+        """Capacity and what is taken of it, of one host."""
+        snapshot = self._snapshot
+        before = snapshot.requested[self._index, row] if self._line is None else snapshot.assumed[self._line, row]
+        return int(snapshot.allocatable[self._index, row]), int(before) + self._wanted
 
     def taken(self, rows: Rows) -> IntArray:
         snapshot = self._snapshot
@@ -63,9 +71,22 @@ class _Allocation(Scorer):
             weights = weights + has * amount.weight
         return np.asarray(total // np.maximum(weights, 1), dtype=np.int64)
 
+    def raw_of(self, row: int) -> int:
+        total = weights = 0
+        for amount in self._amounts:
+            capacity, taken = amount.of(row)
+            if capacity > 0:
+                total += self._score_one(capacity, taken) * amount.weight
+                weights += amount.weight
+        return total // weights if weights else 0
+
     @abstractmethod
     def _score(self, capacity: IntArray, taken: IntArray) -> IntArray:
         """One resource: 0…100 a row; capacity is above 0."""
+
+    @abstractmethod
+    def _score_one(self, capacity: int, taken: int) -> int:
+        """The same for one host."""
 
 
 class _Least(_Allocation):
@@ -73,11 +94,17 @@ class _Least(_Allocation):
         score: IntArray = np.maximum(capacity - taken, 0) * MAX_SCORE // capacity
         return score
 
+    def _score_one(self, capacity: int, taken: int) -> int:
+        return max(capacity - taken, 0) * MAX_SCORE // capacity
+
 
 class _Most(_Allocation):
     def _score(self, capacity: IntArray, taken: IntArray) -> IntArray:
         score: IntArray = np.minimum(taken, capacity) * MAX_SCORE // capacity
         return score
+
+    def _score_one(self, capacity: int, taken: int) -> int:
+        return min(taken, capacity) * MAX_SCORE // capacity
 
 
 class LeastRequested:
@@ -149,6 +176,23 @@ class _Balanced(Scorer):
         half = MAX_SCORE // 2
         score: IntArray = half + (half + after - before) // 2
         return score
+
+    def raw_of(self, row: int) -> int:
+        if len(self._wanted) > 2:
+            return super().raw_of(row)
+        snapshot = self._snapshot
+        before: list[float] = []
+        after: list[float] = []
+        for index, wanted in self._wanted:
+            capacity, taken = int(snapshot.allocatable[index, row]), int(snapshot.requested[index, row])
+            if capacity > 0:
+                before.append(min(taken / capacity, 1.0))
+                after.append(min((taken + wanted) / capacity, 1.0))
+        if len(before) < 2:
+            return _POINTS_FOR_EVEN
+        s_before = int((1 - abs(before[0] - before[1]) / 2) * MAX_SCORE)
+        s_after = int((1 - abs(after[0] - after[1]) / 2) * MAX_SCORE)
+        return MAX_SCORE // 2 + (MAX_SCORE // 2 + s_after - s_before) // 2
 
     def _evenness(self, rows: Rows, *, with_pod: bool) -> IntArray:
         fractions: list[FloatArray] = []
