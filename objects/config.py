@@ -1,6 +1,7 @@
 """Berth's own kinds, `berth.dev/v1alpha1`: Cluster (settings), Host (a Docker machine), Application (a path in Git).
 
-They live in the repository beside the manifests: `berth.yaml` holds the Cluster, `hosts/` the Hosts.
+They live in the repository beside the manifests: `berth.yaml` holds the Cluster, `hosts/` the Hosts. The text under
+each field is what `docs/manifests.md` says about it.
 """
 
 from __future__ import annotations
@@ -15,64 +16,99 @@ from objects.meta import Condition, IntOrString, KubeObject, KubeStruct, Quantit
 OWN_API_VERSION = "berth.dev/v1alpha1"
 
 
+# --- Cluster ------------------------------------------------------------------------------------------------------
+
+
 class NetworkSettings(KubeStruct):
-    """Addresses of the cluster. Each host gets one slice of `pod_cidr`, `host_prefix` bits long."""
+    """Addresses of the cluster."""
 
     pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
+    """Network that the addresses of all pods come from. Each host gets one slice of it."""
     service_cidr: str = field(default="10.96.0.0/16", name="serviceCIDR")
+    """Network that the virtual addresses of Services come from; must not overlap with `podCIDR`."""
     host_prefix: int = 24
+    """Length of a host's slice in bits: 24 leaves room for about 250 pods a host."""
     cluster_domain: str = "cluster.local"
+    """Domain below which Services and pods get their names."""
 
 
 class SshSettings(KubeStruct):
-    """How hosts are reached unless a Host says otherwise. Key files are paths on the reconciler's machine."""
+    """How hosts are reached unless a Host says otherwise."""
 
     user: str = "root"
+    """User on the hosts. One other than root needs the docker group, and sudo for what needs root."""
     port: int = 22
+    """Port of sshd."""
     key_files: tuple[str, ...] = ()
+    """Private keys, as paths on the machine where Berth runs."""
     connect_timeout_seconds: float = 10
+    """How long connecting and logging in may take."""
     keepalive_seconds: float = 5
+    """How often a silent connection is tried; a few unanswered tries end it."""
 
 
 class SyncSettings(KubeStruct):
-    """poll_seconds: how often Git is asked when no webhook speaks. relist_seconds: full re-list of each host."""
+    """How Git and the hosts are followed."""
 
     poll_seconds: float = 30
+    """How often Git is asked when no webhook speaks."""
     relist_seconds: float = 60
+    """How often each host is looked at completely, should an event have been lost."""
     status_branch: str = "berth/status"
+    """Branch that status is committed to. Nobody else should push there."""
     deletion_budget: IntOrString = "50%"
-    """At most this many of the deployed objects go in one commit, unless its trailer confirms (see docs)."""
+    """At most this many of the deployed objects may go in one commit, unless its trailer confirms it."""
 
 
 class PluginWeight(KubeStruct):
+    """How much one priority counts in a scheduler profile."""
+
     name: str
+    """Name of the priority."""
     weight: int | None = None
+    """1 to 100; the priority's own weight when not set."""
 
 
 class SchedulerProfile(KubeStruct):
-    """A named scheduler: which predicates are off and how priorities weigh."""
+    """A named scheduler. Pods choose it by `schedulerName`."""
 
     name: str = "default-scheduler"
+    """Name of the scheduler."""
     disabled_predicates: tuple[str, ...] = ()
+    """Predicates that are not asked."""
     priorities: tuple[PluginWeight, ...] = ()
+    """Priorities with other weights than usual."""
     disabled_priorities: tuple[str, ...] = ()
+    """Priorities that do not count."""
 
 
 class SchedulingSettings(KubeStruct):
+    """How pods are placed."""
+
     profiles: tuple[SchedulerProfile, ...] = ()
+    """Schedulers; without any there is `default-scheduler`."""
     seed: int = 0
+    """Decides between hosts of equal score, so that the same input is placed the same way."""
     descheduler: bool = False
+    """Whether running pods may be moved for a better balance."""
 
 
 class ClusterSpec(KubeStruct):
     network: NetworkSettings = NetworkSettings()
+    """Addresses and names."""
     ssh: SshSettings = SshSettings()
+    """Connections to hosts."""
     sync: SyncSettings = SyncSettings()
+    """Git and status."""
     scheduling: SchedulingSettings = SchedulingSettings()
+    """Placement of pods."""
     pause_image: str = "registry.k8s.io/pause:3.10"
+    """Image of the container that holds the network of pods with several containers."""
 
 
 class Cluster(KubeObject):
+    """Settings of the whole cluster. There is one, in `berth.yaml` at the top of the repository."""
+
     API_VERSION: ClassVar[str] = OWN_API_VERSION
     KIND: ClassVar[str] = "Cluster"
     NAMESPACED: ClassVar[bool] = False
@@ -80,38 +116,56 @@ class Cluster(KubeObject):
     spec: ClusterSpec = ClusterSpec()
 
 
+# --- Host ---------------------------------------------------------------------------------------------------------
+
+
 class EvictionThresholds(KubeStruct):
-    """Pressure begins when less than this is available (quantity, or percentage of capacity)."""
+    """When a host is under pressure: less than this is available (quantity, or percentage of the capacity)."""
 
     memory_available: QuantityLike = "100Mi"
+    """Memory."""
     disk_available: QuantityLike = "10%"
+    """Disk that holds Docker's directory."""
     image_gc_high_percent: int = 85
+    """Above this use of the disk, unused images are removed …"""
     image_gc_low_percent: int = 80
+    """… until it is below this."""
 
 
 class HostSpec(KubeStruct):
-    """address: name or IP for SSH. host_key: the line `ssh-keyscan` prints after the name (`ssh-ed25519 AAAA…`)."""
-
     address: str
+    """Name or IP address for SSH."""
     host_key: str
+    """The host's public key as `ssh-keyscan` prints it after the name (`ssh-ed25519 AAAA…`). Another key is refused."""
     user: str = ""
+    """User on this host; the Cluster's when empty."""
     port: int = 0
+    """Port of sshd; the Cluster's when 0."""
     key_files: tuple[str, ...] = ()
+    """Private keys; the Cluster's when empty."""
     jump: str = ""
     """Name of another Host through which this one is reached."""
     docker_socket: str = "/var/run/docker.sock"
+    """Docker Engine's socket on the host."""
     unschedulable: bool = False
+    """Whether the host gets no new pods (cordoned)."""
     taints: tuple[Taint, ...] = ()
+    """Taints, as of a Kubernetes node."""
     pod_cidr: str = field(default="", name="podCIDR")
+    """This host's slice of the cluster's `podCIDR`; chosen when empty."""
     max_pods: int = 110
+    """How many pods the host takes."""
     capacity: ResourceList = {}
     """Overrides what is measured, and adds extended resources (`nvidia.com/gpu: 2`)."""
     reserved: ResourceList = {}
     """Kept free of pods for the system and other people's processes."""
     eviction: EvictionThresholds = EvictionThresholds()
+    """When the host is under pressure."""
 
 
 class Host(KubeObject, kw_only=True):
+    """A Linux machine with Docker Engine and sshd. Shown as a Node; its labels are the node's labels."""
+
     API_VERSION: ClassVar[str] = OWN_API_VERSION
     KIND: ClassVar[str] = "Host"
     NAMESPACED: ClassVar[bool] = False
@@ -120,17 +174,20 @@ class Host(KubeObject, kw_only=True):
     status: NodeStatus = NodeStatus()
 
 
+# --- Application --------------------------------------------------------------------------------------------------
+
+
 class ApplicationSpec(KubeStruct):
-    """path: folder in the repository. prune: delete what is gone from it. self_heal: put drift right.
-
-    suspend: nothing of this application is changed until it is false again.
-    """
-
     path: str
+    """Folder in the repository, relative to its top."""
     namespace: str = ""
+    """Namespace of the objects that name none; `default` when empty."""
     prune: bool = True
+    """Whether an object that is gone from the folder is removed."""
     self_heal: bool = True
+    """Whether drift on the hosts is put right."""
     suspend: bool = False
+    """While true, nothing of this application is changed."""
 
 
 class ApplicationStatus(KubeStruct):
@@ -140,6 +197,8 @@ class ApplicationStatus(KubeStruct):
 
 
 class Application(KubeObject, kw_only=True):
+    """A folder of manifests that is deployed together."""
+
     API_VERSION: ClassVar[str] = OWN_API_VERSION
     KIND: ClassVar[str] = "Application"
     NAMESPACED: ClassVar[bool] = False

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from objects.honoured.table import Level, Rule, Table, below, honoured, is_false, warned
 
+NOT_YET = "this kind is accepted, not acted on yet: "
+
 
 class KindSupport(NamedTuple):
     """level: of the kind as a whole. reason: '' when honoured. table: of its fields outside of pods."""
@@ -22,7 +24,7 @@ def _acted_on(*groups: Iterable[Rule]) -> KindSupport:
 
 
 def _not_yet(reason: str) -> KindSupport:
-    return KindSupport(Level.WARNED, f"this kind is accepted, not acted on yet: {reason}")
+    return KindSupport(Level.WARNED, NOT_YET + reason)
 
 
 def _never(reason: str) -> KindSupport:
