@@ -94,7 +94,7 @@ def pod_health(pod: Pod) -> Health:
 
 def _why_unplaced(pod: Pod) -> str:
     scheduled = find_condition(pod.status.conditions, "PodScheduled")
-    if pod.spec.node_name or scheduled is None or scheduled.status != "False":
+    if scheduled is None or scheduled.status != "False":
         return ""
     return f"{pod.name} is pending: {scheduled.message}"
 

@@ -51,7 +51,7 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
 
 def _was_never_there(pod: Pod) -> bool:
     """Whether a manifest names a host that never existed: its pod waits, or it would be made and deleted for ever."""
-    return not pod.status.pod_ip and not pod.status.host_ip
+    return pod.status.start_time is None
 
 
 def _is_record(pod: Pod) -> bool:

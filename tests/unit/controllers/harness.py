@@ -191,7 +191,11 @@ class World:
         return [pod for pod in self.store.all_of(Pod) if labels.items() <= pod.labels.items()]
 
     def bind(self, pod: Pod, node: str) -> None:
-        self.put(msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, node_name=node)))
+        """What the engine does with a placement."""
+        spec = msgspec.structs.replace(pod.spec, node_name=node)
+        self.put(
+            msgspec.structs.replace(pod, spec=spec, status=msgspec.structs.replace(pod.status, start_time=self.now))
+        )
 
     def bind_all(self) -> None:
         """Bind pending pods, each to the untainted node that has the fewest."""

@@ -10,6 +10,7 @@ from objects.core import ConfigMap
 from objects.meta import ObjectKey, ObjectMeta
 from objects.names import stable_uid
 from objects.pods import Pod
+from reconciler.health import pod_health
 from reconciler.host_status import HostStatus
 from reconciler.messages import Desired, Restored
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
@@ -209,6 +210,16 @@ def test_a_host_that_is_removed_from_git_gives_its_pods_to_others():
     cluster.settle(cluster.desired(deployment(replicas=4), commit="c2"))
     assert len(cluster.running["a"]) == 4
     assert cluster.engine.store.get(HostStatus, "", "b") is None
+
+
+def test_a_pod_for_a_host_that_does_not_exist_waits_and_says_so():
+    cluster = FakeCluster("a")
+    lost = bare_pod(name="lost")
+    lost = msgspec.structs.replace(lost, spec=msgspec.structs.replace(lost.spec, node_name="z"))
+    cluster.settle(cluster.desired(lost, bare_pod()))
+    (waiting,) = (pod for pod in cluster.pods() if pod.name == "lost")
+    assert cluster.running == {"a": ["lone"]}
+    assert pod_health(waiting).message == "lost is pending: host z does not exist"
 
 
 def test_an_observer_makes_nothing_but_knows_statuses():
