@@ -9,7 +9,6 @@ Not here: what a Deployment means (controllers), where a pod fits (policies), ta
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -27,16 +26,14 @@ from reconciler.addresses import slice_for_host
 from reconciler.admission import admit_pod
 from reconciler.adoption import is_from_git, missing_replica_sets
 from reconciler.assignments import build_assignment
-from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
+from reconciler.controller_loop import ControllerLoop, Task
+from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.events import EventLog
 from reconciler.host_status import HostStatus
 from reconciler.messages import Desired, HostReport, HostSilent, Message, Restored
 from reconciler.pod_state import terminating, with_reported_status
 from reconciler.scheduling import SchedulingLoop
 from reconciler.store import Changed, Store
-
-MAX_ROUNDS_PER_KEY = 50
-"""A controller that wants the same key again this often within one step contradicts itself or another one."""
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,17 +56,14 @@ class Engine:
         """is_observer: only statuses are brought up to date; nothing is made, deleted or bound (`berth get`)."""
         self.store = Store()
         self.events = EventLog()
-        self.holds: dict[tuple[str, ObjectKey], Hold] = {}
         self.desired: Desired | None = None
         self.held_deletions: str = ""
         self.settings = ClusterSpec()
         self.is_started = False
         self.is_observer = is_observer
-        self._controllers = {controller.name: controller for controller in controllers}
+        self._loop = ControllerLoop(controllers)
         self._random = source
         self._scheduling = SchedulingLoop()
-        self._dirty: dict[tuple[str, ObjectKey], None] = {}
-        self._timers: list[tuple[datetime, str, ObjectKey]] = []
         self._dirty_hosts: set[str] = set()
         self._assignments: dict[str, HostAssignment] = {}
         self._wanted: dict[ObjectKey, KubeObject] = {}
@@ -97,13 +91,18 @@ class Engine:
             assignments=self._new_assignments(),
             changed=tuple(self._changed),
             occurred=tuple(self._occurred),
-            wake_at=self._next_timer(),
+            wake_at=self._loop.wake_at,
         )
 
     @property
     def inventory(self) -> dict[ObjectKey, str]:
         """What is deployed from Git: key → Application."""
         return self._inventory
+
+    @property
+    def holds(self) -> dict[Task, Hold]:
+        """Why something that is wanted does not happen: (controller, key) → reason."""
+        return self._loop.holds
 
     def assignment(self, host: str) -> HostAssignment | None:
         """What `host` was last told to run."""
@@ -129,7 +128,7 @@ class Engine:
         for replica_set in missing_replica_sets(self.store, self.store.all_of(Pod)):
             self._put(replica_set)
         for obj in self.store:
-            self._mark_dirty(obj)
+            self._loop.mark(self.store, obj)
 
     def _restore_from_status(self, restored: Restored, now: datetime) -> None:
         """Objects of an earlier process. Of pods those on silent hosts and those that wait: others are seen or gone."""
@@ -144,14 +143,14 @@ class Engine:
 
     def fork(self, source: random.Random) -> Engine:
         """An acting engine that starts from what this one knows: what `plan` tries a commit on."""
-        twin = Engine(tuple(self._controllers.values()), source=source)
+        twin = Engine(self._loop.controllers, source=source)
         twin.store = self.store.copy()
         twin.desired, twin.settings, twin.is_started = self.desired, self.settings, self.is_started
         twin._wanted, twin._inventory = dict(self._wanted), dict(self._inventory)
         twin._restored, twin._heard = self._restored, set(self._heard)
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
-            twin._mark_dirty(obj)
+            twin._loop.mark(twin.store, obj)
             twin._mark_hosts(obj)
         return twin
 
@@ -277,47 +276,22 @@ class Engine:
 
     def _settle(self, now: datetime) -> None:
         """Controllers and scheduler in turn until neither changes anything."""
-        self._mark_due(now)
-        rounds: dict[tuple[str, ObjectKey], int] = {}
+        self._loop.mark_due(now)
+        context = Context(now=now, random=self._random, settings=self.settings)
+        rounds: dict[Task, int] = {}
         while True:
-            self._run_controllers(rounds, now)
+            self._loop.run(self.store, context, lambda name, outcome: self._carry_out(name, outcome, now), rounds)
             if not self.is_observer:
                 self._schedule(now)
-            if not self._dirty:
+            if self._loop.is_idle:
                 return
 
-    def _run_controllers(self, rounds: dict[tuple[str, ObjectKey], int], now: datetime) -> None:
-        while self._dirty:
-            task = next(iter(self._dirty))
-            del self._dirty[task]
-            rounds[task] = rounds.get(task, 0) + 1
-            if rounds[task] > MAX_ROUNDS_PER_KEY:
-                self._break_loop(task, now)
-                continue
-            self._reconcile(task, now)
-
-    def _reconcile(self, task: tuple[str, ObjectKey], now: datetime) -> None:
-        name, key = task
-        outcome = self._controllers[name].reconcile(
-            self.store, key, Context(now=now, random=self._random, settings=self.settings)
-        )
+    def _carry_out(self, controller: str, outcome: Outcome, now: datetime) -> None:
         for change in outcome.changes:
             if not self.is_observer or self._is_status_only(change):
                 self._apply(change, now)
         for occurrence in outcome.occurrences if not self.is_observer else ():
-            self._note_event(occurrence, name, now)
-        if outcome.hold is not None:
-            self.holds[task] = outcome.hold
-        else:
-            self.holds.pop(task, None)
-        if outcome.again_at is not None:
-            heapq.heappush(self._timers, (outcome.again_at, name, key))
-
-    def _break_loop(self, task: tuple[str, ObjectKey], now: datetime) -> None:
-        name, key = task
-        message = f"{name} wanted {key} {MAX_ROUNDS_PER_KEY} times in one step without coming to rest"
-        self._note_event(Occurrence(key, "Warning", "LoopBreaker", message), "engine", now)
-        self.holds[task] = Hold("LoopBreaker", message)
+            self._note_event(occurrence, controller, now)
 
     def _schedule(self, now: datetime) -> None:
         for change, occurrence in self._scheduling.place(self.store, self.settings, now):
@@ -373,14 +347,8 @@ class Engine:
         self._scheduling.observe(changed)
         for obj in (changed.old, changed.new):
             if obj is not None:
-                self._mark_dirty(obj)
+                self._loop.mark(self.store, obj)
                 self._mark_hosts(obj)
-
-    def _mark_dirty(self, obj: KubeObject) -> None:
-        for name, controller in self._controllers.items():
-            watch = controller.watches.get(obj.KIND)
-            for key in watch(self.store, obj) if watch else ():
-                self._dirty[name, key] = None
 
     def _mark_hosts(self, obj: KubeObject) -> None:
         if isinstance(obj, Pod):
@@ -410,11 +378,3 @@ class Engine:
                 self._assignments[name] = fresh[name] = assignment
         self._dirty_hosts.clear()
         return fresh
-
-    def _mark_due(self, now: datetime) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            _, name, key = heapq.heappop(self._timers)
-            self._dirty[name, key] = None
-
-    def _next_timer(self) -> datetime | None:
-        return self._timers[0][0] if self._timers else None

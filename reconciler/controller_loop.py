@@ -1,0 +1,101 @@
+"""Which controllers have to look at which keys, and when: the work queue of the engine. Runs them, decides nothing.
+
+A controller that raises, or that wants the same key again and again, is held for that key with the reason; the others
+go on.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from objects.meta import KubeObject, ObjectKey
+from reconciler.controllers.base import Context, Controller, Hold, Occurrence, Outcome
+from reconciler.store import View
+
+MAX_ROUNDS_PER_KEY = 50
+"""A controller that wants the same key again this often within one step contradicts itself or another one."""
+
+Task = tuple[str, ObjectKey]
+"""(controller's name, key)."""
+
+
+class ControllerLoop:
+    """Owned by the engine. holds: why a task that wants something does nothing, as last said."""
+
+    def __init__(self, controllers: Sequence[Controller]) -> None:
+        self.controllers = tuple(controllers)
+        self.holds: dict[Task, Hold] = {}
+        self._by_name = {controller.name: controller for controller in controllers}
+        self._dirty: dict[Task, None] = {}
+        self._timers: list[tuple[datetime, Task]] = []
+        self._due: dict[Task, datetime] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no key waits to be looked at."""
+        return not self._dirty
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """When the next task is due by the clock."""
+        while self._timers and self._due.get(self._timers[0][1]) != self._timers[0][0]:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def mark(self, view: View, obj: KubeObject) -> None:
+        """`obj` changed: every controller that watches its kind has to look."""
+        for controller in self.controllers:
+            watch = controller.watches.get(obj.KIND)
+            for key in watch(view, obj) if watch else ():
+                self._dirty[controller.name, key] = None
+
+    def mark_due(self, now: datetime) -> None:
+        """Everything whose time has come."""
+        while (at := self.wake_at) is not None and at <= now:
+            _, task = heapq.heappop(self._timers)
+            del self._due[task]
+            self._dirty[task] = None
+
+    def run(
+        self, view: View, context: Context, carry_out: Callable[[str, Outcome], None], rounds: dict[Task, int]
+    ) -> None:
+        """Run tasks, also those that `carry_out` makes dirty, until none is left.
+
+        carry_out: (controller's name, outcome) → writes it. rounds: runs so far in this step, kept by the caller.
+        """
+        while self._dirty:
+            task = next(iter(self._dirty))
+            del self._dirty[task]
+            name, key = task
+            rounds[task] = rounds.get(task, 0) + 1
+            if rounds[task] > MAX_ROUNDS_PER_KEY:
+                message = f"{name} wanted {key} {MAX_ROUNDS_PER_KEY} times in one step without coming to rest"
+                outcome = _held(key, "LoopBreaker", message)
+            else:
+                outcome = self._reconcile(task, view, context)
+            self._remember(task, outcome)
+            carry_out(name, outcome)
+
+    def _reconcile(self, task: Task, view: View, context: Context) -> Outcome:
+        name, key = task
+        try:
+            return self._by_name[name].reconcile(view, key, context)
+        except Exception as error:  # noqa: BLE001 - one object's bug must not stop the others; it is said as an event
+            return _held(key, "InternalError", f"{name} failed: {type(error).__name__}: {error}")
+
+    def _remember(self, task: Task, outcome: Outcome) -> None:
+        if outcome.hold is not None:
+            self.holds[task] = outcome.hold
+        else:
+            self.holds.pop(task, None)
+        if outcome.again_at is None:
+            self._due.pop(task, None)
+        elif self._due.get(task) != outcome.again_at:
+            self._due[task] = outcome.again_at
+            heapq.heappush(self._timers, (outcome.again_at, task))
+
+
+def _held(key: ObjectKey, reason: str, message: str) -> Outcome:
+    return Outcome(occurrences=(Occurrence(key, "Warning", reason, message),), hold=Hold(reason, message))
