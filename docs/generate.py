@@ -24,7 +24,7 @@ import msgspec  # noqa: E402
 from msgspec import inspect  # noqa: E402
 
 from objects import config  # noqa: E402
-from objects.honoured.kinds import KIND_SUPPORT, NOT_YET  # noqa: E402
+from objects.honoured.kinds import KIND_SUPPORT, NOT_YET, KindSupport  # noqa: E402
 from objects.honoured.pods import POD_TABLE  # noqa: E402
 from objects.honoured.table import Level, Rule  # noqa: E402
 from objects.kinds import BY_KIND  # noqa: E402
@@ -95,10 +95,7 @@ def render_features() -> str:
             "",
             "| kind | apiVersion | acted on | |",
             "|---|---|---|---|",
-            *(
-                f"| {kind} | {BY_KIND[kind].kind.API_VERSION} | {_MARKS[support.level]} | {support.reason.removeprefix(NOT_YET)} |"
-                for kind, support in KIND_SUPPORT.items()
-            ),
+            *(_kind_line(kind, support) for kind, support in KIND_SUPPORT.items()),
             "",
             "## Fields of pods",
             "",
@@ -109,6 +106,11 @@ def render_features() -> str:
             "",
         )
     )
+
+
+def _kind_line(kind: str, support: KindSupport) -> str:
+    reason = support.reason.removeprefix(NOT_YET)
+    return f"| {kind} | {BY_KIND[kind].kind.API_VERSION} | {_MARKS[support.level]} | {reason} |"
 
 
 def _kind_tables() -> Iterator[str]:

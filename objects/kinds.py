@@ -65,6 +65,19 @@ BY_KIND: Mapping[str, KindInfo] = MappingProxyType({info.kind.KIND: info for inf
 """Every kind name occurs in one group only, so it identifies the class alone."""
 
 
+_GONE: Mapping[str, str] = MappingProxyType(
+    {
+        "PodSecurityPolicy": "Kubernetes removed it: levels are labels of namespaces (pod-security.kubernetes.io/)",
+        "CustomResourceDefinition": "Berth has no API server that could serve kinds of other people",
+        "ThirdPartyResource": "Berth has no API server that could serve kinds of other people",
+        "PodPreset": "Kubernetes removed it: put its fields into the pods",
+        "ComponentStatus": "it is something to look at, not to write",
+        "Binding": "the scheduler binds pods: set spec.nodeName to place one yourself",
+    }
+)
+"""Kinds that people may still have in their files, and what to do about them."""
+
+
 def kind_class(api_version: str, kind: str) -> type[KubeObject]:
     """The class of a manifest's `apiVersion` and `kind`. Raises InvalidInput with what was probably meant.
 
@@ -73,7 +86,7 @@ def kind_class(api_version: str, kind: str) -> type[KubeObject]:
     info = BY_KIND.get(kind)
     if info is None:
         close = difflib.get_close_matches(kind, BY_KIND, n=1, cutoff=0.6)
-        hint = f"did you mean {close[0]}?" if close else ""
+        hint = _GONE.get(kind) or (f"did you mean {close[0]}?" if close else "")
         raise InvalidInput(f"kind '{kind}' ({api_version}) is not known to Berth", hint=hint)
     if api_version != info.kind.API_VERSION:
         raise InvalidInput(f"{kind} has no apiVersion '{api_version}'", hint=f"write {info.kind.API_VERSION}")

@@ -113,4 +113,4 @@ def _with_pod_level(
     if spec.resources is None:
         return amounts
     named = {name: quantity for name, quantity in pick(spec.resources).items() if is_pod_level_resource(name)}
-    return {**amounts, **named}
+    return {**amounts, **add_resources(named)}
