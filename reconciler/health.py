@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from objects.apps import Deployment, ReplicaSet
+from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from objects.batch import Job
 from objects.conditions import find_condition
 from objects.config import Host
 from objects.core import Node
@@ -62,6 +63,12 @@ def health_of(view: View, obj: KubeObject) -> Health:
             return _deployment(view, obj)
         case ReplicaSet():
             return _replicas(obj)
+        case DaemonSet():
+            return _daemon_set(view, obj)
+        case StatefulSet():
+            return _stateful_set(view, obj)
+        case Job():
+            return _job(obj)
         case Pod():
             return pod_health(obj)
         case Host():
@@ -122,16 +129,10 @@ def _deployment(view: View, deployment: Deployment) -> Health:
     progressing = find_condition(deployment.status.conditions, "Progressing")
     if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
         return Health(HealthStatus.DEGRADED, f"{progressing.message}{_why(view, deployment)}")
-    pods = _pods_of(view, deployment)
-    failing = worst(map(pod_health, pods))
-    if failing.status is HealthStatus.DEGRADED:
-        return failing
-    unplaced = next(filter(None, map(_why_unplaced, pods)), "")
-    return Health(
-        HealthStatus.PROGRESSING,
+    return _failing_or(
+        _pods_of(view, deployment),
         f"{status.updated_replicas} of {wanted} updated, {status.available_replicas} available"
-        + (f", {status.replicas - status.updated_replicas} old" if status.replicas > status.updated_replicas else "")
-        + (f"; {unplaced}" if unplaced else ""),
+        + (f", {status.replicas - status.updated_replicas} old" if status.replicas > status.updated_replicas else ""),
     )
 
 
@@ -150,6 +151,55 @@ def _replicas(replica_set: ReplicaSet) -> Health:
     if replica_set.status.available_replicas == wanted == replica_set.status.replicas:
         return HEALTHY
     return Health(HealthStatus.PROGRESSING, f"{replica_set.status.available_replicas} of {wanted} available")
+
+
+def _daemon_set(view: View, daemon_set: DaemonSet) -> Health:
+    status = daemon_set.status
+    if status.observed_generation < daemon_set.metadata.generation:
+        return Health(HealthStatus.PROGRESSING, "waiting for the new spec to be observed")
+    wanted = status.desired_number_scheduled
+    updates_by_itself = daemon_set.spec.update_strategy.type != "OnDelete"
+    updated = status.updated_number_scheduled if updates_by_itself else wanted
+    if updated == wanted == status.number_available:
+        return HEALTHY
+    return _failing_or(
+        view.owned(Pod, daemon_set.uid), f"{updated} of {wanted} updated, {status.number_available} available"
+    )
+
+
+def _stateful_set(view: View, stateful_set: StatefulSet) -> Health:
+    status, spec = stateful_set.status, stateful_set.spec
+    if status.observed_generation < stateful_set.metadata.generation:
+        return Health(HealthStatus.PROGRESSING, "waiting for the new spec to be observed")
+    wanted = 1 if spec.replicas is None else spec.replicas
+    rolling = spec.update_strategy.rolling_update
+    partition = rolling.partition or 0 if rolling else 0
+    must_update = 0 if spec.update_strategy.type == "OnDelete" else max(0, wanted - partition)
+    if status.replicas == wanted == status.available_replicas and status.updated_replicas >= must_update:
+        return HEALTHY
+    message = f"{status.updated_replicas} of {wanted} updated, {status.available_replicas} available"
+    return _failing_or(view.owned(Pod, stateful_set.uid), message)
+
+
+def _failing_or(pods: list[Pod], message: str) -> Health:
+    """Degraded by the worst of `pods`, else on the way with `message` and why one finds no place."""
+    failing = worst(map(pod_health, pods))
+    if failing.status is HealthStatus.DEGRADED:
+        return failing
+    unplaced = next(filter(None, map(_why_unplaced, pods)), "")
+    return Health(HealthStatus.PROGRESSING, message + (f"; {unplaced}" if unplaced else ""))
+
+
+def _job(job: Job) -> Health:
+    if job.spec.suspend:
+        return Health(HealthStatus.SUSPENDED, "the job is suspended")
+    failed = find_condition(job.status.conditions, "Failed")
+    if failed is not None and failed.status == "True":
+        return Health(HealthStatus.DEGRADED, f"the job failed: {failed.message or failed.reason}")
+    complete = find_condition(job.status.conditions, "Complete")
+    if complete is not None and complete.status == "True":
+        return HEALTHY
+    return Health(HealthStatus.PROGRESSING, f"{job.status.succeeded} succeeded, {job.status.active} active")
 
 
 def _host(view: View, host: Host) -> Health:
