@@ -147,6 +147,10 @@ class Scorer(ABC):
         """CLUSTER only: whether `raw` may differ from the last time."""
         return False
 
+    def is_flat(self) -> bool:
+        """True when, as things are, every host gets 0: then nothing is computed until `stale`."""
+        return False
+
 
 class Priority(Protocol):
     """A rule that says where a pod runs best. weight: unless a profile says otherwise.

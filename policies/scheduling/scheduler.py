@@ -44,10 +44,12 @@ class Scheduler:
         self._profiles = profiles
         self._ties = TieBreaker(seed)
         self._tables: dict[tuple[PodShape, str], HostTable] = {}
+        self._explained: dict[HostTable, Unschedulable] = {}
         self._preemption: dict[HostTable, PreemptionTable] = {}
 
     def schedule(self, pods: Iterable[Pod]) -> list[Placement]:
         """Decide for all pods, in queue order; results in that order. Bound pods are counted in the snapshot."""
+        self._explained.clear()
         return [self._place(pod) for pod in sorted(pods, key=queue_order)]
 
     def _place(self, pod: Pod) -> Placement:
@@ -83,30 +85,31 @@ class Scheduler:
     def _make_room(self, pod: Pod, table: HostTable, profile: Profile, nominated: int | None) -> Placement:
         """The pod fits nowhere: nominate a host that less important pods are made to leave, if there is one."""
         snapshot, priority = self._snapshot, table.shape.priority
-        failure = self._explain_failure(table, profile)
         lowest = snapshot.lowest_priority
         if pod.spec.preemption_policy == "Never" or lowest is None or lowest >= priority:
-            return Placement(pod.uid, unschedulable=failure)
+            return Placement(pod.uid, unschedulable=self._explain_failure(table, profile))
         if nominated is not None and self._victims_still_leaving(nominated, priority):
-            return self._nominate(pod, table, nominated, (), failure)
+            return self._nominate(pod, table, profile, nominated, ())
         victims = self._preemption_table(table).cheapest()
         if victims is None:
-            return Placement(pod.uid, unschedulable=failure)
+            return Placement(pod.uid, unschedulable=self._explain_failure(table, profile))
         for occupant in victims.displaced:
             snapshot.remove_pod(occupant.pod.uid)
         uids = tuple(occupant.pod.uid for occupant in victims.pods)
         for uid in uids:
             snapshot.mark_leaving(uid)
-        return self._nominate(pod, table, victims.row, uids, failure)
+        return self._nominate(pod, table, profile, victims.row, uids)
 
     def _victims_still_leaving(self, row: int, priority: int) -> bool:
         """Whether a nominated pod should wait where it is: evicting others elsewhere would be too much."""
         occupants = self._snapshot.use(row).occupants.values()
         return any(o.is_leaving and o.priority < priority for o in occupants)
 
-    def _nominate(
-        self, pod: Pod, table: HostTable, row: int, victims: tuple[str, ...], failure: Unschedulable
-    ) -> Placement:
+    def _nominate(self, pod: Pod, table: HostTable, profile: Profile, row: int, victims: tuple[str, ...]) -> Placement:
+        # Hundreds of pods of one template may preempt in one pass: the first one's reasons serve them all.
+        failure = self._explained.get(table)
+        if failure is None:
+            failure = self._explained[table] = self._explain_failure(table, profile)
         node = self._snapshot.node(row).name
         self._snapshot.place(pod, table.shape, row, is_nominated=True)
         names = f"{len(victims)} less important pods" if len(victims) != 1 else "1 less important pod"
@@ -141,7 +144,7 @@ class Scheduler:
         return table
 
     def _explain_failure(self, table: HostTable, profile: Profile) -> Unschedulable:
-        rejections = tuple(table.rejections())
+        rejections = table.rejections()
         failed = {rejection.predicate for rejection in rejections}
         helped_by = frozenset(
             event for predicate in profile.predicates if predicate.name in failed for event in predicate.helped_by

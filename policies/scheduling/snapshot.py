@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -226,7 +225,8 @@ class Snapshot:
             return False
         if pod.is_finished or not has_same_shape(known.pod, pod):
             return False
-        self._occupants[pod.uid] = self._uses[row].occupants[pod.uid] = replace(known, pod=pod)
+        renewed = Occupant(pod, known.shape, row, is_leaving=known.is_leaving)
+        self._occupants[pod.uid] = self._uses[row].occupants[pod.uid] = renewed
         return True
 
     def place(self, pod: Pod, shape: PodShape, row: int, *, is_nominated: bool = False) -> None:
@@ -246,7 +246,8 @@ class Snapshot:
     def mark_leaving(self, uid: str) -> None:
         """A pod was chosen as a victim: it is still there, but not for long."""
         occupant = self._occupants[uid]
-        self._occupants[uid] = leaving = replace(occupant, is_leaving=True)
+        leaving = Occupant(occupant.pod, occupant.shape, occupant.row, occupant.is_nominated, is_leaving=True)
+        self._occupants[uid] = leaving
         self._uses[occupant.row].occupants[uid] = leaving
         self.budgets.consume(leaving)
         self.journal.append(occupant.row)

@@ -93,6 +93,7 @@ class HostTable:
 
     def _judge_all(self) -> None:
         rows = slice(0, self.snapshot.size)
+        self._rejections: tuple[Rejection, ...] | None = None
         self._mark = self.snapshot.journal.mark()
         self.passes = [check.allowed(rows).copy() for _, check in self.checks]
         self.raws = [one.scorer.raw(rows).copy() for one in self.scorers]
@@ -113,6 +114,8 @@ class HostTable:
         self._relative_total: IntArray = np.zeros(len(self.feasible), dtype=np.int64)
         for i in self._relative:
             one = self.scorers[i]
+            if one.scorer.is_flat():
+                continue
             self._relative_total += one.weight * one.scorer.normalise(self.raws[i], self.feasible)
         totals = self._own_total + self._relative_total
         self._keys: IntArray = np.where(self.feasible, (totals << TIE_BITS) + self._ties, -1)
@@ -127,23 +130,30 @@ class HostTable:
         if changed is None or len(changed) > 8 + self.snapshot.size // 64:
             self._judge_all()
             return
+        if changed:
+            self._rejections = None
         self._mark = self.snapshot.journal.mark()
-        verdicts_changed = self._refresh_cluster_checks()
+        self._refresh_cluster_checks()
+        verdicts_changed = False
         scores_changed = self._refresh_cluster_scores()
         for row in changed:
             flipped, rescored = self._refresh_row(row)
             verdicts_changed |= flipped
             scores_changed |= rescored
-        if self._relative and (scores_changed or verdicts_changed):
+        if scores_changed or (verdicts_changed and not self._is_flat()):
             self._combine_keys()
 
-    def _refresh_cluster_checks(self) -> bool:
+    def _is_flat(self) -> bool:
+        """Whether no score depends on which other hosts are feasible."""
+        return all(self.scorers[i].scorer.is_flat() for i in self._relative)
+
+    def _refresh_cluster_checks(self) -> None:
         stale = [i for i in self._cluster_checks if self.checks[i].check.stale()]
         for i in stale:
             self.passes[i] = self.checks[i].check.allowed(slice(0, self.snapshot.size)).copy()
         if stale:
+            self._rejections = None
             self._combine()
-        return False
 
     def _refresh_cluster_scores(self) -> bool:
         stale = [i for i in self._cluster_scores if self.scorers[i].scorer.stale()]
@@ -205,8 +215,13 @@ class HostTable:
         scorer = self.scorers[index].scorer
         return scorer.normalise(self.raws[index], self.feasible) if scorer.is_relative else self.raws[index]
 
-    def rejections(self) -> list[Rejection]:
+    def rejections(self) -> tuple[Rejection, ...]:
         """Why hosts do not fit, each by the first predicate that it fails, the most frequent reason first."""
+        if self._rejections is None:
+            self._rejections = self._collect_rejections()
+        return self._rejections
+
+    def _collect_rejections(self) -> tuple[Rejection, ...]:
         snapshot = self.snapshot
         undecided = snapshot.alive[: snapshot.size].copy()
         found: list[Rejection] = []
@@ -218,4 +233,4 @@ class HostTable:
                     Rejection(predicate.name, one.reason, one.hosts, snapshot.node(one.example).name, one.differs)
                     for one in check.tally(rows)
                 ]
-        return sorted(found, key=lambda rejection: (-rejection.hosts, rejection.reason.text))
+        return tuple(sorted(found, key=lambda rejection: (-rejection.hosts, rejection.reason.text)))

@@ -83,6 +83,9 @@ class _InterPodAffinity(Scorer):
             changed |= one.tally.refresh()
         return changed
 
+    def is_flat(self) -> bool:
+        return not self._own and not self._held
+
     def raw(self, rows: Rows) -> IntArray:
         size = self._snapshot.size
         by_key: dict[str, tuple[IntArray, IntArray]] = {}
@@ -96,8 +99,6 @@ class _InterPodAffinity(Scorer):
         return total
 
     def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
-        if not self._own and not self._held:
-            return np.zeros_like(raw)
         chosen = raw[feasible]
         if not len(chosen):
             return np.zeros_like(raw)
