@@ -169,7 +169,7 @@ KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
         "PersistentVolumeClaim": _not_yet("pods that use it wait for their volume"),
         "StorageClass": _not_yet("it comes with the storage work"),
         "PodDisruptionBudget": _not_yet("evictions do not ask it"),
-        "PriorityClass": _not_yet("set priority in the pod instead"),
+        "PriorityClass": _acted_on(honoured("value", "globalDefault", "description", "preemptionPolicy")),
         "ResourceQuota": _not_yet("nothing is limited"),
         "LimitRange": _not_yet("nothing is limited or defaulted"),
         "Role": _not_yet("there is no API server to guard"),

@@ -173,7 +173,7 @@ _POD = (
     *warned("serviceAccountName", "pods get no token: there is no API server to talk to", unless=("default",)),
     *warned("serviceAccount", "pods get no token: there is no API server to talk to", unless=("default",)),
     *warned("automountServiceAccountToken", "pods get no token: there is no API server to talk to"),
-    *warned("priorityClassName", "priority classes are not acted on yet: set priority instead"),
+    *honoured("priorityClassName"),
     *refused("runtimeClassName", "containers run with Docker's default runtime only"),
     *refused("hostUsers", "user namespaces are not supported yet", when=is_false),
     *refused("os", _WINDOWS, when=lambda os: os is not None and os.name != "linux"),
