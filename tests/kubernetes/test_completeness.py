@@ -10,16 +10,8 @@ from tests.kubernetes.tables import ABSENT, FOLDER
 
 LATER = {
     "apimachinery_util_strategicpatch": "patches by merge key come with the object diff",
-    "controller_cronjob": "CronJobs are accepted, not acted on yet",
-    "controller_daemon": "DaemonSets are accepted, not acted on yet",
-    "controller_daemon_util": "DaemonSets are accepted, not acted on yet",
-    "controller_deployment": "runner comes with the controllers",
     "controller_disruption": "budgets are accepted, not acted on yet",
-    "controller_job": "Jobs are accepted, not acted on yet",
     "controller_podautoscaler": "autoscalers are accepted, not acted on yet",
-    "controller_replicaset": "runner comes with the controllers",
-    "controller_statefulset": "StatefulSets are accepted, not acted on yet",
-    "controller_ttlafterfinished": "Jobs are accepted, not acted on yet",
     "kubelet_eviction": "eviction comes with the QoS work",
     "kubelet_network_dns": "names come with the network work",
     "kubelet_prober": "probes are accepted, not acted on yet",

@@ -31,10 +31,7 @@ LEFT_OUT = {
     "controller_statefulset/stateful_set_control__TestStatefulSetControlRollback": _GO_FLOW,
     "controller_statefulset/stateful_set_control__TestStatefulSetControlRollingUpdate": _GO_FLOW,
     "controller_statefulset/stateful_set_control__TestStatefulSetControlRollingUpdateWithMaxUnavailable": _GO_FLOW,
-    (
-        "controller_statefulset/stateful_set_control__"
-        "TestStatefulSetControlRollingUpdateWithMaxUnavailableInOrderedModeVerifyInvariant"
-    ): _GO_FLOW,
+    "controller_statefulset/stateful_set_control__TestStatefulSetControlRollingUpdateWithMaxUnavailableInOrderedModeVerifyInvariant": _GO_FLOW,  # noqa: E501
     "controller_statefulset/stateful_set_control__TestStatefulSetControlRollingUpdateWithPartition": _GO_FLOW,
     "controller_statefulset/stateful_set_control__TestStatefulSetMetrics": "metrics of the Go controller",
     "controller_statefulset/stateful_set_control__TestStatefulSetStatusUpdate": "errors of an API server",

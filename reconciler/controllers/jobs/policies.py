@@ -23,6 +23,11 @@ FAIL_JOB = "FailJob"
 FAIL_INDEX = "FailIndex"
 IGNORE = "Ignore"
 COUNT = "Count"
+_ACTIONS = frozenset({FAIL_JOB, FAIL_INDEX, IGNORE, COUNT})
+
+
+_MOST_INDEXES = 100_000
+"""Kubernetes' own limit of completions; it bounds what a range in a policy can make us hold."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -35,6 +40,8 @@ class Verdict(msgspec.Struct, frozen=True):
 def judge_failed_pod(policy: PodFailurePolicy | None, pod: Pod) -> Verdict:
     """What the first rule that matches says; without one a failure counts."""
     for index, rule in enumerate(policy.rules if policy is not None else ()):
+        if rule.action not in _ACTIONS:
+            continue
         reason = ""
         if rule.on_exit_codes is not None:
             reason = _match_exit_codes(rule.on_exit_codes, pod)
@@ -69,16 +76,16 @@ def _ended_containers(pod: Pod) -> Iterator[tuple[str, ContainerStateTerminated]
             yield status.name, status.state.terminated
 
 
-def met_success_rule(policy: SuccessPolicy | None, succeeded: Set[int], *, completions: int) -> str:
+def met_success_rule(policy: SuccessPolicy | None, succeeded: Set[int]) -> str:
     """A sentence naming the first rule that is met; '' while none is."""
     for index, rule in enumerate(policy.rules if policy is not None else ()):
         counted = succeeded
         needed = rule.succeeded_count
         if rule.succeeded_indexes is not None:
-            named = parse_indexes(rule.succeeded_indexes, below=completions)
+            named = parse_indexes(rule.succeeded_indexes, below=_MOST_INDEXES)
             counted = succeeded & named
             needed = len(named) if needed is None else needed
-        if needed is not None and len(counted) >= needed:
+        if needed and len(counted) >= needed:
             return f"Matched rules at index {index}"
     return ""
 

@@ -86,7 +86,7 @@ def deadline_at(job: Job) -> datetime | None:
 def _success(job: Job, state: JobState) -> End | None:
     completions = completions_of(job)
     if is_indexed(job):
-        rule = met_success_rule(job.spec.success_policy, state.succeeded_indexes, completions=completions or 0)
+        rule = met_success_rule(job.spec.success_policy, state.succeeded_indexes)
         if rule:
             return End(COMPLETE, "SuccessPolicy", rule)
     if completions is None:
