@@ -1,7 +1,7 @@
 """Finds a pod's containers on its host and reads what they wrote: for people who look, not for the reconciler.
 
-A container that died is started again in place, so its log holds all of its runs; the time of the last start tells them
-apart.
+A container that died is started again in place, so its log holds all of its runs; what Docker remembers of the last
+start and the end before it tells them apart.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from hosts.engine import Engine, translated
@@ -17,16 +17,19 @@ from objects.errors import NotFound
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, parse_container_name
 
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
+START_NOTED_WITHIN = timedelta(milliseconds=100)
+"""So long, at most, a process has run when Docker notes its start; and Docker waits as long before it restarts one."""
+
 _YEAR_ONE = "0001-"
 """What Docker writes for "never"."""
 
 
 class PodContainer(NamedTuple):
-    """started_at: of the last run, None before the first."""
+    """last_run_since: what it wrote after this time belongs to its last run; None when there was no run before that."""
 
     id: str
     is_running: bool
-    started_at: datetime | None
+    last_run_since: datetime | None
 
 
 class LogOptions(NamedTuple):
@@ -46,8 +49,27 @@ def find_container(engine: Engine, pod_uid: str, container: str) -> PodContainer
     if not found:
         raise NotFound(f"container {container!r} does not exist on host {engine.host} (yet)")
     newest = max(found, key=lambda item: (_attempt(item["Names"]), item["Created"]))
-    state = engine.api.inspect_container(newest["Id"])["State"]
-    return PodContainer(newest["Id"], bool(state["Running"]), parse_time(state["StartedAt"]))
+    inspected = engine.api.inspect_container(newest["Id"])
+    state = inspected["State"]
+    since = last_run_since(
+        started_at=parse_time(state["StartedAt"]),
+        finished_at=parse_time(state["FinishedAt"]),
+        starts=inspected["RestartCount"] + max(0, _attempt(newest["Names"])),
+    )
+    return PodContainer(newest["Id"], bool(state["Running"]), since)
+
+
+def last_run_since(*, started_at: datetime | None, finished_at: datetime | None, starts: int) -> datetime | None:
+    """A time between the last run and the one before it; None when there was one run at most. Pure.
+
+    starts: how often it was started again. Docker notes a start after the process has begun, so the end of the run
+    before is the better border; while nothing runs, that is no longer known.
+    """
+    if started_at is None or finished_at is None:
+        return None
+    if finished_at <= started_at:
+        return finished_at
+    return started_at - START_NOTED_WITHIN if starts else None
 
 
 def _attempt(names: list[str]) -> int:
@@ -67,10 +89,10 @@ def read_logs(engine: Engine, container: PodContainer, options: LogOptions) -> I
 
     Without `previous` that of the last run only, as kubectl has it. Raises HostError.
     """
-    last_start = container.started_at
-    if options.previous and last_start is None:
+    border = container.last_run_since
+    if options.previous and border is None:
         return
-    starts = [when for when in (options.since, None if options.previous else last_start) if when is not None]
+    starts = [when for when in (options.since, None if options.previous else border) if when is not None]
     stream = engine.api.logs(
         container.id,
         stream=True,
@@ -78,7 +100,7 @@ def read_logs(engine: Engine, container: PodContainer, options: LogOptions) -> I
         timestamps=options.timestamps,
         tail="all" if options.tail_lines is None else options.tail_lines,
         since=max(starts).timestamp() if starts else None,
-        until=last_start.timestamp() if options.previous and last_start else None,
+        until=border.timestamp() if options.previous and border else None,
     )
     with closing(stream), translated(engine.host):
         yield from stream

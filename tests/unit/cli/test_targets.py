@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 import pytest
 
-from hosts.pod_containers import parse_time
+from hosts.pod_containers import START_NOTED_WITHIN, last_run_since, parse_time
 from objects.apps import Deployment, ReplicaSet
 from objects.errors import NotFound
 from objects.meta import Condition, controller_reference
@@ -112,3 +112,19 @@ def test_since(text: str, expected: datetime | None) -> None:
 )
 def test_docker_time(text: str, expected: datetime | None) -> None:
     assert parse_time(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "starts", "expected"),
+    [
+        pytest.param(None, None, 0, None, id="never-started"),
+        pytest.param(ago(seconds=9), None, 0, None, id="first-run"),
+        pytest.param(ago(seconds=9), ago(seconds=5), 0, None, id="only-run-has-ended"),
+        pytest.param(ago(seconds=5), ago(seconds=9), 1, ago(seconds=9), id="runs-again"),
+        pytest.param(ago(seconds=9), ago(seconds=5), 2, ago(seconds=9) - START_NOTED_WITHIN, id="ended-again"),
+    ],
+)
+def test_border_between_runs(
+    started: datetime | None, finished: datetime | None, starts: int, expected: datetime | None
+) -> None:
+    assert last_run_since(started_at=started, finished_at=finished, starts=starts) == expected
