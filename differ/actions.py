@@ -233,15 +233,15 @@ class FileEntry(DifferStruct):
 class WriteFiles(Action, kw_only=True):
     """Write into volumes by way of a container that mounts them. id: its id, or its name when it was just made.
 
-    directory: absolute, in the container; entries lie below it, directories before what they hold. content_hash: of the
-    files, for the memory.
+    directory: absolute, in the container; entries lie below it, directories before what they hold. mark: of this
+    content in this life of the container, for the memory; '' when nothing needs to be remembered.
     """
 
     container: str
     id: str
     directory: str
     entries: tuple[FileEntry, ...]
-    content_hash: str = ""
+    mark: str = ""
 
 
 class RemoveVolume(Action, kw_only=True):

@@ -20,7 +20,7 @@ from differ.container_security import security_settings
 from differ.environment import PodContext, expand, resolve_environment
 from differ.mounts import container_mounts
 from differ.pod_files import file_volumes_hash, volume_entries
-from differ.pod_volumes import holder_mounts, needs_holder
+from differ.pod_volumes import has_volatile_files, holder_mounts, needs_holder
 from objects import quantity
 from objects.errors import ContainerConfigError
 from objects.hashing import canonical_json, content_hash
@@ -66,17 +66,17 @@ def role_of(pod: Pod, container: Container) -> str:
     return ROLE_MAIN
 
 
-def docker_restart_policy(pod: Pod, role: str, *, is_over: bool = False) -> str:
-    """Docker's policy. is_over: the pod is finished for good, so that a reboot must not bring it back.
+def docker_restart_policy(pod: Pod, role: str) -> str:
+    """`always` for what Docker may start without us: after its first crash, and when the host boots.
 
-    Only what restarts whatever its exit code may be left to Docker: it counts no back-off that outlives its own
-    restart.
+    That is what restarts whatever its exit code, and needs no files that only we can write. Init containers never:
+    Docker would not know when one is done.
     """
-    if is_over or role == ROLE_INIT:
-        return "no"
-    if role in (ROLE_SANDBOX, ROLE_SIDECAR):
+    if role == ROLE_SANDBOX:
         return "always"
-    return "always" if pod.spec.restart_policy in ("", "Always") else "no"
+    if role == ROLE_INIT or has_volatile_files(pod):
+        return "no"
+    return "always" if role == ROLE_SIDECAR or pod.spec.restart_policy in ("", "Always") else "no"
 
 
 def compose_sandbox(context: PodContext, *, attempt: int) -> ContainerSpec:

@@ -54,12 +54,13 @@ def write_through_sandbox(step: Step, situation: PodSituation, sandbox: Observed
     except ContainerConfigError as error:
         return _without_starts(step, str(error), situation)
     wanted = file_volumes_hash(situation.pod, entries)
+    mark = _mark(wanted, sandbox)
     before: tuple[Action, ...] = ()
     starts = any(isinstance(action, CreateContainer | StartContainer) for action in step.actions)
     if _is_fresh(situation, sandbox):
         if not starts:
             return step
-    elif wanted == (situation.memory.files_hash or _files_by_label(sandbox)):
+    elif not wanted or mark == (situation.memory.files_written or _written_by_label(sandbox)):
         return step
     else:
         # Directories of emptyDirs are the containers' own by now.
@@ -71,21 +72,26 @@ def write_through_sandbox(step: Step, situation: PodSituation, sandbox: Observed
         id=sandbox.id,
         directory=HOLDER_DIRECTORY,
         entries=entries,
-        content_hash=wanted,
+        mark=mark,
     )
     return step._replace(actions=(*before, write, *step.actions))
 
 
-def _files_by_label(sandbox: ObservedContainer) -> str:
+def _mark(content: str, sandbox: ObservedContainer) -> str:
+    """Of a content in this life of a sandbox: one that was started again has lost what lay in memory."""
+    return f"{content}@{sandbox.started_at}" if content else ""
+
+
+def _written_by_label(sandbox: ObservedContainer) -> str:
     """What the sandbox's label says was written; nothing is certain once it was started or written through again."""
     name = parse_container_name(sandbox.name)
-    return sandbox.labels.get(LABEL_FILES_HASH, "") if name is not None and name.attempt == 0 else ""
+    is_first = name is not None and name.attempt == 0 and sandbox.finished_at is None
+    return _mark(sandbox.labels.get(LABEL_FILES_HASH, ""), sandbox) if is_first else ""
 
 
 def _mark_as_written_again(situation: PodSituation, sandbox: ObservedContainer) -> tuple[Action, ...]:
     """Labels cannot change, names can: a fresh process must see that the label tells of old files."""
-    name = parse_container_name(sandbox.name)
-    if name is None or name.attempt > 0:
+    if not _written_by_label(sandbox):
         return ()
     renamed = container_name(situation.pod, SANDBOX_CONTAINER, 1)
     return (RenameContainer(pod_uid=situation.pod.uid, container=SANDBOX_CONTAINER, id=sandbox.id, name=renamed),)

@@ -79,14 +79,14 @@ class Settled(DifferStruct):
 
 
 class PodMemory(DifferStruct):
-    """stopping_since: when the first stop signal was sent. files_hash: of the files last written. status: as last
-    planned, so that transition times stay.
+    """stopping_since: when the first stop signal was sent. files_written: mark of the files last written. status: as
+    last planned, so that transition times stay.
     """
 
     containers: Mapping[str, ContainerMemory] = {}
     stopping_since: datetime | None = None
     are_volumes_removed: bool = False
-    files_hash: str = ""
+    files_written: str = ""
     volume_failure: Failure | None = None
     status: PodStatus | None = None
     settled: Settled | None = None
@@ -166,8 +166,8 @@ def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, no
     if error is None and isinstance(action, UpdateContainer):
         done = EngineError("the engine took the settings", status=0)
         changes["update"] = _next_failure(pod.container(container).update, done, now, RETRY_SECONDS)
-    if error is None and isinstance(action, WriteFiles) and action.content_hash:
-        pod = structs.replace(pod, files_hash=action.content_hash)
+    if error is None and isinstance(action, WriteFiles) and action.mark:
+        pod = structs.replace(pod, files_written=action.mark)
     if error is None and isinstance(action, SignalContainer):
         if action.stops_restarting:
             changes["taken_over_id"] = action.id

@@ -51,6 +51,11 @@ def needs_holder(pod: Pod) -> bool:
     return has_read_only_root and any(is_empty_dir(volume) for volume in pod.spec.volumes)
 
 
+def has_volatile_files(pod: Pod) -> bool:
+    """Whether files of it are gone after a boot: then no container may be started but by us, who write them first."""
+    return any(is_file_volume(volume) and is_in_memory(volume) for volume in pod.spec.volumes)
+
+
 def own_volumes(pod: Pod) -> tuple[Volume, ...]:
     """The volumes that are made for this pod and go with it."""
     return tuple(volume for volume in pod.spec.volumes if is_file_volume(volume) or is_empty_dir(volume))

@@ -20,6 +20,7 @@ from hosts.docker_runtime import DockerRuntime
 from hosts.runtime import HostRuntime
 from hosts.simulated import SimulatedHost
 from hosts.simulated_engine import Program
+from objects.core import ConfigMap, Secret
 from objects.errors import HostError
 from objects.meta import ObjectMeta
 from objects.observed import ObservedContainer
@@ -168,8 +169,9 @@ def docker_world(host: LabHost) -> Iterator[DockerWorld]:
 class Kubelet:
     """Looks, plans, acts and remembers, until something is as a test wants it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *objects: ConfigMap | Secret) -> None:
         self.world = world
+        self.objects = objects
         self.memory = WorkerMemory()
         self.actions: list[Action] = []
         self.errors: list[HostError] = []
@@ -179,7 +181,15 @@ class Kubelet:
         self.memory = WorkerMemory()
 
     def assign(self, *pods: Pod) -> HostAssignment:
-        return HostAssignment(host="host-1", host_ip="192.0.2.1", network=NETWORK, pause_image=PAUSE, pods=pods)
+        return HostAssignment(
+            host="host-1",
+            host_ip="192.0.2.1",
+            network=NETWORK,
+            pause_image=PAUSE,
+            pods=pods,
+            config_maps={(o.namespace, o.name): o for o in self.objects if isinstance(o, ConfigMap)},
+            secrets={(o.namespace, o.name): o for o in self.objects if isinstance(o, Secret)},
+        )
 
     def step(self, *pods: Pod) -> HostPlan:
         """One look and everything that follows from it."""
