@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from differ.plan import Plan
-from differ.text import SIGNS, field_line, summary
+from differ.text import SIGNS, capacity_line, field_line, summary
 
 MAX_COMMENT_CHARACTERS = 60_000
 """GitHub refuses comments above 65,536 characters."""
@@ -36,6 +36,13 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield "|---|---|---|---|"
         for pod in plan.pods:
             yield f"| {pod.action} | {pod.namespace}/{pod.name} | {pod.host or '*no host fits*'} | {pod.owner} |"
+    if plan.pods:
+        yield ""
+        yield "<details><summary>Asked of the hosts afterwards</summary>"
+        yield ""
+        yield from (f"- {capacity_line(row)}" for row in plan.capacity)
+        yield ""
+        yield "</details>"
     for title, facts in (
         ("Will wait", [f"{item.subject}: {item.reason}" for item in plan.waiting]),
         ("Warnings", list(plan.warnings)),

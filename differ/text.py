@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from differ.objects import FieldChange
-from differ.plan import Plan
+from differ.plan import Capacity, Plan
 from objects.hashing import canonical_json
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "restart": "!", "add": "+", "replace": "~", "remove": "-"}
@@ -41,6 +41,10 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield ""
             yield f"{title}:"
             yield from (f"  {fact}" for fact in facts)
+    if plan.pods:
+        yield ""
+        yield "Asked of the hosts afterwards:"
+        yield from (f"  {capacity_line(row)}" for row in plan.capacity)
     if not plan.is_at_rest:
         yield ""
         yield "The simulation did not come to rest within its bounds: this plan shows its beginning."
@@ -58,6 +62,23 @@ def summary(plan: Plan) -> str:
         f"Plan: {objects['create']} to create, {objects['update']} to update, {objects['delete']} to delete; "
         f"pods: {pods['create']} created, {pods['delete']} deleted, {pods['restart']} restarted."
     )
+
+
+def capacity_line(row: Capacity) -> str:
+    """`host-1  cpu 1.5 of 4, memory 2.0Gi of 7.8Gi, 12 of 110 pods`"""
+    return (
+        f"{row.host}  cpu {_cores(row.cpu_requested)} of {_cores(row.cpu_allocatable)}, "
+        f"memory {_gibibytes(row.memory_requested)} of {_gibibytes(row.memory_allocatable)}, "
+        f"{row.pods} of {row.max_pods} pods"
+    )
+
+
+def _cores(millis: int) -> str:
+    return f"{millis / 1000:g}"
+
+
+def _gibibytes(amount: int) -> str:
+    return f"{amount / 2**30:.1f}Gi"
 
 
 def field_line(field: FieldChange) -> str:

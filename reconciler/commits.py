@@ -6,16 +6,23 @@ A commit is read once; its verdict is kept, also when it is refused. A commit th
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from objects.errors import BerthError, InvalidInput, RevisionNotFound
+from objects.meta import KubeObject, ObjectKey
+from objects.pods import Pod
 from policies.prune import CONFIRM_TRAILER
 from reconciler import status
+from reconciler.desired import suspended_applications
 from reconciler.messages import Desired, Restored
-from sources.desired import DesiredReader, DesiredState
+from sources.desired import CommitRefused, DesiredReader, DesiredState
 from sources.manifests import ManifestWarning
 from sources.repository import Repository
 from sources.status_branch import StatusBranch
+
+log = logging.getLogger(__name__)
 
 
 class CommitReader:
@@ -50,7 +57,29 @@ class CommitReader:
     def read_at(self, revision: str) -> Desired:
         """The desired state of a branch of the remote or of any commit. Raises SourceError or CommitRefused."""
         sha = self._find(revision)
-        return self._message(self._reader.read(sha).require(), sha)
+        reading = self._reader.read(sha)
+        self.warnings = reading.warnings
+        return self._message(reading.require(), sha)
+
+    def with_kept_objects(self, restored: Restored, desired: Desired) -> Restored:
+        """`restored` with those objects that are deployed and that `desired` does not say, as their commit has them.
+
+        They are kept by policy, held by the deletion budget, or suspended; their pods would be taken for orphans
+        without them. Bare pods are left out: their hosts tell of them. Raises SourceError.
+        """
+        suspended = suspended_applications(desired.objects)
+        said = {obj.key for obj in desired.objects if desired.application.get(obj.key, "") not in suspended}
+        by_commit: dict[str, set[ObjectKey]] = {}
+        for key in restored.inventory.keys() - said:
+            if key.kind != Pod.KIND:
+                by_commit.setdefault(restored.kept.get(key, restored.commit), set()).add(key)
+        found: list[KubeObject] = []
+        for commit, keys in sorted(by_commit.items()):
+            try:
+                found += (obj for obj in self.read_at(commit).objects if obj.key in keys)
+            except (RevisionNotFound, InvalidInput, CommitRefused) as error:
+                log.warning("%d objects that are kept are not known any more: %s", len(keys), error)
+        return msgspec.structs.replace(restored, objects=(*restored.objects, *found))
 
     def _find(self, revision: str) -> str:
         try:

@@ -2,7 +2,7 @@
 
 from differ.markdown import MAX_COMMENT_CHARACTERS, render_markdown
 from differ.objects import FieldChange
-from differ.plan import ObjectChange, Plan, PodChange, Waiting
+from differ.plan import Capacity, ObjectChange, Plan, PodChange, Waiting
 from differ.redact import Redactor
 from differ.text import render_text
 from objects.core import Secret
@@ -30,6 +30,17 @@ PLAN = Plan(
     ),
     waiting=(Waiting(subject="Pod shop/web-2", reason="0/3 hosts fit: 3 insufficient memory"),),
     warnings=("apps/web.yaml:3: extensions/v1beta1 is converted to apps/v1",),
+    capacity=(
+        Capacity(
+            host="a",
+            cpu_requested=1500,
+            cpu_allocatable=4000,
+            memory_requested=2 * 2**30,
+            memory_allocatable=8 * 2**30,
+            pods=12,
+            max_pods=110,
+        ),
+    ),
     unknown_hosts=("c",),
 )
 
@@ -51,6 +62,9 @@ Warnings:
 
 Hosts that were not reached (what they run is unknown):
   c
+
+Asked of the hosts afterwards:
+  a  cpu 1.5 of 4, memory 2.0Gi of 8.0Gi, 12 of 110 pods
 
 Plan: 0 to create, 1 to update, 1 to delete; pods: 2 created, 0 deleted, 0 restarted.
 """
