@@ -68,14 +68,18 @@ class Session:
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
         return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)
 
-    def read_restored(self) -> Restored:
-        """What an earlier process left on the status branch of the commit that was read last. Raises SourceError."""
-        return read_restored(self.status_branch(self.status_branch_name))
+    def read_restored(self, desired: Desired) -> Restored:
+        """What an earlier process left on the status branch, for a fresh one that takes up `desired`.
+
+        Raises SourceError.
+        """
+        restored = read_restored(self.status_branch(self.status_branch_name))
+        return self.commits.with_kept_objects(restored, desired)
 
     def tell_newest(self, daemon: Daemon) -> Desired:
         """Hand the newest commit, and what an earlier process left, to a fresh daemon. Raises SourceError."""
         desired = self.commits.read_newest()
-        daemon.tell(self.read_restored())
+        daemon.tell(self.read_restored(desired))
         daemon.tell(desired)
         return desired
 
@@ -124,7 +128,7 @@ class Session:
         daemon = self.make_daemon(engine)
         try:
             desired = desired or self.newest_or_in_force()
-            daemon.tell(self.read_restored())
+            daemon.tell(self.read_restored(desired))
             daemon.tell(desired)
             run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
             yield daemon

@@ -89,17 +89,33 @@ def _replicas_belong_to_autoscaler(view: View, key: ObjectKey) -> bool:
 
 
 class PrunePlan(msgspec.Struct, frozen=True):
-    """delete: keys to delete. inventory: what counts as deployed from Git after that. held: why nothing goes, or ''."""
+    """delete: keys to delete. inventory: what counts as deployed from Git after that. held: why nothing goes, or ''.
+
+    protected: Applications whose objects stay when they are gone from Git.
+    """
 
     delete: tuple[ObjectKey, ...]
     inventory: dict[ObjectKey, str]
     held: str
+    protected: frozenset[str] = frozenset()
 
 
-def plan_prune(inventory: dict[ObjectKey, str], desired: Desired, settings: ClusterSpec) -> PrunePlan:
-    """What of `inventory` goes with this commit. Kept and held keys stay in the inventory: a later commit decides."""
+def plan_prune(
+    inventory: dict[ObjectKey, str],
+    desired: Desired,
+    settings: ClusterSpec,
+    *,
+    protected_before: frozenset[str] = frozenset(),
+) -> PrunePlan:
+    """What of `inventory` goes with this commit. Kept and held keys stay in the inventory: a later commit decides.
+
+    protected_before: Applications that were not to be pruned (`prune: false`, suspended) when they were last in Git:
+    an Application that is removed itself takes the word with it that its objects may go, and it never gave it.
+    """
     applications = [obj for obj in desired.objects if isinstance(obj, Application)]
+    declared = {app.name for app in applications}
     protected = {app.name for app in applications if app.spec.suspend or not app.spec.prune}
+    protected |= protected_before - declared
     wanted = {obj.key: desired.application.get(obj.key, "") for obj in desired.objects}
     decision = decide_prune(
         inventory,
@@ -108,7 +124,8 @@ def plan_prune(inventory: dict[ObjectKey, str], desired: Desired, settings: Clus
         confirmations=desired.confirmations,
         protected_applications=protected,
     )
-    return PrunePlan(decision.delete, {**{key: inventory[key] for key in decision.keep}, **wanted}, decision.held)
+    kept = {**{key: inventory[key] for key in decision.keep}, **wanted}
+    return PrunePlan(decision.delete, kept, decision.held, protected.intersection(kept.values()))
 
 
 def named(name: str) -> ObjectMeta:

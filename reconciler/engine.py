@@ -68,6 +68,9 @@ class Engine:
         self._assignments: dict[str, HostAssignment] = {}
         self._wanted: dict[ObjectKey, KubeObject] = {}
         self._inventory: dict[ObjectKey, str] = {}
+        self._protected: frozenset[str] = frozenset()
+        self._kept: dict[ObjectKey, str] = {}
+        self._commit_before = ""
         self._restored: Restored | None = None
         self._heard: set[str] = set()
         self._must_prune = False
@@ -98,6 +101,16 @@ class Engine:
     def inventory(self) -> dict[ObjectKey, str]:
         """What is deployed from Git: key → Application."""
         return self._inventory
+
+    @property
+    def protected_applications(self) -> frozenset[str]:
+        """Applications whose objects stay even when these are gone from Git."""
+        return self._protected
+
+    @property
+    def kept(self) -> dict[ObjectKey, str]:
+        """What is deployed and lives on although the commit in force does not say so → the last commit that did."""
+        return self._kept
 
     @property
     def holds(self) -> dict[Task, Hold]:
@@ -137,7 +150,8 @@ class Engine:
             live = self.store.find(obj.key)
             if not isinstance(obj, Pod) or not obj.spec.node_name:
                 if live is None:
-                    self._put(obj)
+                    memory = restored.remembered.get(obj.key)
+                    self._put(obj if obj.uid else desiring.stored_form(self.store, obj, memory, now=now))
             elif obj.spec.node_name in silent and not (isinstance(live, Pod) and live.spec.node_name):
                 self._adopt(obj, obj.spec.node_name, now)
 
@@ -147,6 +161,7 @@ class Engine:
         twin.store = self.store.copy()
         twin.desired, twin.settings, twin.is_started = self.desired, self.settings, self.is_started
         twin._wanted, twin._inventory = dict(self._wanted), dict(self._inventory)
+        twin._protected, twin._kept = self._protected, dict(self._kept)
         twin._restored, twin._heard = self._restored, set(self._heard)
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
@@ -160,7 +175,8 @@ class Engine:
         match message:
             case Restored():
                 self._restored = message
-                self._inventory = dict(message.inventory)
+                self._inventory, self._protected = dict(message.inventory), message.protected
+                self._kept = dict(message.kept)
             case Desired():
                 self._take_desired(message, now)
             case HostReport():
@@ -169,6 +185,9 @@ class Engine:
                 self._take_silence(message, now)
 
     def _take_desired(self, message: Desired, now: datetime) -> None:
+        in_force = self.desired.commit if self.desired else self._restored.commit if self._restored else ""
+        if message.commit != in_force:
+            self._commit_before = in_force
         self.desired = message
         self.settings = desiring.cluster_of(message.objects).spec
         suspended = desiring.suspended_applications(message.objects)
@@ -199,13 +218,18 @@ class Engine:
         if self.is_observer:
             self._inventory |= {key: self.desired.application.get(key, "") for key in self._wanted}
             return
-        plan = desiring.plan_prune(self._inventory, self.desired, self.settings)
+        plan = desiring.plan_prune(self._inventory, self.desired, self.settings, protected_before=self._protected)
         self.held_deletions = plan.held
         for key in plan.delete:
             live = self.store.find(key)
             if live is not None:
                 self._apply(Delete(key, live.uid), now)
-        self._inventory = plan.inventory
+        # Of a suspended application there may be objects that never were deployed.
+        there = {key for key in plan.inventory if key in self._wanted or self.store.find(key) is not None}
+        self._inventory = {key: application for key, application in plan.inventory.items() if key in there}
+        commits = {key: self._kept.get(key, self._commit_before) for key in there if key not in self._wanted}
+        self._kept = {key: commit for key, commit in commits.items() if commit}
+        self._protected = plan.protected
 
     def _take_report(self, message: HostReport, now: datetime) -> None:
         self._heard.add(message.host)

@@ -61,13 +61,17 @@ class Remembered(msgspec.Struct, frozen=True):
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What an earlier process wrote to the status branch; heard once, before anything else.
 
-    objects: Pods, Nodes and what controllers made (ReplicaSets …), as they were. remembered: of what comes from Git.
-    inventory: what was deployed from Git. subnets: host → its slice of the pod network. commit: what was in force.
+    objects: Pods, Nodes and what controllers made (ReplicaSets …), as they were; kept ones as their commit has them.
+    remembered: of what comes from Git. inventory: what was deployed from Git. protected: Applications that are not to
+    be pruned. kept: what lives on though the commit in force does not say so → the last commit that did. subnets: host
+    → its slice of the pod network. commit: what was in force.
     """
 
     objects: tuple[KubeObject, ...] = ()
     remembered: dict[ObjectKey, Remembered] = {}
     inventory: dict[ObjectKey, str] = {}
+    protected: frozenset[str] = frozenset()
+    kept: dict[ObjectKey, str] = {}
     subnets: dict[str, str] = {}
     commit: str = ""
 

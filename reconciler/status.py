@@ -13,6 +13,7 @@ have no file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -65,13 +66,24 @@ def object_document(view: View, obj: KubeObject) -> dict[str, Any]:
     return document
 
 
-def inventory_document(view: View, inventory: Mapping[ObjectKey, str]) -> dict[str, Any]:
-    """What is deployed and which host has which slice: what pruning and addressing of the next process stand on."""
+def inventory_document(
+    view: View,
+    inventory: Mapping[ObjectKey, str],
+    protected: Iterable[str] = (),
+    kept: Mapping[ObjectKey, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """What is deployed and which host has which slice: what pruning and addressing of the next process stand on.
+
+    protected: Applications that are not to be pruned, whether Git still knows them or not. kept: see `Restored`.
+    """
+    commits: dict[str, list[str]] = {}
+    for key, commit in sorted(kept.items()):
+        commits.setdefault(commit, []).append("/".join(key))
     applications: dict[str, list[str]] = {}
     for key, application in sorted(inventory.items()):
         applications.setdefault(application, []).append("/".join(key))
     subnets = {status.name: status.pod_subnet for status in view.all_of(HostStatus) if status.pod_subnet}
-    return {"applications": applications, "subnets": subnets}
+    return {"applications": applications, "protected": sorted(protected), "kept": commits, "subnets": subnets}
 
 
 def application_health(view: View, inventory: Mapping[ObjectKey, str]) -> dict[str, Health]:
@@ -119,13 +131,18 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
     objects: list[KubeObject] = []
     remembered: dict[ObjectKey, Remembered] = {}
     inventory: dict[ObjectKey, str] = {}
+    protected: frozenset[str] = frozenset()
+    kept: dict[ObjectKey, str] = {}
     subnets: dict[str, str] = {}
     for path, content in files:
         if path == INVENTORY_PATH:
             document = yaml.load(content, Loader=yaml.CSafeLoader) or {}
             subnets = dict(document.get("subnets") or {})
+            protected = frozenset(document.get("protected") or ())
             for application, keys in (document.get("applications") or {}).items():
                 inventory.update({ObjectKey(*key.split("/", 2)): application for key in keys})
+            for commit, keys in (document.get("kept") or {}).items():
+                kept.update({ObjectKey(*key.split("/", 2)): commit for key in keys})
         elif path.startswith(("objects/", "hosts/")):
             document = yaml.load(content, Loader=yaml.CSafeLoader)
             document.pop("health", None)
@@ -139,7 +156,14 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
         for node in objects
         if isinstance(node, Node)
     }
-    return Restored(objects=tuple(objects), remembered=remembered, inventory=inventory, subnets=subnets)
+    return Restored(
+        objects=tuple(objects),
+        remembered=remembered,
+        inventory=inventory,
+        protected=protected,
+        kept=kept,
+        subnets=subnets,
+    )
 
 
 def _remembered(document: dict[str, Any]) -> tuple[ObjectKey, Remembered]:

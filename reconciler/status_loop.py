@@ -131,7 +131,9 @@ class StatusLoop:
             for path, key in self._changed.items():
                 obj = store.find(key)
                 documents[path] = None if obj is None else status.object_document(store, obj)
-            documents[status.INVENTORY_PATH] = status.inventory_document(store, engine.inventory)
+            documents[status.INVENTORY_PATH] = status.inventory_document(
+                store, engine.inventory, engine.protected_applications, engine.kept
+            )
             if any(True for _ in engine.events):
                 # Not after a restart without a change: the events of the earlier process stay, and no commit is made.
                 documents[EVENTS_PATH] = events_document(engine.events)

@@ -122,15 +122,15 @@ class Reconciler:
         except CommitRefused:
             good = None if self._has_told else self._session.last_good()
             if good is not None:
-                self._tell_memory()
+                self._tell_memory(good)
                 self._take(good)
             raise
         if self._untold is not None and not self._has_told:
-            self._tell_memory()
+            self._tell_memory(self._untold)
         return self._untold
 
-    def _tell_memory(self) -> None:
-        restored = self._session.read_restored()
+    def _tell_memory(self, desired: Desired) -> None:
+        restored = self._session.read_restored(desired)
         self._last_commit = restored.commit
         self.daemon.tell(restored)
         self._has_told = True
