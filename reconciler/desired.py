@@ -125,7 +125,7 @@ def plan_prune(
         protected_applications=protected,
     )
     kept = {**{key: inventory[key] for key in decision.keep}, **wanted}
-    return PrunePlan(decision.delete, kept, decision.held, protected.intersection(kept.values()))
+    return PrunePlan(decision.delete, kept, decision.held, frozenset(protected & set(kept.values())))
 
 
 def named(name: str) -> ObjectMeta:
