@@ -24,7 +24,7 @@ from objects.names import ANNOTATION_TEMPLATE_HASH, LABEL_ROLE
 from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Pod
 from objects.quantity import milli_value, value
-from policies.scheduling.requests import pod_requests
+from policies.scheduling.requests import whole_requests
 from reconciler.convergence import assess
 from reconciler.engine import Engine
 from reconciler.host_status import HostStatus
@@ -152,7 +152,7 @@ def _capacity(view: View) -> tuple[Capacity, ...]:
         if node is None:
             continue
         pods = [pod for pod in view.pods_on(host.name) if not pod.is_finished]
-        requests = [pod_requests(pod.spec) for pod in pods]
+        requests = [whole_requests(pod.spec) for pod in pods]
         allocatable = node.status.allocatable
         rows.append(
             Capacity(
