@@ -6,6 +6,7 @@ from reconciler.controllers import (
     cronjob,
     daemonset,
     deployment,
+    disruption,
     finished_pods,
     garbage,
     job,
@@ -28,6 +29,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     job.CONTROLLER,
     ttl.CONTROLLER,
     finished_pods.CONTROLLER,
+    disruption.CONTROLLER,
     garbage.CONTROLLER,
 )
 """All controllers, in the order in which the engine runs them for one change."""
