@@ -24,7 +24,7 @@ from objects.pods import (
 )
 from objects.taints import MEMORY_PRESSURE, NO_SCHEDULE
 from policies.scheduling.matching import PodMatcher, Requirements, hashable_selector
-from policies.scheduling.requests import ASSUMED_REQUESTS, CPU, MEMORY, PODS, pod_requests
+from policies.scheduling.requests import CPU, MEMORY, assumed_requests, whole_requests
 
 _HEEDLESS_OF_MEMORY_PRESSURE = Toleration(key=MEMORY_PRESSURE, operator="Exists", effect=NO_SCHEDULE)
 """Pods that were promised memory may go where it is short: it is the others that will be evicted."""
@@ -100,10 +100,9 @@ class SpreadConstraint(NamedTuple):
 class PodShape:
     """Compared by identity: equal pods get the same shape from `ShapeBook`.
 
-    requests: effective, see `requests.pod_requests`, with `pods: 1`. assumed_cpu/assumed_memory: the same with
-    Kubernetes' assumptions for what is unsaid, for scores. tolerations: said and implied. node_name: only a host of
-    that name will do; '' any. owner: the controlling object, None for a bare pod. held_terms: what running pods of this
-    shape mean for later ones.
+    requests: effective, with `pods: 1`. assumed_cpu/assumed_memory: see `requests.assumed_requests`, for scores.
+    tolerations: said and implied. node_name: only a host of that name will do; '' any. owner: the controlling object,
+    None for a bare pod. held_terms: what running pods of this shape mean for later ones.
     """
 
     namespace: str
@@ -138,9 +137,7 @@ class PodShape:
 def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
     """Parse a pod. node_name: see PodShape; not taken from the pod, whose binding is not part of its shape."""
     spec = pod.spec
-    requests = pod_requests(spec)
-    requests[PODS] = 1
-    assumed = pod_requests(spec, assumed=ASSUMED_REQUESTS)
+    assumed = assumed_requests(spec)
     is_best_effort = qos_class(pod) == "BestEffort"
     owner = controller_of(pod)
     affinity = spec.affinity
@@ -161,7 +158,7 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
         node_name=node_name,
         owner=ObjectKey(owner.kind, pod.namespace, owner.name) if owner else None,
         priority=spec.priority or 0,
-        requests=requests,
+        requests=whole_requests(spec),
         assumed_cpu=assumed.get(CPU, 0),
         assumed_memory=assumed.get(MEMORY, 0),
         is_best_effort=is_best_effort,

@@ -25,7 +25,7 @@ from objects.selectors import (
     tolerates,
     untolerated_taint,
 )
-from policies.scheduling.requests import ASSUMED_REQUESTS, pod_requests
+from policies.scheduling.requests import assumed_requests, whole_requests
 
 Scores = dict[str, int]
 WEIGHTS = {
@@ -143,11 +143,11 @@ def _allocatable(node: Node, name: str) -> int:
 
 
 def _requested(node: Node, name: str, world: World) -> int:
-    return sum(1 if name == "pods" else pod_requests(other.spec).get(name, 0) for other in world.on(node))
+    return sum(whole_requests(other.spec).get(name, 0) for other in world.on(node))
 
 
 def _resources_free(pod: Pod, node: Node, world: World) -> bool:
-    wanted = {**pod_requests(pod.spec), "pods": 1}
+    wanted = whole_requests(pod.spec)
     return all(
         amount == 0 or amount <= _allocatable(node, name) - _requested(node, name, world)
         for name, amount in wanted.items()
@@ -309,13 +309,13 @@ def _least_requested(pod: Pod, node: Node, world: World) -> int:
     for name in ("cpu", "memory"):
         capacity = _allocatable(node, name)
         if capacity:
-            taken = sum(pod_requests(one.spec, assumed=ASSUMED_REQUESTS)[name] for one in (*world.on(node), pod))
+            taken = sum(assumed_requests(one.spec)[name] for one in (*world.on(node), pod))
             points.append((capacity - taken) * 100 // capacity if taken <= capacity else 0)
     return sum(points) // len(points) if points else 0
 
 
 def _balanced(pod: Pod, node: Node, world: World) -> int:
-    wanted = pod_requests(pod.spec)
+    wanted = whole_requests(pod.spec)
     if not wanted.get("cpu") and not wanted.get("memory"):
         return 0
 

@@ -47,18 +47,22 @@ class _Amounts:
         return before + self._wanted
 
 
+def _amounts_of(resources: dict[str, int], shape: PodShape, snapshot: Snapshot) -> list[_Amounts]:
+    """By weighted resource. An extended resource only matters to pods that ask for it."""
+    return [
+        _Amounts(name, weight, shape, snapshot)
+        for name, weight in resources.items()
+        if name in _ASSUMED_LINE or shape.requests.get(name, 0)
+    ]
+
+
 class _Allocation(Scorer):
     """The weighted mean over resources of one score each; a resource that a host does not have is left out."""
 
     scope = Scope.HOST
 
-    def __init__(self, resources: dict[str, int], shape: PodShape, snapshot: Snapshot) -> None:
-        # An extended resource only matters to pods that ask for it.
-        self._amounts = [
-            _Amounts(name, weight, shape, snapshot)
-            for name, weight in resources.items()
-            if name in _ASSUMED_LINE or shape.requests.get(name, 0)
-        ]
+    def __init__(self, amounts: list[_Amounts]) -> None:
+        self._amounts = amounts
 
     def raw(self, rows: Rows) -> IntArray:
         total: IntArray | int = 0
@@ -118,10 +122,11 @@ class LeastRequested:
     flat_score = 0
 
     def __init__(self, resources: dict[str, int] | None = None) -> None:
-        self._resources = resources or {CPU: 1, MEMORY: 1}
+        self._resources = {CPU: 1, MEMORY: 1} if resources is None else resources
 
-    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer:
-        return _Least(self._resources, shape, snapshot)
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
+        amounts = _amounts_of(self._resources, shape, snapshot)
+        return _Least(amounts) if amounts else None
 
 
 class MostRequested:
@@ -132,10 +137,11 @@ class MostRequested:
     flat_score = 0
 
     def __init__(self, resources: dict[str, int] | None = None) -> None:
-        self._resources = resources or {CPU: 1, MEMORY: 1}
+        self._resources = {CPU: 1, MEMORY: 1} if resources is None else resources
 
-    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer:
-        return _Most(self._resources, shape, snapshot)
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
+        amounts = _amounts_of(self._resources, shape, snapshot)
+        return _Most(amounts) if amounts else None
 
 
 class BalancedAllocation:
