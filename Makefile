@@ -43,6 +43,11 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 lab-packages:
 	@.ci/packages -f tests/lab/packages.txt
 
+# The link is tested against a real sshd of one's own on 127.0.0.1.
+.PHONY: unit-packages
+unit-packages:
+	@.ci/packages openssh-server openssh-client
+
 # --- checks
 
 .PHONY: test
@@ -61,7 +66,7 @@ format: $(VENV) ## let ruff put the formatting right
 	$(PY) -m ruff format .
 
 .PHONY: fast
-fast: $(VENV) ## unit, properties, kubernetes, golden, simulation: all tests that need no host, in one run
+fast: $(VENV) unit-packages ## unit, properties, kubernetes, golden, simulation: all tests that need no host, in one run
 	$(PY) -m pytest -n 2 tests/unit tests/properties tests/kubernetes tests/golden tests/simulation $(ARGS)
 
 # Each part of `fast` alone.
@@ -72,6 +77,7 @@ properties: ## what must always hold, on generated input
 kubernetes: ## the Kubernetes project's own test tables
 golden: ## stories: repository and live state in, plan and status text out
 simulation: ## the whole engine on simulated hosts with seeded faults
+unit: unit-packages
 $(PARTS): $(VENV)
 	$(PY) -m pytest -n 2 tests/$@ $(ARGS)
 

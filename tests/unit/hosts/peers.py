@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 from hosts.ssh_target import SshTarget, parse_host_keys
 
 SSHD = Path("/usr/sbin/sshd")
+SSHD_RUN = Path("/run/sshd")
+"""Root's sshd insists on this folder; the machine's init makes it, and not every machine runs one."""
 
 
 def make_key(path: Path, kind: str) -> Path:
@@ -60,6 +63,8 @@ class LocalSshd:
         config = self.directory / "sshd_config"
         config.write_text("\n".join(lines) + "\n")
         log = self.directory / "sshd.log"
+        if os.geteuid() == 0:
+            SSHD_RUN.mkdir(mode=0o755, exist_ok=True)
         self._process = subprocess.Popen([SSHD, "-D", "-f", config, "-E", log])
         await_condition(self._listens, f"sshd does not listen, see {log}")
 
