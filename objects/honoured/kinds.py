@@ -136,6 +136,8 @@ _CRON_JOB = (
     *below("spec.jobTemplate.spec", _JOB),
 )
 
+_BUDGET = honoured("spec.selector", "spec.minAvailable", "spec.maxUnavailable", "spec.unhealthyPodEvictionPolicy")
+
 KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
     {
         "Namespace": _acted_on(warned("spec.finalizers", "a namespace goes when it is gone from Git")),
@@ -148,6 +150,7 @@ KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
         "StatefulSet": _acted_on(_STATEFUL_SET),
         "Job": _acted_on(below("spec", _JOB)),
         "CronJob": _acted_on(_CRON_JOB),
+        "PodDisruptionBudget": _acted_on(_BUDGET),
         "ConfigMap": _acted_on(honoured("data", "binaryData", "immutable")),
         "Secret": _acted_on(honoured("type", "data", "stringData", "immutable")),
         "Cluster": _acted_on(_CLUSTER),
@@ -168,7 +171,6 @@ KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
         "PersistentVolume": _not_yet("it comes with the storage work"),
         "PersistentVolumeClaim": _not_yet("pods that use it wait for their volume"),
         "StorageClass": _not_yet("it comes with the storage work"),
-        "PodDisruptionBudget": _not_yet("evictions do not ask it"),
         "PriorityClass": _acted_on(honoured("value", "globalDefault", "description", "preemptionPolicy")),
         "ResourceQuota": _not_yet("nothing is limited"),
         "LimitRange": _not_yet("nothing is limited or defaulted"),
