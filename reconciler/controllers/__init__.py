@@ -7,6 +7,7 @@ from reconciler.controllers import (
     daemonset,
     deployment,
     disruption,
+    drain,
     finished_pods,
     garbage,
     job,
@@ -30,6 +31,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     ttl.CONTROLLER,
     finished_pods.CONTROLLER,
     disruption.CONTROLLER,
+    drain.CONTROLLER,
     garbage.CONTROLLER,
 )
 """All controllers, in the order in which the engine runs them for one change."""

@@ -21,14 +21,7 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     budget = view.get(PodDisruptionBudget, key.namespace, key.name)
     if budget is None:
         return NOTHING
-    matching = [pod for pod in view.all_of(Pod, key.namespace) if selector_matches(budget.spec.selector, pod.labels)]
-    pods = [pod for pod in matching if not pod.is_finished]
-    found = budget_of(
-        budget.spec,
-        pods=len(pods),
-        asked_for=_asked_for(view, pods),
-        healthy=sum(pod.is_ready and is_active(pod) for pod in pods),
-    )
+    found = observe_budget(view, budget)
     status = msgspec.structs.replace(
         budget.status,
         observed_generation=budget.metadata.generation,
@@ -39,6 +32,18 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     )
     status = _with_claim(status, found, context)
     return Outcome(changes=(Put(msgspec.structs.replace(budget, status=status)),))
+
+
+def observe_budget(view: View, budget: PodDisruptionBudget) -> Budget:
+    """What a budget allows now, counted from its pods: the status lags behind what this step has decided."""
+    matching = [pod for pod in view.all_of(Pod, budget.namespace) if selector_matches(budget.spec.selector, pod.labels)]
+    pods = [pod for pod in matching if not pod.is_finished]
+    return budget_of(
+        budget.spec,
+        pods=len(pods),
+        asked_for=_asked_for(view, pods),
+        healthy=sum(pod.is_ready and is_active(pod) for pod in pods),
+    )
 
 
 def _with_claim(status: PodDisruptionBudgetStatus, found: Budget, context: Context) -> PodDisruptionBudgetStatus:
