@@ -9,11 +9,10 @@ import msgspec
 import numpy as np
 
 from objects.core import Node
-from objects.meta import DEFAULT_NAMESPACE
 from objects.pods import Pod
 from policies.scheduling.explain import explain
 from policies.scheduling.profiles import Profile
-from policies.scheduling.rules import Check, Predicate, Priority
+from policies.scheduling.rules import Check, Predicate, Priority, Reason
 from policies.scheduling.snapshot import Snapshot
 from policies.scheduling.table import HostTable, TieBreaker
 from tests.kubernetes.loading import load
@@ -23,13 +22,12 @@ ANY_AMOUNT = {"cpu": "1000", "memory": "1000Gi", "ephemeral-storage": "1000Gi", 
 
 
 def load_pod(value: Any, name: str = "incoming") -> Pod:
-    """A pod with a name, a uid and a namespace, which the tables often leave out."""
+    """A pod with a name and a uid, which the tables often leave out."""
     pod = load(Pod, value)
     metadata = msgspec.structs.replace(
         pod.metadata,
         name=pod.name or name,
         uid=pod.uid or f"uid-of-{pod.name or name}",
-        namespace=pod.namespace or DEFAULT_NAMESPACE,
     )
     return msgspec.structs.replace(pod, metadata=metadata)
 
@@ -120,8 +118,8 @@ class _OnlyCheck(Check):
     def allowed(self, rows: slice) -> Any:
         return np.array(self._verdicts, dtype=np.bool_)[rows]
 
-    def reasons(self, _row: int) -> Any:
-        return ()
+    def reasons(self, _row: int) -> tuple[Reason, ...]:
+        return (Reason("no candidate in this case"),)
 
 
 def expected_points(listed: Any) -> dict[str, int]:

@@ -27,8 +27,8 @@ class PodAffinity:
     name = "MatchInterPodAffinity"
     helped_by = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED, Event.POD_ADDED, Event.POD_REMOVED))
 
-    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check:
-        return _PodAffinity(shape, snapshot)
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> PodAffinityCheck:
+        return PodAffinityCheck(shape, snapshot)
 
 
 class _Term(NamedTuple):
@@ -38,7 +38,7 @@ class _Term(NamedTuple):
     tally: DomainTally
 
 
-class _PodAffinity(Check):
+class PodAffinityCheck(Check):
     scope = Scope.CLUSTER
 
     def __init__(self, shape: PodShape, snapshot: Snapshot) -> None:
@@ -101,6 +101,14 @@ class _PodAffinity(Check):
         """Whether no pod that the terms speak of runs in any of their places, and this one would be the first."""
         return self._may_be_first and not any(tally.per_domain.any() for _, tally in self._wanted)
 
+    def wanted_by_place(self) -> dict[tuple[str, str], int]:
+        """How many pods that the required terms speak of are in each place (topology key, value), over all terms."""
+        return _by_place(self._wanted)
+
+    def unwanted_by_place(self) -> dict[tuple[str, str], int]:
+        """The same of the pods that the anti-affinity terms speak of."""
+        return _by_place(self._unwanted)
+
     def reasons(self, row: int) -> tuple[Reason, ...]:
         for term, tally in self._held:
             if tally.per_domain[tally.column.ids[row]] > 0:
@@ -113,3 +121,13 @@ class _PodAffinity(Check):
                 return (Reason(f"without label {term.topology_key}, which pod affinity needs"),)
         keys = ", ".join(sorted({term.topology_key for term, _ in self._wanted}))
         return (Reason(f"no pod that this one must run beside ({keys})"),)
+
+
+def _by_place(terms: list[_Term]) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = {}
+    for term, tally in terms:
+        for value, number in zip(tally.column.values, tally.per_domain.tolist(), strict=False):
+            if number:
+                place = (term.topology_key, value)
+                counts[place] = counts.get(place, 0) + number
+    return counts

@@ -47,8 +47,8 @@ class TopologySpread:
     name = "PodTopologySpread"
     helped_by = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED, Event.POD_ADDED, Event.POD_REMOVED))
 
-    def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
-        return _TopologySpread(shape, snapshot) if shape.hard_spread else None
+    def prepare(self, shape: PodShape, snapshot: Snapshot) -> SpreadCheck | None:
+        return SpreadCheck(shape, snapshot) if shape.hard_spread else None
 
 
 class _Constraint(NamedTuple):
@@ -59,18 +59,20 @@ class _Constraint(NamedTuple):
     exists: BoolArray
     own: int
 
+    def least(self) -> int:
+        """Pods in the emptiest place; 0 while there are too few places."""
+        if int(np.count_nonzero(self.exists)) < self.said.min_domains:
+            return 0
+        return int(self.tally.per_domain.min(where=self.exists, initial=np.iinfo(np.int64).max))
+
     def room(self) -> IntArray:
         """How many more pods each domain may take before the skew is too great; below 1: none. Absent: 0."""
-        counts = self.tally.per_domain
-        least = 0
-        if int(np.count_nonzero(self.exists)) >= self.said.min_domains:
-            least = int(counts.min(where=self.exists, initial=np.iinfo(np.int64).max))
-        room: IntArray = self.said.max_skew - self.own - counts + least + 1
+        room: IntArray = self.said.max_skew - self.own - self.tally.per_domain + self.least() + 1
         room[ABSENT] = 0
         return room
 
 
-class _TopologySpread(Check):
+class SpreadCheck(Check):
     scope = Scope.CLUSTER
 
     def __init__(self, shape: PodShape, snapshot: Snapshot) -> None:
@@ -103,5 +105,26 @@ class _TopologySpread(Check):
         for constraint in self._constraints:
             if constraint.tally.column.ids[row] == ABSENT:
                 return (Reason(f"without label {constraint.said.topology_key}, which topology spread needs"),)
-        keys = [one.said.topology_key for one in self._constraints if one.room()[one.tally.column.ids[row]] < 1]
-        return (Reason(f"too many pods of its kind there already ({', '.join(keys)})"),)
+        return tuple(
+            Reason(
+                f"too many of its kind in one {one.said.topology_key}",
+                f"({one.tally.column.values[place]} has {one.tally.per_domain[place]}, the emptiest {one.least()})",
+            )
+            for one in self._constraints
+            if one.room()[place := int(one.tally.column.ids[row])] < 1
+        )
+
+    def pods_by_place(self) -> list[dict[str, int]]:
+        """For each constraint, how many pods count in each place."""
+        return [
+            {
+                value: int(one.tally.per_domain[place])
+                for place, value in enumerate(one.tally.column.values)
+                if one.exists[place]
+            }
+            for one in self._constraints
+        ]
+
+    def fewest(self) -> list[int]:
+        """For each constraint, how many pods count in the emptiest place; 0 while there are too few places."""
+        return [one.least() for one in self._constraints]
