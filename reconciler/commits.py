@@ -48,6 +48,18 @@ class CommitReader:
             raise self._refusal
         return None
 
+    def start_from(self, sha: str) -> None:
+        """What an earlier process had in force: later commits are judged by what they change of it.
+
+        A commit that is gone (force-push) or that would be refused today is not asked. Raises SourceError.
+        """
+        try:
+            self._repository.fetch(self._branch)
+            self.state = self._reader.read(self._repository.resolve(sha)).desired
+        except RevisionNotFound:
+            return
+        self._good_sha = sha
+
     def read_newest(self) -> Desired:
         """The newest commit, whether it is new or not. Raises SourceError or CommitRefused."""
         desired = self.read() or self._desired
@@ -88,7 +100,7 @@ class CommitReader:
             return self._repository.resolve(revision)
 
     def _read_commit(self, sha: str) -> Desired | None:
-        reading = self._reader.read(sha)
+        reading = self._reader.read(sha, before=self.state)
         self._last_sha, self.warnings = sha, reading.warnings
         try:
             self.state = reading.require()

@@ -78,6 +78,7 @@ class Session:
 
     def tell_newest(self, daemon: Daemon) -> Desired:
         """Hand the newest commit, and what an earlier process left, to a fresh daemon. Raises SourceError."""
+        self.begin_from_status()
         desired = self.commits.read_newest()
         daemon.tell(self.read_restored(desired))
         daemon.tell(desired)
@@ -94,6 +95,12 @@ class Session:
         if revision is None:
             revision = self.status_branch(self.status_branch_name).read().desired_commit
         return self.commits.read_at(revision) if revision else None
+
+    def begin_from_status(self) -> None:
+        """Before the first commit is read: what was in force is what it is compared with. Raises SourceError."""
+        sha = self.status_branch(self.status_branch_name).read().desired_commit
+        if sha:
+            self.commits.start_from(sha)
 
     def last_good(self) -> Desired | None:
         """The commit that was in force when status was last written; None when there is none or it is gone."""

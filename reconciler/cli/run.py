@@ -72,6 +72,7 @@ class Reconciler:
         self.daemon: Daemon = session.make_daemon(engine)
         self._status: StatusLoop | None = None
         self._refusal: Refusal | None = None
+        self._has_begun = False
         self._has_told = False
         self._last_commit = ""
         self._untold: Desired | None = None
@@ -117,6 +118,9 @@ class Reconciler:
         Both or none: a commit without the memory of what is deployed could not prune. When a fresh process finds the
         newest commit wrong, the one in force before is taken up.
         """
+        if not self._has_begun:
+            self._session.begin_from_status()
+            self._has_begun = True
         try:
             self._untold = self._session.commits.read() or self._untold
         except CommitRefused:

@@ -1,0 +1,106 @@
+"""Commits as messages, on a real repository: what is new, what is refused, what a fresh process is told."""
+
+import pytest
+
+from objects.meta import ObjectKey
+from reconciler.commits import CommitReader
+from sources.desired import CommitRefused
+from sources.repository import Repository
+from tests.unit.sources.conftest import Remote
+
+BERTH = "apiVersion: berth.dev/v1alpha1\nkind: Cluster\nmetadata: {name: demo}\n"
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: %d
+  selector: {matchLabels: {app: %s}}
+  template:
+    metadata: {labels: {app: %s}}
+    spec: {containers: [{name: c, image: web:v1}]}
+"""
+KEY = ObjectKey("Deployment", "default", "web")
+
+
+def web(replicas=1, label="web"):
+    return {"berth.yaml": BERTH, "apps/shop/web.yaml": WEB % (replicas, label, label)}
+
+
+@pytest.fixture
+def remote(tmp_path):
+    return Remote(tmp_path / "git")
+
+
+@pytest.fixture
+def reader(remote, tmp_path):
+    with Repository(remote.url, tmp_path / "cache") as repository:
+        yield CommitReader(repository, "main")
+
+
+def test_a_commit_is_told_once(remote, reader):
+    sha = remote.push(web())
+    desired = reader.read()
+    assert (desired.commit, desired.application[KEY]) == (sha, "shop")
+    assert reader.read() is None
+
+
+def test_a_commit_that_changes_nothing_of_what_is_desired_is_not_told(remote, reader):
+    remote.push(web())
+    reader.read()
+    remote.push({"README.md": "# Our cluster\n"})
+    assert reader.read() is None
+    remote.push(web(replicas=2))
+    assert reader.read() is not None
+
+
+def test_a_refused_commit_is_refused_each_time_and_a_newer_good_one_is_told(remote, reader):
+    remote.push(web())
+    reader.read()
+    remote.push({"apps/shop/web.yaml": WEB.replace("replicas", "replcas") % (1, "web", "web")})
+    for _ in range(2):
+        with pytest.raises(CommitRefused, match="did you mean 'replicas'"):
+            reader.read()
+    sha = remote.push(web(replicas=3))
+    assert reader.read().commit == sha
+
+
+def test_a_deletion_is_confirmed_by_any_commit_since_the_one_in_force(remote, reader):
+    remote.push(web())
+    reader.read()
+    remote.push({"notes": "1"}, message="Clean up\n\nBerth-Confirm-Delete: all")
+    remote.push({"notes": "2"})
+    assert reader.read().confirmations == ("all",)
+
+
+def test_what_cannot_change_on_what_runs_is_refused_with_the_commit(remote, reader):
+    remote.push(web())
+    reader.read()
+    remote.push(web(label="other"))
+    with pytest.raises(CommitRefused, match=r"spec\.selector"):
+        reader.read()
+
+
+def test_a_fresh_process_compares_with_the_commit_in_force(remote, tmp_path):
+    in_force = remote.push(web())
+    remote.push(web(label="other"))
+    with Repository(remote.url, tmp_path / "cache") as repository:
+        fresh = CommitReader(repository, "main")
+        fresh.start_from(in_force)
+        with pytest.raises(CommitRefused, match=r"spec\.selector"):
+            fresh.read()
+
+
+def test_a_commit_in_force_that_is_gone_holds_nothing_up(remote, tmp_path):
+    sha = remote.push(web())
+    with Repository(remote.url, tmp_path / "cache") as repository:
+        fresh = CommitReader(repository, "main")
+        fresh.start_from("0" * 40)
+        assert fresh.read().commit == sha
+
+
+def test_any_revision_can_be_read_for_a_plan(remote, reader):
+    first = remote.push(web())
+    remote.push(web(replicas=2), branch="feature")
+    assert reader.read().commit == first
+    assert reader.read_at("feature").objects != reader.read_at(first).objects
