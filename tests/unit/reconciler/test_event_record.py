@@ -1,0 +1,51 @@
+"""Occurrences become Events, go through the file on the status branch and come back the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from objects.meta import ObjectKey
+from reconciler.controllers.base import Occurrence
+from reconciler.event_record import RECORDED, as_event, events_document, merged, read_events, subject_of
+from reconciler.events import EventLog
+from reconciler.status import dump
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+WEB = ObjectKey("Deployment", "shop", "web")
+
+
+def log_of(*said: tuple[ObjectKey, str, float]) -> EventLog:
+    """Occurrences as (object, message, seconds before NOW)."""
+    log = EventLog()
+    for key, message, seconds in said:
+        log.add(Occurrence(key, "Normal", "Scaled", message), source="c", now=NOW - timedelta(seconds=seconds))
+    return log
+
+
+def test_what_is_written_is_read_again() -> None:
+    log = log_of((WEB, "up", 60), (WEB, "up", 30), (ObjectKey("Host", "", "alpha"), "lost", 10))
+    events = read_events(dump(events_document(log)))
+    assert events == tuple(map(as_event, log))
+    first = events[0]
+    assert (subject_of(first), first.namespace, first.count) == (WEB, "shop", 2)
+    assert (first.first_timestamp, first.last_timestamp) == (NOW - timedelta(seconds=60), NOW - timedelta(seconds=30))
+    assert (subject_of(events[1]), events[1].namespace) == (ObjectKey("Host", "", "alpha"), "default")
+
+
+def test_only_the_newest_are_recorded() -> None:
+    log = log_of(*((WEB, f"event {index}", 1000 - index) for index in range(RECORDED + 5)))
+    messages = [event.message for event in read_events(dump(events_document(log)))]
+    assert messages == [f"event {index}" for index in range(5, RECORDED + 5)]
+
+
+def test_a_later_record_of_the_same_replaces_the_earlier() -> None:
+    older = [as_event(record) for record in log_of((WEB, "up", 60), (WEB, "down", 50))]
+    newer = [as_event(record) for record in log_of((WEB, "up", 20))]
+    assert [(event.message, event.last_timestamp) for event in merged(older, newer)] == [
+        ("down", NOW - timedelta(seconds=50)),
+        ("up", NOW - timedelta(seconds=20)),
+    ]
+
+
+def test_no_file_yet() -> None:
+    assert read_events(b"") == ()
