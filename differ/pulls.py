@@ -125,10 +125,11 @@ def _entries(secret: Secret) -> list[tuple[str, RegistryCredentials]]:
             auths = json.loads(secret.data[".dockercfg"].reveal())
         else:
             return []
-        return [(pattern, _entry(pattern, auth)) for pattern, auth in auths.items()]
+        entries = [(pattern, _entry(pattern, auth)) for pattern, auth in auths.items()]
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
         # The kubelet passes over it as well; the registry's refusal is then what the status shows.
         return []
+    return [(pattern, entry) for pattern, entry in entries if entry.username]
 
 
 def _entry(pattern: str, auth: Mapping[str, str]) -> RegistryCredentials:

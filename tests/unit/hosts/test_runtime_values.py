@@ -1,0 +1,321 @@
+"""What is sent to Docker and how its answers are read: values only, no engine."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from datetime import UTC, datetime
+
+import pytest
+
+from differ.actions import (
+    ContainerSpec,
+    FileEntry,
+    Mount,
+    NamespaceSettings,
+    PortBinding,
+    ResourceSettings,
+    SecuritySettings,
+)
+from differ.assignment import PodNetwork
+from hosts.container_request import container_request, update_request
+from hosts.docker_runtime import pack, without_secrets
+from hosts.images import refused
+from hosts.observe import compose_container, parse_time
+from hosts.pod_network import masquerade_command, network_request
+from objects.errors import EngineError
+from objects.observed import ObservedContainer
+from objects.secrets import SecretValue
+
+SECRET = SecretValue("sesame£".encode())
+NETWORK = PodNetwork(subnet="10.244.3.0/24", cluster_cidr="10.244.0.0/16")
+
+
+def test_a_full_request() -> None:
+    spec = ContainerSpec(
+        name="n",
+        image="web:v1",
+        labels={"l": "1"},
+        environment=(("A", "1"), ("P", SECRET)),
+        entrypoint=("run", SECRET),
+        command=("--x",),
+        working_directory="/srv",
+        restart_policy="always",
+        stop_signal="QUIT",
+        resources=ResourceSettings(cpu_shares=256, cpu_quota_micros=50_000, memory_bytes=1 << 20),
+        oom_score_adjustment=-997,
+        mounts=(
+            Mount(source="vol", target="/v", labels={"o": "1"}),
+            Mount(source="mem", target="/m", tmpfs_bytes=1024, read_only=True),
+            Mount(source="/x", target="/x", make_directory=True, propagation="rslave"),
+            Mount(source="/y", target="/y", read_only=True, propagation="rprivate"),
+        ),
+        namespaces=NamespaceSettings(
+            network_mode="berth-pods",
+            address="10.244.3.7",
+            ipc_mode="shareable",
+            hostname="web",
+            ports=(
+                PortBinding(container_port=80, protocol="tcp", host_port=8080),
+                PortBinding(container_port=80, protocol="tcp", host_port=8081, host_ip="192.0.2.1"),
+            ),
+            extra_hosts=(("db", "192.0.2.5"),),
+            dns_servers=("192.0.2.53",),
+            sysctls={"a": "1"},
+        ),
+        security=SecuritySettings(user="1:2", groups=("3",), added_capabilities=("A",), options=("o",)),
+        has_terminal=True,
+    )
+    assert container_request(spec) == {
+        "Image": "web:v1",
+        "Env": ["A=1", "P=sesame£"],
+        "Labels": {"l": "1"},
+        "Hostname": "web",
+        "User": "1:2",
+        "WorkingDir": "/srv",
+        "Tty": True,
+        "OpenStdin": False,
+        "StdinOnce": False,
+        "ExposedPorts": {"80/tcp": {}},
+        "Entrypoint": ["run", "sesame£"],
+        "Cmd": ["--x"],
+        "StopSignal": "QUIT",
+        "NetworkingConfig": {
+            "EndpointsConfig": {"berth-pods": {"IPAMConfig": {"IPv4Address": "10.244.3.7"}}},
+        },
+        "HostConfig": {
+            "RestartPolicy": {"Name": "always"},
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}},
+            "OomScoreAdj": -997,
+            "CpuShares": 256,
+            "CpuPeriod": 100_000,
+            "CpuQuota": 50_000,
+            "Memory": 1 << 20,
+            "MemorySwap": 1 << 20,
+            "Privileged": False,
+            "ReadonlyRootfs": False,
+            "CapAdd": ["A"],
+            "CapDrop": [],
+            "SecurityOpt": ["o"],
+            "GroupAdd": ["3"],
+            "Binds": ["/x:/x:rw,rslave"],
+            "Mounts": [
+                {
+                    "Type": "volume",
+                    "Source": "vol",
+                    "Target": "/v",
+                    "ReadOnly": False,
+                    "VolumeOptions": {"NoCopy": True, "Labels": {"o": "1"}},
+                },
+                {
+                    "Type": "volume",
+                    "Source": "mem",
+                    "Target": "/m",
+                    "ReadOnly": True,
+                    "VolumeOptions": {
+                        "NoCopy": True,
+                        "Labels": {},
+                        "DriverConfig": {
+                            "Name": "local",
+                            "Options": {"type": "tmpfs", "device": "tmpfs", "o": "mode=0777,size=1024"},
+                        },
+                    },
+                },
+                {
+                    "Type": "bind",
+                    "Source": "/y",
+                    "Target": "/y",
+                    "ReadOnly": True,
+                    "BindOptions": {"Propagation": "rprivate"},
+                },
+            ],
+            "NetworkMode": "berth-pods",
+            "PidMode": "",
+            "IpcMode": "shareable",
+            "PortBindings": {
+                "80/tcp": [{"HostIp": "", "HostPort": "8080"}, {"HostIp": "192.0.2.1", "HostPort": "8081"}]
+            },
+            "ExtraHosts": ["db:192.0.2.5"],
+            "Dns": ["192.0.2.53"],
+            "DnsSearch": [],
+            "DnsOptions": [],
+            "Sysctls": {"a": "1"},
+        },
+    }
+
+
+def test_an_image_keeps_its_own_command() -> None:
+    request = container_request(ContainerSpec(name="n", image="i", labels={}))
+    assert request.keys() & {"Entrypoint", "Cmd", "StopSignal", "NetworkingConfig"} == set()
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        pytest.param(None, {}, id="left-alone"),
+        pytest.param(
+            ResourceSettings(cpu_shares=2),
+            {"CpuShares": 2, "CpuPeriod": 0, "CpuQuota": -1, "Memory": -1, "MemorySwap": -1},
+            id="unlimited",
+        ),
+        pytest.param(
+            ResourceSettings(cpu_shares=2, cpu_quota_micros=1000, memory_bytes=5),
+            {"CpuShares": 2, "CpuPeriod": 100_000, "CpuQuota": 1000, "Memory": 5, "MemorySwap": 5},
+            id="limited",
+        ),
+    ],
+)
+def test_update(resources: ResourceSettings | None, expected: dict[str, int]) -> None:
+    assert update_request("no", resources) == {"RestartPolicy": {"Name": "no"}, **expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", None, id="empty"),
+        pytest.param("0001-01-01T00:00:00Z", None, id="never"),
+        pytest.param(
+            "2026-11-23T17:25:00.123456789Z", datetime(2026, 11, 23, 17, 25, 0, 123456, tzinfo=UTC), id="nanos"
+        ),
+        pytest.param("2026-11-23T18:25:00.5+01:00", datetime(2026, 11, 23, 17, 25, 0, 500000, tzinfo=UTC), id="zone"),
+        pytest.param("2026-11-23T17:25:00Z", datetime(2026, 11, 23, 17, 25, tzinfo=UTC), id="whole"),
+    ],
+)
+def test_times(text: str, expected: datetime | None) -> None:
+    assert parse_time(text) == expected
+
+
+DETAILS = {
+    "Id": "1",
+    "Name": "/berth_main_web_default_u_0",
+    "Created": "2026-11-23T17:00:00Z",
+    "Image": "sha256:1",
+    "RestartCount": 2,
+    "State": {
+        "Status": "exited",
+        "ExitCode": 137,
+        "OOMKilled": True,
+        "Error": "x",
+        "StartedAt": "2026-11-23T17:00:01Z",
+        "FinishedAt": "2026-11-23T17:00:02Z",
+    },
+    "Config": {"Image": "web:v1", "Labels": {"l": "1"}, "StopSignal": "SIGQUIT"},
+    "HostConfig": {
+        "NetworkMode": "berth-pods",
+        "RestartPolicy": {"Name": "always"},
+        "CpuShares": 256,
+        "CpuQuota": -1,
+        "Memory": 5,
+        "PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "81/udp": None},
+    },
+    "NetworkSettings": {"Networks": {"berth-pods": {"IPAddress": "10.244.3.7"}}, "Ports": {}},
+}
+
+
+def test_a_container_as_docker_tells_it() -> None:
+    def at(second: int) -> datetime:
+        return datetime(2026, 11, 23, 17, 0, second, tzinfo=UTC)
+
+    assert compose_container(DETAILS, network="berth-pods") == ObservedContainer(
+        id="1",
+        name="berth_main_web_default_u_0",
+        image="web:v1",
+        image_id="sha256:1",
+        labels={"l": "1"},
+        state="exited",
+        exit_code=137,
+        oom_killed=True,
+        error="x",
+        created_at=at(0),
+        started_at=at(1),
+        finished_at=at(2),
+        restart_count=2,
+        restart_policy="always",
+        address="10.244.3.7",
+        network_mode="berth-pods",
+        cpu_shares=256,
+        memory_bytes=5,
+        stop_signal="SIGQUIT",
+        host_ports=(("tcp", "", 8080),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "networks", "expected"),
+    [
+        pytest.param("berth-pods", {}, True, id="disconnected"),
+        pytest.param("berth-pods", {"berth-pods": {}}, False, id="connected"),
+        pytest.param("host", {}, False, id="host"),
+        pytest.param("container:1", {}, False, id="joined"),
+        pytest.param("none", {}, False, id="wants-none"),
+    ],
+)
+def test_who_has_no_network(mode: str, networks: dict[str, object], expected: bool) -> None:
+    details = {**DETAILS, "HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks}}
+    assert compose_container(details, network="berth-pods").has_no_network is expected
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        pytest.param("unauthorized: authentication required", "log-in", id="unauthorized"),
+        pytest.param("pull access denied for x, repository does not exist", "log-in", id="denied"),
+        pytest.param("manifest for x:2 not found: manifest unknown", "does not know", id="unknown"),
+        pytest.param('Get "https://r/": dial tcp: lookup r: no such host', "cannot reach", id="no-such-host"),
+        pytest.param("server gave HTTP response to HTTPS client", "insecure-registry", id="http"),
+        pytest.param("something else", "", id="other"),
+    ],
+)
+def test_why_a_pull_failed(message: str, hint: str) -> None:
+    error = refused("x:2", message, "h")
+    assert error.message == f"x:2: {message}"
+    assert hint in error.hint
+    assert bool(error.hint) is bool(hint)
+
+
+def test_an_error_of_the_engine_shows_no_secret() -> None:
+    spec = ContainerSpec(
+        name="n", image="i", labels={}, environment=(("P", SECRET), ("E", SecretValue(b""))), command=("ls", SECRET)
+    )
+    error = EngineError('exec: "sesame£": not found', status=400, host="h")
+    shown = without_secrets(error, spec)
+    assert (shown.message, shown.status, shown.host) == ('exec: "***": not found', 400, "h")
+
+
+def test_files_as_a_tar() -> None:
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    entries = (
+        FileEntry(path="d", mode=0o2777, owner=(0, 7)),
+        FileEntry(path="d/f", mode=0o400, content=SECRET),
+        FileEntry(path="l", target="d/f"),
+    )
+    with tarfile.open(fileobj=io.BytesIO(pack(entries, modified=at))) as tar:
+        found = [(m.name, m.type, m.mode, m.gid, m.linkname, m.mtime) for m in tar.getmembers()]
+        content = tar.extractfile("d/f")
+        assert content is not None
+        assert content.read() == SECRET.reveal()
+    time = int(at.timestamp())
+    assert found == [
+        ("d", tarfile.DIRTYPE, 0o2777, 7, "", time),
+        ("d/f", tarfile.REGTYPE, 0o400, 0, "", time),
+        ("l", tarfile.SYMTYPE, 0o644, 0, "d/f", time),
+    ]
+
+
+def test_the_pod_network() -> None:
+    assert network_request(NETWORK) == {
+        "Name": "berth-pods",
+        "CheckDuplicate": True,
+        "Driver": "bridge",
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": "10.244.3.0/24", "Gateway": "10.244.3.1"}]},
+        "Options": {
+            "com.docker.network.bridge.name": "berth0",
+            "com.docker.network.bridge.enable_ip_masquerade": "false",
+            "com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected",
+        },
+        "Labels": {"berth.dev/managed": "true"},
+    }
+    rule = "POSTROUTING -s 10.244.3.0/24 ! -d 10.244.0.0/16 -m comment --comment berth -j MASQUERADE"
+    assert masquerade_command(NETWORK) == (
+        f"iptables -w 5 -t nat -C {rule} 2>/dev/null || iptables -w 5 -t nat -A {rule}"
+    )
