@@ -10,6 +10,7 @@ from reconciler.controllers import (
     drain,
     finished_pods,
     garbage,
+    hpa,
     job,
     node_lifecycle,
     nodes,
@@ -31,6 +32,7 @@ CONTROLLERS: tuple[Controller, ...] = (
     ttl.CONTROLLER,
     finished_pods.CONTROLLER,
     disruption.CONTROLLER,
+    hpa.CONTROLLER,
     drain.CONTROLLER,
     garbage.CONTROLLER,
 )

@@ -13,17 +13,27 @@ from collections.abc import Iterator
 import msgspec
 
 from objects.apps import ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet
+from objects.autoscaling import HorizontalPodAutoscaler
 from objects.batch import CronJob, Job
 from objects.meta import KubeObject, ObjectKey, OwnerReference
 from objects.pods import Pod
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Outcome, Put, own_key
+from reconciler.measurements import AutoscalerState
 from reconciler.store import View
 
 CASCADE = "berth.dev/cascade"
 """`orphan` on an owner: when it is deleted, what it made stays."""
 
-_OWNERS: tuple[type[KubeObject], ...] = (Deployment, ReplicaSet, StatefulSet, DaemonSet, CronJob, Job)
-_DEPENDENTS: tuple[type[KubeObject], ...] = (ReplicaSet, ControllerRevision, Job, Pod)
+_OWNERS: tuple[type[KubeObject], ...] = (
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    CronJob,
+    Job,
+    HorizontalPodAutoscaler,
+)
+_DEPENDENTS: tuple[type[KubeObject], ...] = (ReplicaSet, ControllerRevision, AutoscalerState, Job, Pod)
 
 
 def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:

@@ -1,0 +1,1 @@
+"""How many replicas a measured load asks for, and how fast a workload may follow it. Pure arithmetic."""

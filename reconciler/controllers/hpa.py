@@ -1,0 +1,221 @@
+"""HorizontalPodAutoscaler: sets the size of a workload by what was measured of its pods.
+
+Looks every 15 seconds. Several metrics: the largest wish wins. A metric that cannot be had forbids to shrink, since it
+might be the one that asks for more. The arithmetic is in `policies.autoscaling`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypeAlias
+
+import msgspec
+
+from objects.apps import Deployment, ReplicaSet, StatefulSet
+from objects.autoscaling import HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricStatus
+from objects.conditions import find_condition, with_condition
+from objects.errors import InvalidInput
+from objects.meta import Condition, ObjectKey, ObjectMeta, controller_reference
+from objects.pods import Pod
+from objects.selectors import selector_matches
+from policies.autoscaling.behavior import Limited, limit, pace_of, remember, stabilize, tolerance_of
+from reconciler.controllers.autoscaling.metrics import Load, Wish, wish_of
+from reconciler.controllers.base import (
+    NOTHING,
+    Change,
+    Context,
+    Controller,
+    Hold,
+    Occurrence,
+    Outcome,
+    Put,
+    own_key,
+)
+from reconciler.measurements import AutoscalerState
+from reconciler.store import View
+
+INTERVAL = timedelta(seconds=15)
+
+Scalable: TypeAlias = Deployment | ReplicaSet | StatefulSet
+_SCALABLE: dict[str, type[Deployment] | type[ReplicaSet] | type[StatefulSet]] = {
+    kind.KIND: kind for kind in (Deployment, ReplicaSet, StatefulSet)
+}
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """replicas: the size from now on; wish: what metrics asked for, before windows and limits."""
+
+    replicas: int
+    wish: int
+    reason: str
+    limited: Limited
+    metrics: tuple[MetricStatus, ...] = ()
+    problem: str = ""
+
+
+def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
+    """Decide the size of the target now and write it down."""
+    autoscaler = view.get(HorizontalPodAutoscaler, key.namespace, key.name)
+    if autoscaler is None or autoscaler.is_terminating:
+        return NOTHING
+    again_at = context.now + INTERVAL
+    target = _target(view, autoscaler)
+    if target is None:
+        ref = autoscaler.spec.scale_target_ref
+        problem = f"there is no {ref.kind} {ref.name} to scale"
+        status = _claimed(autoscaler.status, "AbleToScale", "False", "FailedGetScale", problem, context)
+        return Outcome((_written(autoscaler, status),), hold=Hold("FailedGetScale", problem), again_at=again_at)
+    current = 1 if target.spec.replicas is None else target.spec.replicas
+    if current == 0 and autoscaler.spec.min_replicas != 0:
+        problem = "scaling is disabled since the replica count of the target is zero"
+        status = _claimed(autoscaler.status, "ScalingActive", "False", "ScalingDisabled", problem, context)
+        return Outcome((_written(autoscaler, status),), again_at=again_at)
+    state = _state(view, autoscaler)
+    if (wait := _wait(autoscaler, state, context)) is not None:
+        return wait
+    if not state.memory.wishes:
+        # A new process knows no earlier wishes: what runs now is taken for one, so that it does not shrink at once.
+        first = remember(state.memory, pace_of(autoscaler.spec.behavior), wish=current, change=0, now=context.now)
+        state = msgspec.structs.replace(state, memory=first)
+    decision = _decide(view, autoscaler, state, target, current, context)
+    return _outcome(autoscaler, state, target, current, decision, context)
+
+
+def _wait(autoscaler: HorizontalPodAutoscaler, state: AutoscalerState, context: Context) -> Outcome | None:
+    """Nothing until the interval is over, unless the spec is new: looking more often would scale more than allowed."""
+    last = state.memory.wishes[-1].at if state.memory.wishes else None
+    is_new = autoscaler.status.observed_generation != autoscaler.metadata.generation
+    if last is None or is_new or last + INTERVAL <= context.now:
+        return None
+    active = find_condition(autoscaler.status.conditions, "ScalingActive")
+    is_stuck = active is not None and active.status == "False"
+    hold = Hold("FailedGetMetrics", active.message) if active is not None and is_stuck else None
+    return Outcome(hold=hold, again_at=last + INTERVAL)
+
+
+def _target(view: View, autoscaler: HorizontalPodAutoscaler) -> Scalable | None:
+    ref = autoscaler.spec.scale_target_ref
+    kind = _SCALABLE.get(ref.kind)
+    return view.get(kind, autoscaler.namespace, ref.name) if kind is not None else None
+
+
+def _state(view: View, autoscaler: HorizontalPodAutoscaler) -> AutoscalerState:
+    found = view.get(AutoscalerState, autoscaler.namespace, autoscaler.name)
+    if found is not None:
+        return found
+    metadata = ObjectMeta(
+        name=autoscaler.name,
+        namespace=autoscaler.namespace,
+        owner_references=(controller_reference(autoscaler),),
+    )
+    return AutoscalerState(metadata=metadata)
+
+
+def _decide(
+    view: View,
+    autoscaler: HorizontalPodAutoscaler,
+    state: AutoscalerState,
+    target: Scalable,
+    current: int,
+    context: Context,
+) -> Decision:
+    spec = autoscaler.spec
+    least, most = 1 if spec.min_replicas is None else spec.min_replicas, spec.max_replicas
+    if current > most:
+        return Decision(
+            most, most, "Current number of replicas above Spec.MaxReplicas", Limited(most, "TooManyReplicas")
+        )
+    if current < least:
+        return Decision(
+            least, least, "Current number of replicas below Spec.MinReplicas", Limited(least, "TooFewReplicas")
+        )
+    pace = pace_of(spec.behavior)
+    pods = tuple(p for p in view.all_of(Pod, target.namespace) if selector_matches(target.spec.selector, p.labels))
+    load = Load(view, target.namespace, pods, current, tolerance_of(pace), context.now)
+    wishes, problems = _wishes(autoscaler, load)
+    best = max(wishes, key=lambda wish: wish.replicas, default=None)
+    problem = "; ".join(problems)
+    if best is None or (problems and best.replicas < current):
+        return Decision(current, current, "", Limited(current, "DesiredWithinRange"), problem=problem)
+    stable = stabilize(best.replicas, current, pace, state.memory, now=context.now)
+    limited = limit(stable, current, pace, state.memory, least=least, most=most, now=context.now)
+    reason = f"{best.name} above target" if limited.replicas > current else "All metrics below target"
+    return Decision(limited.replicas, best.replicas, reason, limited, tuple(wish.status for wish in wishes), problem)
+
+
+def _wishes(autoscaler: HorizontalPodAutoscaler, load: Load) -> tuple[list[Wish], list[str]]:
+    wishes: list[Wish] = []
+    problems: list[str] = []
+    for metric in autoscaler.spec.metrics:
+        try:
+            wishes.append(wish_of(metric, load))
+        except InvalidInput as error:
+            problems.append(error.message)
+    return wishes, problems
+
+
+def _outcome(
+    autoscaler: HorizontalPodAutoscaler,
+    state: AutoscalerState,
+    target: Scalable,
+    current: int,
+    decision: Decision,
+    context: Context,
+) -> Outcome:
+    change = decision.replicas - current
+    memory = remember(
+        state.memory, pace_of(autoscaler.spec.behavior), wish=decision.wish, change=change, now=context.now
+    )
+    changes: list[Change] = [Put(msgspec.structs.replace(state, memory=memory))]
+    said: tuple[Occurrence, ...] = ()
+    status = _status(autoscaler, current, decision, context)
+    if change:
+        spec = msgspec.structs.replace(target.spec, replicas=decision.replicas)
+        changes.append(Put(msgspec.structs.replace(target, spec=spec)))
+        message = f"New size: {decision.replicas}; reason: {decision.reason}"
+        said = (Occurrence(autoscaler.key, "Normal", "SuccessfulRescale", message),)
+    changes.append(_written(autoscaler, status))
+    hold = Hold("FailedGetMetrics", decision.problem) if decision.problem else None
+    return Outcome(tuple(changes), said, hold, context.now + INTERVAL)
+
+
+def _status(
+    autoscaler: HorizontalPodAutoscaler, current: int, decision: Decision, context: Context
+) -> HorizontalPodAutoscalerStatus:
+    is_rescaled = decision.replicas != current
+    status = msgspec.structs.replace(
+        autoscaler.status,
+        observed_generation=autoscaler.metadata.generation,
+        current_replicas=current,
+        desired_replicas=decision.replicas,
+        current_metrics=decision.metrics,
+        last_scale_time=context.now if is_rescaled else autoscaler.status.last_scale_time,
+    )
+    able = ("SucceededRescale", "the target's size was set") if is_rescaled else ("ReadyForNewScale", "size is kept")
+    status = _claimed(status, "AbleToScale", "True", *able, context)
+    if decision.problem and not decision.metrics:
+        status = _claimed(status, "ScalingActive", "False", "FailedGetMetrics", decision.problem, context)
+    else:
+        status = _claimed(status, "ScalingActive", "True", "ValidMetricFound", "a size follows from metrics", context)
+    is_limited = decision.limited.reason != "DesiredWithinRange"
+    message = "the desired count is limited" if is_limited else "the desired count is within the acceptable range"
+    limited = "True" if is_limited else "False"
+    return _claimed(status, "ScalingLimited", limited, decision.limited.reason, message, context)
+
+
+def _claimed(
+    status: HorizontalPodAutoscalerStatus, kind: str, value: str, reason: str, message: str, context: Context
+) -> HorizontalPodAutoscalerStatus:
+    condition = Condition(type=kind, status=value, reason=reason, message=message)
+    return msgspec.structs.replace(status, conditions=with_condition(status.conditions, condition, now=context.now))
+
+
+def _written(autoscaler: HorizontalPodAutoscaler, status: HorizontalPodAutoscalerStatus) -> Put:
+    return Put(msgspec.structs.replace(autoscaler, status=status))
+
+
+CONTROLLER = Controller(
+    name="horizontal-pod-autoscaler",
+    watches={HorizontalPodAutoscaler.KIND: own_key},
+    reconcile=reconcile,
+)
