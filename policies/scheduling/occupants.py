@@ -15,15 +15,19 @@ from policies.scheduling.shape import HostPort, PodShape
 class Occupant:
     """A pod that is counted on a host.
 
-    is_nominated: it waits for victims to leave and is not there yet. is_leaving: it is terminating, or was chosen as a
-    victim: what it holds will be free soon.
+    is_nominated: it waits for victims to leave and is not there yet. is_victim: it was chosen to make room.
     """
 
     pod: Pod
     shape: PodShape
     row: int
     is_nominated: bool = False
-    is_leaving: bool = False
+    is_victim: bool = False
+
+    @property
+    def is_leaving(self) -> bool:
+        """What it holds will be free soon."""
+        return self.is_victim or self.pod.is_terminating
 
     @property
     def priority(self) -> int:
@@ -34,6 +38,14 @@ class Occupant:
         """Sort key: higher priority first, then who started earlier; who has not started yet is the least important."""
         start = self.pod.status.start_time
         return -self.shape.priority, start.timestamp() if start else math.inf, self.pod.uid
+
+
+def is_preemption_victim(pod: Pod) -> bool:
+    """Whether a pod's own status says that it was evicted for a more important one (condition DisruptionTarget)."""
+    return any(
+        (one.type, one.status, one.reason) == ("DisruptionTarget", "True", "PreemptionByScheduler")
+        for one in pod.status.conditions
+    )
 
 
 class PortHolder(NamedTuple):

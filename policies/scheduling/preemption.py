@@ -126,6 +126,10 @@ class PreemptionTable:
         known = self._current.get(entry.row)
         return known is not None and known[0] == entry.serial
 
+    def victims_on(self, row: int) -> Victims | None:
+        """Who must leave one host; None when nobody's leaving helps there."""
+        return self._victims_by_amounts(row) if self._by_amounts() else self._victims_by_trial(row)
+
     def _judge(self, row: int) -> None:
         self._current.pop(row, None)
         if row >= len(self._possible) or not self._possible[row]:
@@ -214,6 +218,14 @@ class PreemptionTable:
 
 
 AMOUNTS: Final = "PodFitsResources"
+
+
+def waits_for_victims(snapshot: Snapshot, row: int, priority: int) -> bool:
+    """Whether less important pods were evicted from the host for which a pod is nominated, and are not gone yet.
+
+    Then it waits: evicting others elsewhere would be too much. Pods that leave for other reasons do not count.
+    """
+    return any(o.is_victim and o.priority < priority for o in snapshot.use(row).occupants.values())
 
 
 def _possible_hosts(table: HostTable) -> BoolArray:

@@ -12,7 +12,7 @@ from typing import Final
 
 from objects.pods import Pod
 from policies.scheduling.placement import Placement, Unschedulable
-from policies.scheduling.preemption import PreemptionTable
+from policies.scheduling.preemption import PreemptionTable, waits_for_victims
 from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
 from policies.scheduling.rules import Event
 from policies.scheduling.shape import PodShape
@@ -84,11 +84,11 @@ class Scheduler:
 
     def _make_room(self, pod: Pod, table: HostTable, profile: Profile, nominated: int | None) -> Placement:
         """The pod fits nowhere: nominate a host that less important pods are made to leave, if there is one."""
-        snapshot, priority = self._snapshot, table.shape.priority
+        snapshot = self._snapshot
         lowest = snapshot.lowest_priority
-        if pod.spec.preemption_policy == "Never" or lowest is None or lowest >= priority:
+        if pod.spec.preemption_policy == "Never" or lowest is None or lowest >= table.shape.priority:
             return Placement(pod.uid, unschedulable=self._explain_failure(table, profile))
-        if nominated is not None and self._victims_still_leaving(nominated, priority):
+        if nominated is not None and waits_for_victims(snapshot, nominated, table.shape.priority):
             return self._nominate(pod, table, profile, nominated, ())
         victims = self._preemption_table(table).cheapest()
         if victims is None:
@@ -97,13 +97,8 @@ class Scheduler:
             snapshot.remove_pod(occupant.pod.uid)
         uids = tuple(occupant.pod.uid for occupant in victims.pods)
         for uid in uids:
-            snapshot.mark_leaving(uid)
+            snapshot.mark_victim(uid)
         return self._nominate(pod, table, profile, victims.row, uids)
-
-    def _victims_still_leaving(self, row: int, priority: int) -> bool:
-        """Whether a nominated pod should wait where it is: evicting others elsewhere would be too much."""
-        occupants = self._snapshot.use(row).occupants.values()
-        return any(o.is_leaving and o.priority < priority for o in occupants)
 
     def _nominate(self, pod: Pod, table: HostTable, profile: Profile, row: int, victims: tuple[str, ...]) -> Placement:
         # Hundreds of pods of one template may preempt in one pass: the first one's reasons serve them all.

@@ -20,7 +20,7 @@ from policies.scheduling.arrays import BoolArray, IntArray, Journal, grown
 from policies.scheduling.budgets import BudgetIndex
 from policies.scheduling.columns import LabelColumn, TaintSets
 from policies.scheduling.images import ImageIndex
-from policies.scheduling.occupants import HostUse, Occupant
+from policies.scheduling.occupants import HostUse, Occupant, is_preemption_victim
 from policies.scheduling.pod_index import PodIndex
 from policies.scheduling.requests import BASE_RESOURCES, whole_resources
 from policies.scheduling.shape import HostPort, PodShape, ShapeBook, has_same_shape
@@ -210,13 +210,15 @@ class Snapshot:
         row = self.row_of.get(pod.node_name)
         if row is not None and self._is_counted_so(pod, row):
             return
+        known = self._occupants.get(pod.uid)
         self.remove_pod(pod.uid)
         if pod.is_finished:
             return
         if row is None:
             self._homeless.setdefault(pod.node_name, {})[pod.uid] = pod
-        else:
-            self.place(pod, self.shapes.shape_of(pod), row)
+            return
+        is_victim = is_preemption_victim(pod) or (known is not None and known.is_victim)
+        self.put_back(Occupant(pod, self.shapes.shape_of(pod), row, is_victim=is_victim))
 
     def _is_counted_so(self, pod: Pod, row: int) -> bool:
         """Whether only the pod's status changed, or its binding to where it was assumed: then take that over."""
@@ -225,7 +227,7 @@ class Snapshot:
             return False
         if pod.is_finished or not has_same_shape(known.pod, pod):
             return False
-        renewed = Occupant(pod, known.shape, row, is_leaving=known.is_leaving)
+        renewed = Occupant(pod, known.shape, row, is_victim=known.is_victim)
         self._occupants[pod.uid] = self._uses[row].occupants[pod.uid] = renewed
         return True
 
@@ -234,7 +236,7 @@ class Snapshot:
 
         is_nominated: the pod waits for its victims to leave; it holds amounts and ports, but is not there yet.
         """
-        self.put_back(Occupant(pod, shape, row, is_nominated, is_leaving=pod.is_terminating))
+        self.put_back(Occupant(pod, shape, row, is_nominated, is_preemption_victim(pod)))
 
     def put_back(self, occupant: Occupant) -> None:
         """Count a pod that was removed, as it was."""
@@ -243,10 +245,10 @@ class Snapshot:
         self._priorities[occupant.priority] += 1
         self._change(occupant, 1)
 
-    def mark_leaving(self, uid: str) -> None:
+    def mark_victim(self, uid: str) -> None:
         """A pod was chosen as a victim: it is still there, but not for long."""
         occupant = self._occupants[uid]
-        leaving = Occupant(occupant.pod, occupant.shape, occupant.row, occupant.is_nominated, is_leaving=True)
+        leaving = Occupant(occupant.pod, occupant.shape, occupant.row, occupant.is_nominated, is_victim=True)
         self._occupants[uid] = leaving
         self._uses[occupant.row].occupants[uid] = leaving
         self.budgets.consume(leaving)
