@@ -39,7 +39,6 @@ class Demo:
     lab: Lab
     clone: Clone
     environment: dict[str, str] = field(repr=False)
-    cache: Path
 
     # --- what a person types -----------------------------------------------------------------------------------------
 
@@ -233,7 +232,7 @@ def _furnish(lab: Lab, folder: Path) -> Demo:
         "BERTH_GIT_KNOWN_HOSTS": str(lab.known_hosts),
         "BERTH_CACHE_DIR": str(folder / "cache"),
     }
-    return Demo(lab, clone, environment, folder / "cache")
+    return Demo(lab, clone, environment)
 
 
 def host_manifest(example: str, address: str, port: int, user: str, host_key: str) -> str:
