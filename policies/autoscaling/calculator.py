@@ -18,12 +18,18 @@ from objects.errors import InvalidInput
 from objects.pods import Pod
 from objects.quantity import milli_value
 
-INITIALIZATION_PERIOD = timedelta(minutes=5)
-"""After its start a pod's CPU tells of its start, not of its load, until it was measured while ready."""
-READINESS_DELAY = timedelta(seconds=30)
-"""A pod that lost readiness so soon after its start was never really ready."""
-
 Values = dict[str, int]
+
+
+class Starts(msgspec.Struct, frozen=True):
+    """How pods start.
+
+    initialization: so long after its start a pod's CPU tells of its start, not of its load, until it was measured while
+    ready. readiness_delay: a pod that lost readiness so soon after its start was never really ready.
+    """
+
+    initialization: timedelta = timedelta(minutes=5)
+    readiness_delay: timedelta = timedelta(seconds=30)
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -60,7 +66,14 @@ class Proposal(msgspec.Struct, frozen=True):
     measured: int
 
 
-def group_pods(pods: Iterable[Pod], samples: Mapping[str, Sample], *, is_cpu: bool, now: datetime) -> Groups:
+def group_pods(
+    pods: Iterable[Pod],
+    samples: Mapping[str, Sample],
+    *,
+    is_cpu: bool,
+    now: datetime,
+    starts: Starts = Starts(),  # noqa: B008 - frozen
+) -> Groups:
     """Sort pods by name into groups. is_cpu: only CPU is misleading while a pod starts."""
     ready = 0
     unready, missing, ignored = set(), set(), set()
@@ -72,22 +85,22 @@ def group_pods(pods: Iterable[Pod], samples: Mapping[str, Sample], *, is_cpu: bo
             unready.add(pod.name)
         elif sample is None:
             missing.add(pod.name)
-        elif is_cpu and _is_starting(pod, sample, now):
+        elif is_cpu and _is_starting(pod, sample, starts, now):
             unready.add(pod.name)
         else:
             ready += 1
     return Groups(ready, frozenset(unready), frozenset(missing), frozenset(ignored))
 
 
-def _is_starting(pod: Pod, sample: Sample, now: datetime) -> bool:
+def _is_starting(pod: Pod, sample: Sample, starts: Starts, now: datetime) -> bool:
     condition = find_condition(pod.status.conditions, "Ready")
     start = pod.status.start_time
     if condition is None or start is None or condition.last_transition_time is None:
         return True
     is_ready = condition.status == "True"
-    if start + INITIALIZATION_PERIOD > now:
+    if start + starts.initialization > now:
         return not is_ready or sample.at < condition.last_transition_time + sample.window
-    return not is_ready and start + READINESS_DELAY > condition.last_transition_time
+    return not is_ready and start + starts.readiness_delay > condition.last_transition_time
 
 
 def replicas_by_utilization(

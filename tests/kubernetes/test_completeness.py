@@ -10,7 +10,6 @@ from tests.kubernetes.tables import ABSENT, FOLDER
 
 LATER = {
     "apimachinery_util_strategicpatch": "patches by merge key come with the object diff",
-    "controller_podautoscaler": "autoscalers are accepted, not acted on yet",
     "kubelet_eviction": "eviction comes with the QoS work",
     "kubelet_network_dns": "names come with the network work",
     "kubelet_prober": "probes are accepted, not acted on yet",
