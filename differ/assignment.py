@@ -34,7 +34,8 @@ class PodNetwork(DifferStruct):
 
 
 class HostAssignment(DifferStruct):
-    """pods: bound to this host, defaulted, `status.pod_ip` set (host network excepted).
+    """pods: bound to this host, defaulted, `status.pod_ip` set (host network excepted). Of the status, `reason` names a
+    decision that ended the pod (Evicted, …): it is stopped and not started again.
 
     config_maps and secrets: those that the pods name, by (namespace, name); one that is missing does not exist.
     pull_secrets follow the same rule and lie in `secrets`. host: its Host object's name. pause_image: for sandboxes.

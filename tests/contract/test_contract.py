@@ -11,7 +11,7 @@ from differ.actions import CreateContainer, EnsureNetwork, PullImage, RemoveCont
 from differ.container_spec import compose_container
 from differ.environment import PodContext
 from objects.errors import EngineError, HostError
-from objects.pods import Container, ContainerPort, Pod, ResourceRequirements
+from objects.pods import ContainerPort, Pod, ResourceRequirements
 from objects.volumes import EmptyDirVolumeSource, Volume
 from tests.contract.world import NO_IMAGE, Kubelet, World, container, make_pod, show
 
@@ -297,11 +297,3 @@ def test_unknown_pods_are_rebuilt_from_their_labels(kubelet: Kubelet) -> None:
     kubelet.forget()
     plan = kubelet.step()
     assert (plan.unknown, plan.actions) == ((pod,), ())
-
-
-def test_containers_without_our_label_are_left_alone(kubelet: Kubelet) -> None:
-    pod = make_pod("mine", container("sleeper"))
-    kubelet.settle(pod)
-    (found,) = kubelet.world.runtime.observe().containers
-    assert isinstance(pod.spec.containers[0], Container)
-    assert found.labels["berth.dev/managed"] == "true"

@@ -21,7 +21,7 @@ LEFT_OUT = {
     "kubelet_container/cache__TestGetPodNewerThanWhenPodDoesNotExist": "no pod cache",
     "kubelet_container/helpers__TestAllContainersAreWindowsHostProcess": "no Windows hosts",
     "kubelet_container/helpers__TestHasAnyActiveRegularContainerStarted": "Go's PodStatus of the CRI; "
-    "test_pod_plan has the rule on observed containers",
+    "test_plan_host has the rule on observed containers",
     "kubelet_container/helpers__TestHasAnyRegularContainerStarted": "Berth looks at containers, not at statuses",
     "kubelet_container/helpers__TestHasPrivilegedContainer": "a question that nothing in Berth asks",
     "kubelet_container/helpers__TestHasWindowsHostProcessContainer": "no Windows hosts",
