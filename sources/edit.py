@@ -1,33 +1,21 @@
-"""Changes one field of a person's manifest and nothing else: comments, order, quotes and layout stay as they are.
+"""Changes a person's manifests and nothing else in them: comments, order, quotes and layout stay as they are.
 
-A scalar that stands there already is replaced in the text itself, so that the diff is one line. Anything else (a new
-field, a whole template) goes through ruamel's round trip of that one document. Either way the result is read back: it
-must say exactly what was asked for and, everywhere else, what it said before.
+Where it can be done in the text itself the diff is the lines that are meant; anything else goes through ruamel's round
+trip of that one document. Either way the result is read back: it must say exactly what was asked for and, everywhere
+else, what it said before.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError as RuamelError
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
-from yaml._yaml import CParser
-from yaml.events import DocumentEndEvent, DocumentStartEvent
-
+from objects import convert
 from objects.errors import InvalidInput, NotFound
 from objects.fields import FieldPath, show_path
 from objects.meta import DEFAULT_NAMESPACE, ObjectKey
+from sources import edit_text, edit_tree
 from sources.yaml_loader import load_documents
-from sources.yaml_scalars import old_boolean, resolve_plain
-from sources.yaml_syntax import PlaceFinder, Span
-
-_PLAIN = re.compile(r"[A-Za-z0-9_./@+-](?:[A-Za-z0-9_./@+ :-]*[A-Za-z0-9_./@+-])?")
-_KEEP_LINES = 1_000_000
 
 
 class Position(NamedTuple):
@@ -42,11 +30,22 @@ def find_object(text: str, key: ObjectKey, *, namespace: str = DEFAULT_NAMESPACE
     for document in load_documents(text.encode()):
         for path, manifest in _manifests(document.value, ()):
             metadata = manifest.get("metadata")
-            if manifest.get("kind") != key.kind or not isinstance(metadata, dict) or metadata.get("name") != key.name:
+            if not isinstance(metadata, dict) or metadata.get("name") != key.name:
+                continue
+            if manifest.get("kind") != key.kind and convert.convert(manifest).manifest.get("kind") != key.kind:
                 continue
             if not key.namespace or (metadata.get("namespace") or namespace) == key.namespace:
                 return Position(document.number, path)
     raise NotFound(f"{key} is not in this file")
+
+
+def read_object(text: str, position: Position) -> dict[str, Any]:
+    """The manifest at `position`, as it is written."""
+    value = load_documents(text.encode())[position.document].value
+    for key in position.path:
+        value = value[key]
+    manifest: dict[str, Any] = value
+    return manifest
 
 
 def set_field(text: str, position: Position, path: FieldPath, value: Any) -> str:
@@ -54,26 +53,70 @@ def set_field(text: str, position: Position, path: FieldPath, value: Any) -> str
 
     Missing mappings on the way are made; list items must exist. Raises InvalidInput when it cannot be done cleanly.
     """
-    whole_path = (*position.path, *path)
-    before = [document.value for document in load_documents(text.encode())]
-    wanted = [
-        _with_value(old, whole_path, value) if number == position.document else old for number, old in enumerate(before)
-    ]
+    whole = (*position.path, *path)
+    return _edited(
+        text,
+        position.document,
+        whole,
+        lambda old: _with_value(old, whole, value),
+        lambda: edit_text.replace_scalar(text, position.document, whole, value),
+        lambda: edit_text.insert_entry(text, position.document, whole, value),
+        lambda: edit_tree.round_trip(text, position.document, edit_tree.setting(whole, value)),
+    )
+
+
+def remove_field(text: str, position: Position, path: FieldPath) -> str:
+    """`text` without the entry or list item at `path`, which must be there. Raises InvalidInput."""
+    whole = (*position.path, *path)
+    return _edited(
+        text,
+        position.document,
+        whole,
+        lambda old: _without(old, whole),
+        lambda: edit_text.remove_entry(text, position.document, whole),
+        lambda: edit_tree.round_trip(text, position.document, edit_tree.removing(whole)),
+    )
+
+
+def insert_item(text: str, position: Position, path: FieldPath, value: Any) -> str:
+    """`text` with a new list item before the one that `path` names now, or at the list's end. Raises InvalidInput."""
+    whole = (*position.path, *path)
+    return _edited(
+        text,
+        position.document,
+        whole,
+        lambda old: _with_item(old, whole, value),
+        lambda: edit_text.insert_item(text, position.document, whole, value),
+        lambda: edit_tree.round_trip(text, position.document, edit_tree.inserting(whole, value)),
+    )
+
+
+Attempt = Callable[[], str | None]
+
+
+def _edited(text: str, document: int, path: FieldPath, meant: Callable[[Any], Any], *attempts: Attempt) -> str:
+    """What the first attempt gives that reads as `meant` says, other documents as before. Raises InvalidInput."""
+    before = [found.value for found in load_documents(text.encode())]
+    wanted = [meant(old) if number == document else old for number, old in enumerate(before)]
     if wanted == before:
         return text
-    for attempt in (_replace_scalar, _round_trip):
-        changed = attempt(text, position.document, whole_path, value)
+    for attempt in attempts:
+        changed = attempt()
         if changed is not None and _reads_as(changed, wanted):
             return changed
-    raise InvalidInput(f"{show_path(whole_path)} cannot be changed without disturbing the file", hint="edit it by hand")
+    raise InvalidInput(f"{show_path(path)} cannot be changed without disturbing the file", hint="edit it by hand")
 
 
 def _manifests(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    """The objects of a document. An item of a `PodList` may leave its kind to the list."""
     if not isinstance(value, dict):
         return
-    items = value.get("items")
-    if str(value.get("kind", "")).endswith("List") and isinstance(items, list):
+    kind, items = str(value.get("kind", "")), value.get("items")
+    if kind.endswith("List") and isinstance(items, list):
+        common = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
         for index, item in enumerate(items):
+            if isinstance(item, dict) and common["kind"]:
+                item = {**common, **item}
             yield from _manifests(item, (*path, "items", index))
     else:
         yield path, value
@@ -84,6 +127,9 @@ def _reads_as(text: str, wanted: list[Any]) -> bool:
         return [document.value for document in load_documents(text.encode())] == wanted
     except InvalidInput:
         return False
+
+
+# --- what is meant -------------------------------------------------------------------------------------------------
 
 
 def _with_value(old: Any, path: FieldPath, value: Any) -> Any:
@@ -101,101 +147,29 @@ def _with_value(old: Any, path: FieldPath, value: Any) -> Any:
     return {**parent, key: _with_value(parent.get(key), rest, value)}
 
 
-# --- in the text --------------------------------------------------------------------------------------------------
+def _without(old: Any, path: FieldPath) -> Any:
+    """A copy of `old` without what is at `path`. Raises InvalidInput when nothing is there."""
+    parent = _value_at(old, path[:-1])
+    key = path[-1]
+    if isinstance(parent, dict) and key in parent:
+        return _with_value(old, path[:-1], {name: value for name, value in parent.items() if name != key})
+    if isinstance(parent, list) and isinstance(key, int) and 0 <= key < len(parent):
+        return _with_value(old, path[:-1], [*parent[:key], *parent[key + 1 :]])
+    raise InvalidInput(f"there is no {show_path(path)}")
 
 
-def _replace_scalar(text: str, document: int, path: FieldPath, value: Any) -> str | None:
-    if isinstance(value, dict | list):
-        return None
-    span = PlaceFinder(text).locate(document, path).scalar
-    if span is None or span.style in ("|", ">"):
-        return None
-    return text[: span.start] + _scalar_text(value, span) + text[span.end :]
+def _with_item(old: Any, path: FieldPath, value: Any) -> Any:
+    parent, index = _value_at(old, path[:-1]), path[-1]
+    if not isinstance(parent, list) or not isinstance(index, int) or not 0 <= index <= len(parent):
+        raise InvalidInput(f"there is no place {show_path(path)} in a list")
+    return _with_value(old, path[:-1], [*parent[:index], value, *parent[index:]])
 
 
-def _scalar_text(value: Any, span: Span) -> str:
-    """A scalar in the style of the one that it replaces, where that can hold it."""
-    if isinstance(value, str):
-        if span.style == "'" and "'" not in value and value.isprintable():
-            return f"'{value}'"
-        is_clear = _PLAIN.fullmatch(value) and ": " not in value and resolve_plain(value) == value
-        if span.style is None and is_clear and old_boolean(value) is None:
-            return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-# --- through ruamel -----------------------------------------------------------------------------------------------
-
-
-def _round_trip(text: str, document: int, path: FieldPath, value: Any) -> str | None:
-    start, end = _document_span(text, document)
-    part = text[start:end]
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = _KEEP_LINES
-    step, offset = _step(part), _list_offset(part)
-    editor.indent(mapping=step, sequence=offset + 2, offset=offset)
-    editor.explicit_start = part.startswith("---")
-    try:
-        tree = editor.load(part)
-        _assign(tree, path, _unmistakable(value))
-        written = io.StringIO()
-        editor.dump(tree, written)
-    except RuamelError:
-        return None
-    result = written.getvalue()
-    tail = text[end:]
-    return text[:start] + (result if not tail or result.endswith("\n") else result + "\n") + tail
-
-
-def _assign(tree: Any, path: FieldPath, value: Any) -> None:
-    node = tree
-    for key in path[:-1]:
-        if isinstance(key, str) and node.get(key) is None:
-            node[key] = {}
-        node = node[key]
-    node[path[-1]] = value
-
-
-def _unmistakable(value: Any) -> Any:
-    """`value` for ruamel: texts that some reader of YAML takes for something else in quotes, long ones as blocks."""
-    if isinstance(value, dict):
-        return {key: _unmistakable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_unmistakable(item) for item in value]
-    if not isinstance(value, str):
-        return value
-    if "\n" in value:
-        return LiteralScalarString(value)
-    is_clear = resolve_plain(value) == value and old_boolean(value) is None
-    return value if is_clear else DoubleQuotedScalarString(value)
-
-
-def _step(text: str) -> int:
-    """How far this file indents a mapping below its key."""
-    found = re.search(r"^[^\s#-][^\n]*:[ ]*(?:#[^\n]*)?\n(?:[ ]*(?:#[^\n]*)?\n)*( +)[^\s#-]", text, re.MULTILINE)
-    return len(found[1]) if found else 2
-
-
-def _list_offset(text: str) -> int:
-    """How far this file indents `- ` below its key."""
-    found = re.search(r"^( *)[^\s#-][^\n]*:[ ]*\n(?:[ ]*(?:#[^\n]*)?\n)*( *)- ", text, re.MULTILINE)
-    return max(len(found[2]) - len(found[1]), 0) if found else 0
-
-
-def _document_span(text: str, number: int) -> tuple[int, int]:
-    """Offsets of a document, its `---` included."""
-    get_event: Callable[[], Any] = CParser(text).get_event
-    start, seen = 0, -1
-    while (event := get_event()) is not None:
-        if isinstance(event, DocumentStartEvent):
-            seen += 1
-            start = _offset(event.start_mark)
-        elif isinstance(event, DocumentEndEvent) and seen == number:
-            return (0 if number == 0 else start), _offset(event.end_mark)
-    return start, len(text)
-
-
-def _offset(mark: Any) -> int:
-    offset: int = mark.index
-    return offset
+def _value_at(value: Any, path: FieldPath) -> Any:
+    """None when the way is blocked."""
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

@@ -96,7 +96,7 @@ class PlaceFinder:
         it is missing from.
         """
         if self._documents is None:
-            self._documents = _compose(self._text)
+            self._documents = compose(self._text)
         if document >= len(self._documents):
             return Place(1, 1)
         node = self._documents[document]
@@ -122,7 +122,8 @@ class _NodeLoader(CParser):
         pass
 
 
-def _compose(text: str) -> list[Node]:
+def compose(text: str) -> list[Node]:
+    """The node trees of all documents, for places; aliases are the very node that they stand for."""
     loader: Any = _NodeLoader(text)
     documents: list[Node] = []
     try:
