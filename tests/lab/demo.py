@@ -7,6 +7,7 @@ not happen. Everything that it makes carries the name of its own lab and is remo
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ class Demo:
 
     def berth(self, *arguments: str) -> str:
         """Show a command and its answer. Raises LabError when it fails."""
-        say(f"$ berth {' '.join(arguments)}", prompt=True)
+        say(f"$ berth {shlex.join(arguments)}", prompt=True)
         done = subprocess.run(
             berth_argv(*arguments),
             cwd=self.clone.path,
@@ -60,7 +61,7 @@ class Demo:
 
     def git(self, *arguments: str) -> str:
         """Show a git command and its answer."""
-        say(f"$ git {' '.join(arguments)}", prompt=True)
+        say(f"$ git {shlex.join(arguments)}", prompt=True)
         answer = self.clone.git(*arguments)
         if answer:
             print(answer, flush=True)
@@ -79,22 +80,27 @@ class Demo:
     def wait_for_images(self, image: str, count: int, *, what: str) -> float:
         """Wait until exactly `count` web containers run, all of `image`. Returns how long it took."""
         started = time.monotonic()
-        wait_until(
-            lambda: self.running_images() == [image] * count,
-            what=f"{what}: there are {self.running_images()}",
-            timeout_seconds=PATIENCE_SECONDS,
-            interval_seconds=0.1,
-        )
+        self._wait(lambda: self.running_images() == [image] * count, what, self.running_images)
         return time.monotonic() - started
 
-    def wait_for_status(self, words: str) -> None:
-        """Wait until the newest status commit has these words in its message."""
-        wait_until(
-            lambda: words in self._status_message(),
-            what=f"the status branch does not say {words!r}: {self._status_message()!r}",
-            timeout_seconds=PATIENCE_SECONDS,
-            interval_seconds=0.3,
-        )
+    def wait_for_healthy_status(self) -> None:
+        """Wait until the newest status commit calls the newest commit healthy."""
+        wanted = f"Status of {self.clone.git('rev-parse', 'HEAD')[:12]}: Healthy"
+        self._wait(lambda: self._status_message() == wanted, "the status branch tells no success", self._status_message)
+
+    def wait_for_overview(self, text: str) -> None:
+        """Wait until the overview on the status branch holds the text."""
+        self._wait(lambda: text in self._overview(), f"the status branch does not say {text!r}", self._overview)
+
+    def _wait(self, holds: Callable[[], bool], what: str, look: Callable[[], object]) -> None:
+        """Raises LabError with what is there instead when it does not come to hold."""
+        try:
+            wait_until(holds, what=what, timeout_seconds=PATIENCE_SECONDS, interval_seconds=0.1)
+        except LabError as error:
+            raise LabError(f"{error}; instead: {look()}") from error
+
+    def _overview(self) -> str:
+        return self.clone.git("show", "origin/berth/status:README.md") if self._status_message() else ""
 
     def _status_message(self) -> str:
         try:
@@ -113,13 +119,16 @@ def say(text: str, *, prompt: bool = False) -> None:
 # --- the story -----------------------------------------------------------------------------------------------------
 
 
-def deploy(demo: Demo) -> None:
-    say("A repository with manifests of three applications is pushed. Is it right? What would happen?")
+def review(demo: Demo) -> None:
+    say("A repository with the manifests of three applications. Is it right? What would happen?")
     demo.berth("validate")
-    demo.git("log", "--oneline")
+    demo.berth("plan")
+
+
+def deploy(demo: Demo) -> None:
     seconds = demo.wait_for_images(OLD, 3, what="the pods were not started")
     say(f"Its pods run on three Docker hosts, {seconds:.1f} s later.")
-    demo.wait_for_status("Healthy")
+    demo.wait_for_healthy_status()
     demo.berth("get", "pods", "--all-namespaces", "-o", "wide")
     demo.berth("hosts")
 
@@ -132,7 +141,7 @@ def roll_out(demo: Demo) -> None:
     demo.git("push", "--quiet", "origin", "main")
     seconds = demo.wait_for_images(NEW, 3, what="the new version was not rolled out")
     say(f"Rolled out, one pod after another, in {seconds:.1f} s.")
-    demo.wait_for_status("Healthy")
+    demo.wait_for_healthy_status()
     demo.berth("get", "deployments,replicasets", "-o", "wide")
     demo.berth("events", "--for", "deploy/web")
 
@@ -148,17 +157,16 @@ def roll_back(demo: Demo) -> None:
 
 def heal(demo: Demo) -> None:
     say("Somebody kills a container on one of the hosts.")
-    host = next(host for host in demo.lab.hosts if host.docker("ps", "-q", "--filter", "label=berth.dev/container=web"))
+    name, host = next(
+        (name, host)
+        for name, host in zip(HOST_NAMES, demo.lab.hosts, strict=True)
+        if host.docker("ps", "-q", "--filter", "label=berth.dev/container=web")
+    )
     victim = host.docker("ps", "--filter", "label=berth.dev/container=web", "--format", "{{.Names}}").split()[0]
     killed_at = time.monotonic()
-    say(f"{host.name}$ docker kill {victim}", prompt=True)
+    say(f"{name}$ docker kill {victim}", prompt=True)
     host.docker("kill", victim)
-    wait_until(
-        lambda: demo.running_images() == [OLD] * 3,
-        what="the killed container was not started again",
-        timeout_seconds=PATIENCE_SECONDS,
-        interval_seconds=0.05,
-    )
+    demo.wait_for_images(OLD, 3, what="the killed container was not started again")
     say(f"It runs again {time.monotonic() - killed_at:.1f} s after its death.")
     demo.berth("get", "pods", "-l", "app=web")
 
@@ -169,20 +177,10 @@ def refuse(demo: Demo) -> None:
     manifest.write_text(manifest.read_text().replace("replicas: 3", "replcas: 5"))
     demo.git("commit", "--quiet", "--all", "--message", "web: more of it")
     demo.git("push", "--quiet", "origin", "main")
-    wait_until(
-        lambda: "replcas" in _status_readme(demo),
-        what="the status branch does not say what is wrong with the commit",
-        timeout_seconds=PATIENCE_SECONDS,
-        interval_seconds=0.3,
-    )
+    demo.wait_for_overview("replcas")
     demo.git("show", "origin/berth/status:README.md")
     if demo.running_images() != [OLD] * 3:
         raise LabError(f"a refused commit changed what runs: {demo.running_images()}")
-
-
-def _status_readme(demo: Demo) -> str:
-    demo.clone.git("fetch", "--quiet", "origin", "berth/status:refs/remotes/origin/berth/status")
-    return demo.clone.git("show", "origin/berth/status:README.md")
 
 
 def look_back(demo: Demo) -> None:
@@ -250,6 +248,7 @@ def main() -> int:
         try:
             with stage(folder) as demo:
                 demo.clone.commit_and_push("Our applications")
+                review(demo)
                 say("The reconciler runs beside them; it is the only thing that Berth needs.")
                 say("$ berth run --poll 1 &", prompt=True)
                 with running_berth(
