@@ -67,21 +67,25 @@ def count_pods(
 ) -> PodCounts:
     """Count the pods of one controller. template_labels: what a fully labelled pod has."""
     active = ready = available = labeled = terminating = 0
+    pause = timedelta(seconds=min_ready_seconds)
     next_at: datetime | None = None
     for pod in pods:
-        if pod.is_terminating and not pod.is_finished:
+        if pod.is_finished:
+            continue
+        if pod.is_terminating:
             terminating += 1
-        if not is_active(pod):
             continue
         active += 1
         labeled += template_labels is None or labels_match(template_labels, pod.labels)
-        if not pod.is_ready:
+        condition = find_condition(pod.status.conditions, "Ready")
+        if condition is None or condition.status != "True":
             continue
         ready += 1
-        if is_available(pod, min_ready_seconds=min_ready_seconds, now=now):
+        since = condition.last_transition_time
+        if not min_ready_seconds or (since is not None and since + pause <= now):
             available += 1
-        elif (since := available_at(pod, min_ready_seconds)) is not None:
-            next_at = since if next_at is None else min(next_at, since)
+        elif since is not None:
+            next_at = since + pause if next_at is None else min(next_at, since + pause)
     return PodCounts(active, labeled, ready, available, terminating, next_at)
 
 
