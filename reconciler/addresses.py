@@ -36,11 +36,20 @@ def choose_subnet(settings: NetworkSettings, taken: Collection[str]) -> str | No
 
     taken: slices in use, also ones that a person chose by hand and that need not be aligned with ours.
     """
-    used = [ipaddress.ip_network(subnet) for subnet in taken]
     pool = ipaddress.ip_network(settings.pod_cidr)
+    left = set(taken)
+    others: list[ipaddress.IPv4Network | ipaddress.IPv6Network] | None = None
     for candidate in pool.subnets(new_prefix=max(settings.host_prefix, pool.prefixlen)):
-        if not any(candidate.overlaps(other) for other in used):
-            return str(candidate)
+        text = str(candidate)
+        # Ours are given out from the start and passed by their text: comparing every pair of networks for every host
+        # takes minutes with 1,000 hosts. What is left then is beyond a gap, or was chosen by hand.
+        if text in left:
+            left.remove(text)
+            continue
+        if others is None:
+            others = [ipaddress.ip_network(subnet) for subnet in left]
+        if not any(candidate.overlaps(other) for other in others):
+            return text
     return None
 
 
