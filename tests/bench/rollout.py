@@ -1,0 +1,117 @@
+"""30 pods replaced by 30 others, at most 10 more at a time and never one less: Berth, the raw floor, Swarm.
+
+Forth by a commit, back by `git revert`. Time runs from the end of `git push` (or the command) until all 30 of the new
+version run and none of the old one does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench import floor, swarm
+from tests.bench.case import Settings, bench_lab, main
+from tests.bench.contender import (
+    IMAGES,
+    PODS,
+    SURGE,
+    WAIT_SECONDS,
+    WEB,
+    Contender,
+    desired,
+    is_ours,
+    is_web,
+    new_cluster,
+    running,
+    web,
+)
+from tests.bench.eyes import Eyes, Seen
+from tests.bench.figures import Figure, median
+from tests.bench.floor import Floor, Request, open_floor
+from tests.lab.cluster import Cluster
+from tests.lab.lab import Lab
+
+MOST_RATIO = 1.3
+OLD, NEW = IMAGES
+Times = dict[str, list[float]]
+
+
+def run(settings: Settings) -> Sequence[Figure]:
+    times: Times = defaultdict(list)
+    with bench_lab(settings) as (lab, home):
+        cluster = new_cluster(lab, home)
+        _berth(cluster, defaultdict(list))
+        stages = [desired(cluster, replicas=PODS, image=image) for image in IMAGES]
+        requests = floor.requests_of(lab.hosts, *stages)
+        with open_floor(stages[0]) as plain:
+            for number in range(settings.rounds):
+                _round(settings, lab, cluster, plain, requests, home, times)
+                settings.say(f"rollout, round {number + 1}: " + ", ".join(f"{k} {v[-1]:.2f}" for k, v in times.items()))
+    return figures(times)
+
+
+def _round(
+    settings: Settings,
+    lab: Lab,
+    cluster: Cluster,
+    plain: Floor,
+    requests: list[list[Request]],
+    home: Path,
+    times: Times,
+) -> None:
+    before, after = requests
+    for parallel in floor.PARALLEL[1:2] if settings.is_quick else floor.PARALLEL:
+        plain.start_all(before, parallel=4)
+        old = floor.containers_on(lab.hosts)
+        times[f"floor {parallel}"].append(plain.roll(after, old, surge=SURGE, parallel=parallel))
+        plain.remove(floor.containers_on(lab.hosts))
+    _berth(cluster, times)
+    with swarm.running(lab, home) as stack:
+        stack.deploy(PODS, OLD)
+        times["swarm"].append(stack.deploy(PODS, NEW))
+
+
+def _berth(cluster: Cluster, times: Times) -> None:
+    """Forth by a commit and back by `git revert`, each from rest."""
+    with running(cluster) as berth, Eyes(cluster.hosts) as eyes:
+        _until(berth.push("old", {WEB: web(PODS, OLD)}), eyes, OLD)
+        berth.settle()
+        times["update"].append(_until(berth.push("new", {WEB: web(PODS, NEW)}), eyes, NEW))
+        eyes.confirm(is_ours, PODS)
+        berth.settle()
+        times["revert"].append(_until(berth.revert(), eyes, OLD))
+        eyes.confirm(is_ours, PODS)
+        _clear(berth, eyes)
+
+
+def _until(pushed_at: float, eyes: Eyes, image: str) -> float:
+    """Seconds from `pushed_at` until exactly the pods of this version run."""
+
+    def is_so(seen: list[Seen]) -> bool:
+        ours = [item for item in seen if is_web(item)]
+        return len(ours) == PODS and all(item.image == image for item in ours)
+
+    return eyes.wait(is_so, f"{PODS} pods of {image}", timeout_seconds=WAIT_SECONDS) - pushed_at
+
+
+def _clear(berth: Contender, eyes: Eyes) -> None:
+    berth.settle()
+    berth.push("none", {WEB: web(0, OLD)})
+    eyes.wait(lambda seen: not any(map(is_web, seen)), "no pod", timeout_seconds=WAIT_SECONDS)
+    berth.settle()
+
+
+def figures(times: Times) -> list[Figure]:
+    """From the samples of each contender; the floor is its best parallelism, by its median."""
+    best = min((name for name in times if name.startswith("floor")), key=lambda name: median(times[name]))
+    found = []
+    for name in ("update", "revert"):
+        title, value, samples = f"{name}: {PODS} pods replaced", median(times[name]), tuple(times[name])
+        found.append(Figure(title, value, "s", None, best, median(times[best]), MOST_RATIO, samples))
+        found.append(Figure(title, value, "s", None, "swarm", median(times["swarm"]), 1.0, samples))
+    return found
+
+
+if __name__ == "__main__":
+    main("rollout", run)
