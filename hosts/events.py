@@ -22,6 +22,9 @@ from objects.errors import EngineUnavailable, HostError
 ACTIONS = ("create", "start", "restart", "die", "oom", "stop", "pause", "unpause", "destroy", "rename", "update")
 """Those that change what a list shows. `exec_*` would come with every probe; `kill` adds nothing to `die`."""
 
+DISCONNECT = "disconnect"
+"""The one event of networks that counts: a container was taken off one. No event of the container tells that."""
+
 BEGIN_SECONDS = 15.0
 """The engine answers at once, before the first event."""
 
@@ -116,7 +119,8 @@ class EventStream:
             lines.close()
 
     def _params(self) -> dict[str, str]:
-        params = {"filters": json.dumps({"type": ["container"], "event": list(ACTIONS)})}
+        wanted = {"type": ["container", "network"], "event": [*ACTIONS, DISCONNECT]}
+        params = {"filters": json.dumps(wanted)}
         if self._last_nanos:
             seconds, nanos = divmod(self._last_nanos, 10**9)
             params["since"] = f"{seconds}.{nanos:09}"
@@ -135,15 +139,17 @@ class EventStream:
 
 
 def parse_event(line: bytes) -> ContainerEvent | None:
-    """Read one line of `GET /events`; None if it is no container event or no JSON object (a cut line)."""
+    """Read one line of `GET /events`; None if it is not about a container or no JSON object (a cut line)."""
     try:
         raw: Any = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(raw, dict) or raw.get("Type") != "container":
+    if not isinstance(raw, dict) or raw.get("Type") not in ("container", "network"):
         return None
     actor = raw.get("Actor") or {}
     attributes = dict(actor.get("Attributes") or {})
+    if raw["Type"] == "network":
+        return _parse_network_event(raw, attributes)
     code = attributes.pop("exitCode", None)
     return ContainerEvent(
         time_nanos=int(raw.get("timeNano") or 0),
@@ -154,3 +160,10 @@ def parse_event(line: bytes) -> ContainerEvent | None:
         exit_code=int(code) if code is not None else None,
         labels={name: str(value) for name, value in attributes.items()},
     )
+
+
+def _parse_network_event(raw: dict[str, Any], attributes: dict[str, Any]) -> ContainerEvent | None:
+    container_id = str(attributes.get("container", ""))
+    if raw.get("Action") != DISCONNECT or not container_id:
+        return None
+    return ContainerEvent(time_nanos=int(raw.get("timeNano") or 0), action=DISCONNECT, container_id=container_id)

@@ -242,6 +242,13 @@ def _python_settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(("PYTHON", "COVERAGE"))}
 
 
+def http_get(host: LabHost, address: str, port: int = 80, path: str = "/") -> str:
+    """Body of an answer as this host gets it, '' when there is none in time. (busybox' wget dies of look-ups here.)"""
+    request = f"GET {path} HTTP/1.0\r\n\r\n".encode()
+    asked = host.exec(["busybox", "nc", "-w", "3", address, str(port)], stdin=request, check=False)
+    return asked.stdout.decode(errors="replace").partition("\r\n\r\n")[2].strip()
+
+
 # --- manifests -----------------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,11 @@ DIE = (
             id="no attributes",
         ),
         pytest.param(b'{"Type":"network","Action":"connect","Actor":{"ID":"n"}}', None, id="not a container"),
+        pytest.param(
+            b'{"Type":"network","Action":"disconnect","Actor":{"ID":"n","Attributes":{"container":"c3"}},"timeNano":4}',
+            ContainerEvent(time_nanos=4, action="disconnect", container_id="c3"),
+            id="taken off a network",
+        ),
         pytest.param(DIE[:90], None, id="cut line"),
         pytest.param(b"[]", None, id="not an object"),
         pytest.param(b"", None, id="empty"),
