@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from objects.core import Node
 from objects.meta import ObjectKey
 from objects.pods import Pod
@@ -141,31 +139,3 @@ def test_who_may_preempt(case: Case) -> None:
     row = snapshot.row_of.get(pod.status.nominated_node_name)
     waits = row is not None and waits_for_victims(snapshot, row, pod.spec.priority or 0)
     assert (pod.spec.preemption_policy != "Never" and not waits) == case["expected"]
-
-
-def test_amounts_and_trial_agree() -> None:
-    """Where only amounts are short both ways of finding victims give the same ones."""
-    hosts = [make_node(f"n{index}", VERY_LARGE) for index in range(3)]
-    running = [
-        load_pod(
-            {
-                "metadata": {"name": f"p{index}", "uid": f"p{index}"},
-                "spec": {
-                    "nodeName": f"n{index % 3}",
-                    "priority": index % 4,
-                    "containers": [{"name": "c", "resources": {"requests": {"cpu": f"{40 + 20 * (index % 5)}m"}}}],
-                },
-            }
-        )
-        for index in range(18)
-    ]
-    snapshot = make_snapshot(hosts, running)
-    wanted = {"spec": {"priority": 3, "containers": [{"name": "c", "resources": {"requests": {"cpu": "250m"}}}]}}
-    costs = _prepare(load_pod(wanted), snapshot)
-    before = snapshot.requested.copy()
-    for row in range(3):
-        by_trial = costs._victims_by_trial(row)
-        assert by_trial == costs._victims_by_amounts(row)
-        assert by_trial is not None
-        assert by_trial.pods
-    assert np.array_equal(before, snapshot.requested)
