@@ -1,4 +1,4 @@
-"""Occurrences as Kubernetes Events: for `berth events`, and for the file on the status branch that outlives the process.
+"""Occurrences as Kubernetes Events: for `berth events`, and for the file on the status branch that outlives a process.
 
 Pure. The file goes along with status commits and never causes one; the newest `RECORDED` events are kept in it.
 """
