@@ -125,6 +125,11 @@ class BranchWriter:
         if _MOVED_ON.search(answer):
             return False
         reason = next((line.rpartition("\t")[2] for line in answer.splitlines() if line.startswith("!\t")), "")
+        if "Working directory has" in reason or "Could not update working tree" in reason:
+            raise PushRefused(
+                f"{self._repository.url.text} has changes that are not committed",
+                hint="commit or stash them there, then try again",
+            )
         raise PushRefused(
             f"{self._repository.url.text} does not accept a push to {self._ref}: {quote_stderr(reason)}",
             hint="allow this key to push to it",

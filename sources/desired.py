@@ -19,7 +19,7 @@ from objects.meta import KubeObject, ObjectKey
 from sources import crosscheck, layout
 from sources.crosscheck import Origin, Placed
 from sources.errors import ManifestError, YamlError
-from sources.files import CommitFiles, FileSource
+from sources.files import ChangedFiles, CommitFiles, FileSource
 from sources.layout import Folder
 from sources.manifests import ManifestWarning, ParsedFile, parse_file
 from sources.repository import Repository
@@ -138,6 +138,11 @@ class DesiredReader:
         """
         commit = self._repository.read_commit(sha)
         return read_repository(CommitFiles(self._repository, commit), self._parsed, commit=commit, before=before)
+
+    def read_changed(self, sha: str, changes: Mapping[str, bytes | None], *, before: DesiredState | None) -> Reading:
+        """What a commit on top of `sha` would say that writes (or deletes: None) these files. See `read`."""
+        source = CommitFiles(self._repository, self._repository.read_commit(sha))
+        return read_repository(ChangedFiles(source, changes), self._parsed, before=before)
 
 
 def read_repository(

@@ -28,7 +28,7 @@ class Position(NamedTuple):
 def find_object(text: str, key: ObjectKey, *, namespace: str = DEFAULT_NAMESPACE) -> Position:
     """Where the manifest of `key` stands in a file. namespace: of manifests that name none. Raises NotFound."""
     for document in load_documents(text.encode()):
-        for path, manifest in _manifests(document.value, ()):
+        for path, manifest in objects_in(document.value):
             metadata = manifest.get("metadata")
             if not isinstance(metadata, dict) or metadata.get("name") != key.name:
                 continue
@@ -107,8 +107,11 @@ def _edited(text: str, document: int, path: FieldPath, meant: Callable[[Any], An
     raise InvalidInput(f"{show_path(path)} cannot be changed without disturbing the file", hint="edit it by hand")
 
 
-def _manifests(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
-    """The objects of a document. An item of a `PodList` may leave its kind to the list."""
+def objects_in(value: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    """The objects of a document and the ways to them: itself, or the items of a List.
+
+    An item of a `PodList` may leave its kind to the list.
+    """
     if not isinstance(value, dict):
         return
     kind, items = str(value.get("kind", "")), value.get("items")
@@ -117,7 +120,7 @@ def _manifests(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[st
         for index, item in enumerate(items):
             if isinstance(item, dict) and common["kind"]:
                 item = {**common, **item}
-            yield from _manifests(item, (*path, "items", index))
+            yield from objects_in(item, (*path, "items", index))
     else:
         yield path, value
 

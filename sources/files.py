@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -77,6 +77,36 @@ class FolderFiles:
         return str((self._root / path).readlink())
 
 
+class ChangedFiles:
+    """A source as it would be with some files written or deleted: what a commit that is not made yet would hold.
+
+    changes: path → content, None to delete.
+    """
+
+    def __init__(self, base: FileSource, changes: Mapping[str, bytes | None]) -> None:
+        self._base = base
+        self._changes = changes
+        entries = {path: entry for path, entry in base.tree.entries.items() if path not in changes}
+        # Without an id nothing that is read of a changed file is kept beyond this reading.
+        entries |= {path: TreeEntry(MODE_FILE, "", len(text)) for path, text in changes.items() if text is not None}
+        # Git knows no empty folder: one goes with its last file.
+        folders = {folder for path in entries for folder in _folders_of(path)}
+        known = base.tree.folders
+        self.tree = Tree(
+            "", dict(sorted(entries.items())), {folder: known.get(folder, "") for folder in sorted(folders)}
+        )
+
+    def prepare(self, paths: Collection[str]) -> None:
+        self._base.prepare([path for path in paths if path not in self._changes])
+
+    def read(self, path: str, *, limit_bytes: int) -> bytes:
+        content = self._changes.get(path)
+        return self._base.read(path, limit_bytes=limit_bytes) if content is None else content
+
+    def read_link(self, path: str) -> str:
+        return self._base.read_link(path)
+
+
 def open_folder(root: Path) -> FolderFiles:
     """All files below a folder; hidden files and folders are left out, `.git` with them. Raises SourceError."""
     return FolderFiles(root, _scan(root))
@@ -104,6 +134,12 @@ def read_bounded(path: Path, *, limit_bytes: int) -> bytes:
     if len(content) > limit_bytes:
         raise YamlError(f"the file is larger than {limit_bytes // 2**20} MiB")
     return content
+
+
+def _folders_of(path: str) -> list[str]:
+    """`a/b/c.yaml` → a, a/b."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def _scan(root: Path) -> Tree:

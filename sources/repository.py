@@ -115,7 +115,7 @@ class Repository:
 
         Raises SourceUnreachable and its kin when the remote could not be asked.
         """
-        command = ["push", "--porcelain", "--no-verify", "--quiet", "--", self.url.text, *refspecs]
+        command = ["push", "--porcelain", "--no-verify", "--quiet", *self._receiver(), "--", self.url.text, *refspecs]
         with self._lock:
             result = self._write(command, deadline_seconds=self._deadline_seconds)
         if result.code != 0 and not re.search(rb"^!\t", result.stdout, re.MULTILINE):
@@ -264,6 +264,13 @@ class Repository:
             self._trees.clear()
             shutil.rmtree(self.git_dir, ignore_errors=True)
             self._is_damaged = False
+
+    def _receiver(self) -> list[str]:
+        """How a repository on this machine takes a push: the branch that is checked out there moves with its files,
+        and git refuses when somebody is at work in them."""
+        if self.url.transport != "file":
+            return []
+        return ["--receive-pack=git -c receive.denyCurrentBranch=updateInstead receive-pack"]
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
