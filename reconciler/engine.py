@@ -28,6 +28,7 @@ from reconciler.adoption import is_from_git, missing_replica_sets
 from reconciler.assignments import build_assignment
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
+from reconciler.controllers.garbage import orphaned_dependents
 from reconciler.events import EventLog
 from reconciler.host_status import HostStatus
 from reconciler.messages import Desired, HostReport, HostSilent, Message, Restored
@@ -343,6 +344,8 @@ class Engine:
         if isinstance(live, Pod) and is_bound and not change.is_certain:
             self._put(terminating(live, grace_seconds=change.grace_seconds, now=now))
         else:
+            for freed in orphaned_dependents(self.store, live):
+                self._apply(freed, now)
             self._remove(change.key, now)
 
     def _is_status_only(self, change: Change) -> bool:

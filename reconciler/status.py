@@ -12,7 +12,7 @@ have no file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -20,50 +20,63 @@ import msgspec
 import yaml
 
 from objects import codec
-from objects.apps import ReplicaSet
+from objects.apps import ControllerRevision, ReplicaSet
 from objects.config import Host
 from objects.core import Node
-from objects.kinds import kind_class
-from objects.meta import KubeObject, ObjectKey, ObjectMeta, controller_of
+from objects.kinds import BY_KIND, kind_class
+from objects.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.pods import Pod
 from reconciler.health import Health, HealthStatus, health_of, worst
 from reconciler.host_status import HostStatus
 from reconciler.messages import Remembered, Restored
-from reconciler.store import View
+from reconciler.store import Store, View
 
 INVENTORY_PATH = "inventory.yaml"
 README_PATH = "README.md"
+_WITHOUT_STATUS = frozenset({Host.KIND, "ConfigMap", "Secret", "Namespace", "Cluster", "Event"})
+_DEFINED_IN = "definedIn"
+"""Marks a file that holds only what Berth says of an object: the rest is in the manifests."""
 _IDENTITY = ("name", "namespace", "uid", "generation", "creationTimestamp")
 """Of what Git holds, this much metadata is Berth's word and not a person's."""
 
 
 def status_path(key: ObjectKey) -> str | None:
-    """Where an object's status lies on the branch; None for kinds that have none."""
+    """Where an object's status lies on the branch; None for kinds without one and for what only this process needs."""
     if key.kind == Node.KIND:
         return f"hosts/{key.name}.yaml"
-    if key.kind in (HostStatus.KIND, Host.KIND, "ConfigMap", "Secret", "Namespace", "Cluster", "Event"):
+    if key.kind not in BY_KIND or key.kind in _WITHOUT_STATUS:
         return None
     return f"objects/{key.namespace or '_cluster'}/{key.kind.lower()}/{key.name}.yaml"
 
 
-def object_document(view: View, obj: KubeObject) -> dict[str, Any]:
-    """One object's file as a mapping: whole for what must be restored, else its identity, health and status."""
+def object_document(view: View, obj: KubeObject, inventory: Container[ObjectKey]) -> dict[str, Any]:
+    """One object's file as a mapping: whole for what has to be restored, identity and status for what Git holds."""
     document = codec.encode(obj)
     metadata = document.get("metadata", {})
     for volatile in ("resourceVersion", "managedFields", "selfLink"):
         metadata.pop(volatile, None)
-    if not isinstance(obj, Pod | Node) and controller_of(obj) is None:
-        metadata = {name: metadata[name] for name in _IDENTITY if name in metadata}
+    if obj.key in inventory and not isinstance(obj, Pod | Node):
         document = {
             "apiVersion": document["apiVersion"],
             "kind": document["kind"],
-            "metadata": metadata,
+            _DEFINED_IN: "git",
+            "metadata": {name: metadata[name] for name in _IDENTITY if name in metadata},
             "status": document.get("status", {}),
         }
-    if not isinstance(obj, ReplicaSet):
+    if not isinstance(obj, ReplicaSet | ControllerRevision):
         health = health_of(view, obj)
         document["health"] = {"status": str(health.status)} | ({"message": health.message} if health.message else {})
     return document
+
+
+def render_files(store: Store, inventory: Mapping[ObjectKey, str]) -> dict[str, bytes]:
+    """Every file that a fresh process reads back, for all objects at once."""
+    files = {
+        path: dump(object_document(store, obj, inventory))
+        for obj in store
+        if (path := status_path(obj.key)) is not None
+    }
+    return files | {INVENTORY_PATH: dump(inventory_document(store, inventory))}
 
 
 def inventory_document(
@@ -146,7 +159,7 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
         elif path.startswith(("objects/", "hosts/")):
             document = yaml.load(content, Loader=yaml.CSafeLoader)
             document.pop("health", None)
-            if "spec" in document:
+            if document.pop(_DEFINED_IN, None) is None:
                 objects.append(_restored_form(codec.decode(document)))
             else:
                 key, memory = _remembered(document)

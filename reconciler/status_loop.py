@@ -130,7 +130,7 @@ class StatusLoop:
             # Before the start the store is incomplete: only the overview (a refused commit) may be written.
             for path, key in self._changed.items():
                 obj = store.find(key)
-                documents[path] = None if obj is None else status.object_document(store, obj)
+                documents[path] = None if obj is None else status.object_document(store, obj, engine.inventory)
             documents[status.INVENTORY_PATH] = status.inventory_document(
                 store, engine.inventory, engine.protected_applications, engine.kept
             )

@@ -22,15 +22,7 @@ from reconciler.engine import Engine
 from reconciler.messages import Desired, Restored
 from reconciler.planning import as_observed, make_plan, root_owner
 from reconciler.simulate import SimulatedClock, SimulatedCluster
-from reconciler.status import (
-    INVENTORY_PATH,
-    dump,
-    inventory_document,
-    object_document,
-    render_readme,
-    restore,
-    status_path,
-)
+from reconciler.status import render_files, render_readme, restore
 from sources.desired import DesiredState
 from sources.validate import load_path
 
@@ -73,12 +65,7 @@ class Story:
     def restored(self) -> Restored:
         """What a reconciler that starts now finds on the status branch."""
         engine = self.cluster.engine
-        files = {
-            path: dump(object_document(engine.store, obj))
-            for obj in engine.store
-            if (path := status_path(obj.key)) is not None
-        }
-        return restore([*files.items(), (INVENTORY_PATH, dump(inventory_document(engine.store, engine.inventory)))])
+        return restore(render_files(engine.store, engine.inventory).items())
 
     def pods_by_owner_and_host(self) -> Counter[tuple[str, str]]:
         store = self.cluster.engine.store

@@ -22,7 +22,7 @@ from reconciler.controllers import CONTROLLERS
 from reconciler.engine import Engine
 from reconciler.messages import Desired, Message, Restored
 from reconciler.simulate import SimulatedClock, SimulatedCluster
-from reconciler.status import INVENTORY_PATH, dump, inventory_document, object_document, restore, status_path
+from reconciler.status import render_files, restore
 from tests.unit.reconciler.cluster import bare_pod, deployment, make_host
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,13 +101,7 @@ class World:
         """The status branch, which lags behind: written and read back as the daemon does."""
         engine = self.cluster.engine
         if engine.is_started:
-            files = {
-                path: dump(object_document(engine.store, obj))
-                for obj in engine.store
-                if (path := status_path(obj.key)) is not None
-            }
-            files[INVENTORY_PATH] = dump(inventory_document(engine.store, engine.inventory))
-            self.status = restore(files.items())
+            self.status = restore(render_files(engine.store, engine.inventory).items())
 
     def _happen(self) -> None:
         kind = self.random.random()

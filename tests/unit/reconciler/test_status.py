@@ -1,30 +1,19 @@
 """The status branch: what is written, and that a fresh process reads back what it needs."""
 
-from objects.apps import Deployment
+from objects.apps import ControllerRevision, Deployment
 from objects.config import Host
 from objects.core import Node, Secret
 from objects.meta import ObjectKey, ObjectMeta
 from objects.secrets import SecretValue
 from reconciler.messages import Restored
-from reconciler.status import (
-    INVENTORY_PATH,
-    dump,
-    inventory_document,
-    object_document,
-    render_readme,
-    restore,
-    status_path,
-)
+from reconciler.status import dump, object_document, render_files, render_readme, restore, status_path
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 
 WEB = ObjectKey("Deployment", "default", "web")
 
 
 def status_files(cluster: FakeCluster) -> dict[str, bytes]:
-    store = cluster.engine.store
-    files = {path: dump(object_document(store, obj)) for obj in store if (path := status_path(obj.key)) is not None}
-    files[INVENTORY_PATH] = dump(inventory_document(store, cluster.engine.inventory))
-    return files
+    return render_files(cluster.engine.store, cluster.engine.inventory)
 
 
 def settled() -> FakeCluster:
@@ -47,8 +36,8 @@ def test_one_file_an_object_none_for_objects_without_status():
 def test_what_git_holds_is_written_without_its_spec():
     cluster = settled()
     live = cluster.engine.store.find(WEB)
-    document = object_document(cluster.engine.store, live)
-    assert sorted(document) == ["apiVersion", "health", "kind", "metadata", "status"]
+    document = object_document(cluster.engine.store, live, cluster.engine.inventory)
+    assert sorted(document) == ["apiVersion", "definedIn", "health", "kind", "metadata", "status"]
     assert document["health"] == {"status": "Healthy"}
 
 
@@ -118,3 +107,16 @@ def test_the_overview_says_what_is_wrong():
         "|---|---|---|",
     ]
     assert "| b | no | 2 | host b is not ready: no route |" in page
+
+
+def test_what_controllers_made_is_written_whole_and_internal_kinds_not_at_all():
+    cluster = settled()
+    store, inventory = cluster.engine.store, cluster.engine.inventory
+    revision = ControllerRevision(
+        metadata=ObjectMeta(name="db-1", namespace="default", uid="r"), revision=1, data={"a": 1}
+    )
+    assert status_path(ObjectKey("AutoscalerState", "default", "web")) is None
+    assert status_path(ObjectKey("HostStatus", "", "a")) is None
+    path = status_path(revision.key)
+    document = object_document(store, revision, inventory)
+    assert restore([(path, dump(document))]).objects == (revision,)
