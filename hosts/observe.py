@@ -110,6 +110,9 @@ class Observer:
             if before is not None and before[0] == print_ and container_id not in changed and not is_complete:
                 known[container_id] = before
                 continue
+            if _is_just_made(summary):
+                known[container_id] = (print_, compose_just_made(summary))
+                continue
             details = self._inspect(container_id)
             if details is not None:
                 known[container_id] = (print_, compose_container(details, network=self._network))
@@ -157,6 +160,36 @@ def _fingerprint(summary: Mapping[str, Any]) -> Any:
     return summary.get("State"), tuple(summary.get("Names") or ()), addresses, "(Paused)" in summary.get("Status", "")
 
 
+def _is_just_made(summary: Mapping[str, Any]) -> bool:
+    """Whether the list alone tells enough.
+
+    Asking for a container that is just being started waits until it is: that would hold up the look at all others. An
+    image whose name has moved on is listed by its id: then the name must be asked for.
+    """
+    return summary.get("State") == "created" and not str(summary.get("Image", "")).startswith("sha256:")
+
+
+def compose_just_made(summary: Mapping[str, Any]) -> ObservedContainer:
+    """What `GET /containers/json` says of a container that never ran; its settings are not known. Pure."""
+    mode = str((summary.get("HostConfig") or {}).get("NetworkMode", ""))
+    networks = (summary.get("NetworkSettings") or {}).get("Networks") or {}
+    return ObservedContainer(
+        id=str(summary["Id"]),
+        name=str((summary.get("Names") or [""])[0]).lstrip("/"),
+        image=str(summary.get("Image", "")),
+        image_id=str(summary.get("ImageID", "")),
+        labels=dict(summary.get("Labels") or {}),
+        state="created",
+        created_at=datetime.fromtimestamp(int(summary.get("Created", 0)), UTC),
+        network_mode=mode,
+        has_no_network=_needs_network(mode) and not networks,
+    )
+
+
+def _needs_network(mode: str) -> bool:
+    return mode not in ("host", "none") and not mode.startswith("container:")
+
+
 def parse_time(text: str) -> datetime | None:
     """Docker's times have nanoseconds; its zero time means never."""
     if not text or text.startswith("0001-"):
@@ -169,7 +202,6 @@ def compose_container(details: Mapping[str, Any], *, network: str) -> ObservedCo
     state, config, host = details["State"], details["Config"], details["HostConfig"]
     networks = (details.get("NetworkSettings") or {}).get("Networks") or {}
     mode = str(host.get("NetworkMode", ""))
-    has_own_network = mode not in ("host", "none") and not mode.startswith("container:")
     return ObservedContainer(
         id=str(details["Id"]),
         name=str(details["Name"]).lstrip("/"),
@@ -187,7 +219,7 @@ def compose_container(details: Mapping[str, Any], *, network: str) -> ObservedCo
         restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or "no"),
         address=str((networks.get(network) or {}).get("IPAddress", "")),
         network_mode=mode,
-        has_no_network=has_own_network and not networks,
+        has_no_network=_needs_network(mode) and not networks,
         cpu_shares=int(host.get("CpuShares") or 0),
         cpu_quota_micros=max(0, int(host.get("CpuQuota") or 0)),
         memory_bytes=max(0, int(host.get("Memory") or 0)),

@@ -21,7 +21,7 @@ from differ.assignment import PodNetwork
 from hosts.container_request import container_request, update_request
 from hosts.docker_runtime import pack, without_secrets
 from hosts.images import refused
-from hosts.observe import compose_container, parse_time
+from hosts.observe import compose_container, compose_just_made, parse_time
 from hosts.pod_network import masquerade_command, network_request
 from objects.errors import EngineError
 from objects.observed import ObservedContainer
@@ -237,6 +237,30 @@ def test_a_container_as_docker_tells_it() -> None:
         memory_bytes=5,
         stop_signal="SIGQUIT",
         host_ports=(("tcp", "", 8080),),
+    )
+
+
+def test_a_container_that_was_just_made() -> None:
+    summary = {
+        "Id": "1",
+        "Names": ["/n"],
+        "Image": "web:v1",
+        "ImageID": "sha256:1",
+        "Created": 1_795_000_000,
+        "State": "created",
+        "Labels": {"l": "1"},
+        "HostConfig": {"NetworkMode": "berth-pods"},
+        "NetworkSettings": {"Networks": {"berth-pods": {"IPAddress": ""}}},
+    }
+    assert compose_just_made(summary) == ObservedContainer(
+        id="1",
+        name="n",
+        image="web:v1",
+        image_id="sha256:1",
+        labels={"l": "1"},
+        state="created",
+        created_at=datetime.fromtimestamp(1_795_000_000, UTC),
+        network_mode="berth-pods",
     )
 
 
