@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -57,13 +58,14 @@ class PortHolder(NamedTuple):
 
 
 class HostUse:
-    """What is on one host. foreign_amounts: whole units that containers of others use."""
+    """What is on one host. foreign_amounts: whole units that containers of others use. claims: pods that mount each."""
 
-    __slots__ = ("_holders", "foreign_amounts", "occupants")
+    __slots__ = ("_holders", "claims", "foreign_amounts", "occupants")
 
     def __init__(self) -> None:
         self.occupants: dict[str, Occupant] = {}
         self.foreign_amounts: dict[str, int] = {}
+        self.claims: Counter[tuple[str, str]] = Counter()
         self._holders: list[PortHolder] = []
 
     def enter(self, occupant: Occupant) -> None:
@@ -71,12 +73,16 @@ class HostUse:
         self.occupants[pod.uid] = occupant
         for port in occupant.shape.ports:
             self._holders.append(PortHolder(port, f"{pod.namespace}/{pod.name}", pod.uid))
+        for claim in occupant.shape.claims:
+            self.claims[pod.namespace, claim] += 1
 
     def leave(self, occupant: Occupant) -> None:
         uid = occupant.pod.uid
         self.occupants.pop(uid, None)
         if occupant.shape.ports:
             self._holders = [held for held in self._holders if held.uid != uid]
+        for claim in occupant.shape.claims:
+            self.claims[occupant.pod.namespace, claim] -= 1
 
     def set_foreign(self, amounts: dict[str, int], ports: Mapping[HostPort, str]) -> None:
         self.foreign_amounts = amounts

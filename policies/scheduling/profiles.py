@@ -18,6 +18,7 @@ from policies.scheduling.predicates.ports import HostPorts
 from policies.scheduling.predicates.resources import Resources
 from policies.scheduling.predicates.spread import TopologySpread
 from policies.scheduling.predicates.taints import Taints
+from policies.scheduling.predicates.volumes import DiskConflict, VolumeBinding, VolumeCount, VolumeZone
 from policies.scheduling.priorities.node import ImageLocality, TaintToleration
 from policies.scheduling.priorities.node import NodeAffinity as NodeAffinityPriority
 from policies.scheduling.priorities.pod_affinity import InterPodAffinity
@@ -37,6 +38,10 @@ def built_in_predicates() -> tuple[Predicate, ...]:
         Conditions(),
         Taints(),
         NodeAffinity(),
+        VolumeBinding(),
+        VolumeZone(),
+        DiskConflict(),
+        VolumeCount(),
         HostPorts(),
         Resources(),
         TopologySpread(),

@@ -25,6 +25,7 @@ from objects.pods import (
 from objects.taints import MEMORY_PRESSURE, NO_SCHEDULE
 from policies.scheduling.matching import PodMatcher, Requirements, hashable_selector
 from policies.scheduling.requests import CPU, MEMORY, assumed_requests, whole_requests
+from policies.scheduling.volumes import Disk, disks_of
 
 _HEEDLESS_OF_MEMORY_PRESSURE = Toleration(key=MEMORY_PRESSURE, operator="Exists", effect=NO_SCHEDULE)
 """Pods that were promised memory may go where it is short: it is the others that will be evicted."""
@@ -102,7 +103,7 @@ class PodShape:
 
     requests: effective, with `pods: 1`. assumed_cpu/assumed_memory: see `requests.assumed_requests`, for scores.
     tolerations: said and implied. node_name: only a host of that name will do; '' any. owner: the controlling object,
-    None for a bare pod. held_terms: what running pods of this shape mean for later ones.
+    None for a bare pod. claims: names of those it mounts. held_terms: what running pods of this shape mean for others.
     """
 
     namespace: str
@@ -122,6 +123,8 @@ class PodShape:
     required_anti_affinity: tuple[AffinityTerm, ...]
     preferred_affinity: tuple[WeightedTerm, ...]
     spread: tuple[SpreadConstraint, ...]
+    claims: tuple[str, ...]
+    disks: tuple[Disk, ...]
     class_key: ClassKey
     held_terms: tuple[HeldTerm, ...]
 
@@ -169,6 +172,12 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
         required_anti_affinity=forbidden,
         preferred_affinity=wished,
         spread=tuple(_constraint(constraint, pod) for constraint in spec.topology_spread_constraints),
+        claims=tuple(
+            volume.persistent_volume_claim.claim_name
+            for volume in spec.volumes
+            if volume.persistent_volume_claim is not None
+        ),
+        disks=disks_of(spec.volumes),
         class_key=ClassKey(pod.namespace, frozenset(pod.labels.items())),
         held_terms=(
             *(HeldTerm(TermKind.REQUIRED_AFFINITY, term, 0) for term in required),

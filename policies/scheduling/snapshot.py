@@ -24,6 +24,7 @@ from policies.scheduling.occupants import HostUse, Occupant, is_preemption_victi
 from policies.scheduling.pod_index import PodIndex
 from policies.scheduling.requests import BASE_RESOURCES, whole_resources
 from policies.scheduling.shape import HostPort, PodShape, ShapeBook, has_same_shape
+from policies.scheduling.volumes import VolumeIndex
 from policies.scheduling.workloads import WorkloadIndex
 
 _FIRST_CAPACITY: Final = 64
@@ -54,6 +55,9 @@ class Snapshot:
         self.pods = PodIndex(self.capacity)
         self.workloads = WorkloadIndex()
         self.budgets = BudgetIndex()
+        self.volumes = VolumeIndex()
+        self.claim_users: Counter[tuple[str, str]] = Counter()
+        """Pods on hosts by the claim (namespace, name) that they mount."""
         self.names: list[str] = []
         self._nodes: list[Node | None] = []
         self._uses: list[HostUse] = []
@@ -69,7 +73,7 @@ class Snapshot:
     @property
     def structure(self) -> int:
         """Moves when hosts come or go, or what all derived arrays stand on changes: labels, taints, namespaces …"""
-        return self._structure + self.pods.generation
+        return self._structure + self.pods.generation + self.volumes.version
 
     @property
     def host_count(self) -> int:
@@ -274,6 +278,8 @@ class Snapshot:
             self.requested[index, row] += sign * amount
         self.assumed[0, row] += sign * shape.assumed_cpu
         self.assumed[1, row] += sign * shape.assumed_memory
+        for claim in shape.claims:
+            self.claim_users[shape.namespace, claim] += sign
         if not occupant.is_nominated:
             self.pods.step(shape, row, sign, terminating=occupant.pod.is_terminating)
         self.journal.append(row)

@@ -14,9 +14,6 @@ LATER = {
     "kubelet_prober": "probes are accepted, not acted on yet",
     "proxy": "Services are accepted, not acted on yet",
     "proxy_iptables": "Services are accepted, not acted on yet",
-    "scheduler_volumebinding": "volumes are accepted, not acted on yet",
-    "scheduler_volumerestrictions": "volumes are accepted, not acted on yet",
-    "scheduler_volumezone": "volumes are accepted, not acted on yet",
 }
 """Packages whose runners are still to be written. A package leaves this list when its runner is there."""
 
