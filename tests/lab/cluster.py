@@ -232,9 +232,13 @@ class Cluster:
     def picture(self, pod: str = "") -> str:
         """What is there now, for a person who reads a failed test."""
         lines = [f"  {c.host} {c.name} {c.state} {c.image}" for c in self.containers(pod=pod)]
+        words = [f"  {line}" for line in self.words().splitlines()[-25:]]
+        return "\n".join(["containers:", *lines, "berth:", *words, "status:", self.readme])
+
+    def words(self) -> str:
+        """All that the last `berth run` said."""
         log = self.home / f"berth-{self._runs}.log"
-        words = log.read_text(errors="replace").splitlines()[-25:] if log.exists() else []
-        return "\n".join(["containers:", *lines, "berth:", *(f"  {line}" for line in words), "status:", self.readme])
+        return log.read_text(errors="replace") if log.exists() else ""
 
 
 def _python_settings() -> dict[str, str]:
