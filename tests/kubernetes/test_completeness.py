@@ -9,7 +9,6 @@ import pytest
 from tests.kubernetes.tables import ABSENT, FOLDER
 
 LATER = {
-    "apimachinery_util_strategicpatch": "patches by merge key come with the object diff",
     "kubelet_network_dns": "names come with the network work",
     "kubelet_prober": "probes are accepted, not acted on yet",
     "proxy": "Services are accepted, not acted on yet",
