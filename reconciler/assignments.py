@@ -13,7 +13,7 @@ import msgspec
 from differ.assignment import HostAssignment, PodNetwork
 from objects.config import ClusterSpec, Host
 from objects.core import ConfigMap, Node, Secret
-from objects.meta import ObjectMeta
+from objects.meta import Condition, ObjectMeta
 from objects.pods import Container, Pod, PodStatus
 from objects.volumes import Volume
 from reconciler.host_status import HostStatus
@@ -59,17 +59,28 @@ def build_assignment(
 
 
 def assigned_form(pod: Pod) -> Pod:
-    """`pod` without what its host reports back or what only the store counts: equal forms mean nothing to do."""
+    """`pod` without what its host reports back or what only the store counts: equal forms mean nothing to do.
+
+    Kept is what its host must know to decide alike: that it has ended (a finished pod never runs again, whatever
+    became of its containers) and why, and the readiness gates, which others set.
+    """
     status = PodStatus(
-        pod_ip=pod.status.pod_ip, host_ip=pod.status.host_ip, start_time=pod.status.start_time, reason=_verdict(pod)
+        pod_ip=pod.status.pod_ip,
+        host_ip=pod.status.host_ip,
+        start_time=pod.status.start_time,
+        conditions=_gates(pod),
     )
+    if pod.is_finished:
+        status = msgspec.structs.replace(
+            status, phase=pod.status.phase, reason=pod.status.reason, message=pod.status.message
+        )
     metadata: ObjectMeta = msgspec.structs.replace(pod.metadata, resource_version="", generation=0)
     return msgspec.structs.replace(pod, metadata=metadata, status=status)
 
 
-def _verdict(pod: Pod) -> str:
-    """The reason of a pod that was ended by decision (Evicted, …): its host must not start it again."""
-    return pod.status.reason if pod.status.phase == "Failed" else ""
+def _gates(pod: Pod) -> tuple[Condition, ...]:
+    wanted = {gate.condition_type for gate in pod.spec.readiness_gates}
+    return tuple(condition for condition in pod.status.conditions if condition.type in wanted)
 
 
 def config_references(pod: Pod) -> set[ConfigRef]:

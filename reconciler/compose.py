@@ -138,6 +138,7 @@ class Session:
             daemon.tell(self.read_restored(desired))
             daemon.tell(desired)
             run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
+            engine.summarise_applications()
             yield daemon
         finally:
             daemon.stop()

@@ -16,9 +16,9 @@ from datetime import datetime
 import msgspec
 
 from differ.assignment import HostAssignment
-from objects.config import Application, ClusterSpec, Host
+from objects.config import Application, ApplicationStatus, ClusterSpec, Host
 from objects.core import ConfigMap, Node, Secret
-from objects.meta import KubeObject, ObjectKey
+from objects.meta import Condition, KubeObject, ObjectKey
 from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
 from reconciler import desired as desiring
@@ -30,6 +30,7 @@ from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.garbage import orphaned_dependents
 from reconciler.events import EventLog
+from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
 from reconciler.messages import Desired, HostReport, HostSilent, Message, Restored
 from reconciler.pod_state import terminating, with_reported_status
@@ -112,6 +113,17 @@ class Engine:
     def kept(self) -> dict[ObjectKey, str]:
         """What is deployed and lives on although the commit in force does not say so → the last commit that did."""
         return self._kept
+
+    def summarise_applications(self) -> None:
+        """Write health and revision of every Application: for those who are about to look, not at every step."""
+        healths = application_health(self.store, self._inventory)
+        commit = self.desired.commit if self.desired else ""
+        for application in self.store.all_of(Application):
+            health = healths.get(application.name, HEALTHY)
+            claim = "True" if health.status is HealthStatus.HEALTHY else "False"
+            condition = Condition(type="Healthy", status=claim, reason=str(health.status), message=health.message)
+            status = ApplicationStatus(revision=commit, health=str(health.status), conditions=(condition,))
+            self._put(msgspec.structs.replace(application, status=status))
 
     @property
     def holds(self) -> dict[Task, Hold]:

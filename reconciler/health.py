@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -16,7 +16,7 @@ from objects.batch import Job
 from objects.conditions import find_condition
 from objects.config import Host
 from objects.core import Node
-from objects.meta import KubeObject
+from objects.meta import KubeObject, ObjectKey
 from objects.pods import ContainerStatus, Pod
 from reconciler.store import View
 
@@ -79,6 +79,16 @@ def health_of(view: View, obj: KubeObject) -> Health:
 def worst(healths: Iterable[Health]) -> Health:
     """The worst of several, the first of equals; Healthy when there are none."""
     return max(healths, key=lambda health: health.status, default=HEALTHY)
+
+
+def application_health(view: View, inventory: Mapping[ObjectKey, str]) -> dict[str, Health]:
+    """Application → the worst health among its objects, sorted by name."""
+    groups: dict[str, list[Health]] = {}
+    for key, application in inventory.items():
+        obj = view.find(key)
+        if obj is not None and not isinstance(obj, Host):
+            groups.setdefault(application, []).append(health_of(view, obj))
+    return {name: worst(healths) for name, healths in sorted(groups.items())}
 
 
 def pod_health(pod: Pod) -> Health:

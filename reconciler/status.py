@@ -26,7 +26,7 @@ from objects.core import Node
 from objects.kinds import BY_KIND, kind_class
 from objects.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.pods import Pod
-from reconciler.health import Health, HealthStatus, health_of, worst
+from reconciler.health import Health, HealthStatus, application_health, health_of, worst
 from reconciler.host_status import HostStatus
 from reconciler.messages import Remembered, Restored
 from reconciler.store import Store, View
@@ -97,16 +97,6 @@ def inventory_document(
         applications.setdefault(application, []).append("/".join(key))
     subnets = {status.name: status.pod_subnet for status in view.all_of(HostStatus) if status.pod_subnet}
     return {"applications": applications, "protected": sorted(protected), "kept": commits, "subnets": subnets}
-
-
-def application_health(view: View, inventory: Mapping[ObjectKey, str]) -> dict[str, Health]:
-    """Application → the worst health among its objects, sorted by name."""
-    groups: dict[str, list[Health]] = {}
-    for key, application in inventory.items():
-        obj = view.find(key)
-        if obj is not None and not isinstance(obj, Host):
-            groups.setdefault(application, []).append(health_of(view, obj))
-    return {name: worst(healths) for name, healths in sorted(groups.items())}
 
 
 def render_verdict(healths: Mapping[str, Health]) -> str:

@@ -19,7 +19,7 @@ from objects.meta import ObjectKey
 from reconciler import status
 from reconciler.engine import Engine, StepResult
 from reconciler.event_record import EVENTS_PATH, events_document
-from reconciler.health import HealthStatus, worst
+from reconciler.health import HealthStatus, application_health, worst
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +128,10 @@ class StatusLoop:
         documents: dict[str, dict[str, Any] | None] = {}
         if engine.is_started:
             # Before the start the store is incomplete: only the overview (a refused commit) may be written.
+            engine.summarise_applications()
+            self._changed |= {
+                path: key for key in engine.inventory if (path := self._application_path(key)) is not None
+            }
             for path, key in self._changed.items():
                 obj = store.find(key)
                 documents[path] = None if obj is None else status.object_document(store, obj, engine.inventory)
@@ -139,7 +143,7 @@ class StatusLoop:
                 documents[EVENTS_PATH] = events_document(engine.events)
             self._changed = {}
         commit = engine.desired.commit if engine.desired else self._last_commit
-        healths = status.application_health(store, engine.inventory)
+        healths = application_health(store, engine.inventory)
         refused = self._refusal.text if self._refusal else ""
         readme = status.render_readme(
             store, engine.inventory, commit=commit, refused=refused, held=engine.held_deletions
