@@ -13,6 +13,9 @@ ABSENT = -1
 """Id of "has no such label". As an index it is the last place, so tables over values keep one more place for it."""
 
 
+_MOST_PAST = 256
+
+
 class LabelColumn:
     """One label key over all hosts: `ids[row]` is an index into `values`, or ABSENT."""
 
@@ -33,6 +36,10 @@ class LabelColumn:
             found = self._index[value] = len(self.values)
             self.values.append(value)
         return found
+
+    def is_bloated(self, hosts: int) -> bool:
+        """Whether most values belong to hosts of the past, so that a new column would be much smaller."""
+        return len(self.values) > _MOST_PAST + 2 * hosts
 
     def id_of(self, value: str) -> int:
         """The id of a value; ABSENT when no host ever had it."""
@@ -75,6 +82,10 @@ class TaintSets:
         self.ids: IntArray = np.zeros(capacity, dtype=np.int64)
         self.values: list[tuple[Taint, ...]] = [()]
         self._index: dict[tuple[Taint, ...], int] = {(): 0}
+
+    def is_bloated(self, hosts: int) -> bool:
+        """Whether most sets belong to the past, so that starting anew would be much smaller."""
+        return len(self.values) > _MOST_PAST + 2 * hosts
 
     def put(self, row: int, taints: tuple[Taint, ...]) -> None:
         value = tuple(Taint(key=taint.key, value=taint.value, effect=taint.effect) for taint in taints)

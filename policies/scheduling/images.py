@@ -9,6 +9,9 @@ import numpy as np
 from objects.core import ContainerImage
 from policies.scheduling.arrays import IntArray, grown
 
+_MOST_COLUMNS = 1024
+"""Columns of images that nobody asks about any more pile up: beyond this many all start anew."""
+
 
 class ImageColumn:
     """One image over the hosts. sizes: bytes by row, 0 where it is not. version moves with every change."""
@@ -30,10 +33,14 @@ class ImageColumn:
 
 
 class ImageIndex:
-    """Images by host; columns are made when first asked for."""
+    """Images by host; columns are made when first asked for.
+
+    generation moves when columns that were handed out are kept no longer: ask for them anew.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
+        self.generation = 0
         self._listed: dict[int, tuple[ContainerImage, ...]] = {}
         self._columns: dict[str, ImageColumn] = {}
 
@@ -58,6 +65,9 @@ class ImageIndex:
         name = normalised_image_name(image)
         column = self._columns.get(name)
         if column is None:
+            if len(self._columns) >= _MOST_COLUMNS:
+                self._columns.clear()
+                self.generation += 1
             column = self._columns[name] = ImageColumn(self._capacity)
             for row, images in self._listed.items():
                 size_bytes = _sizes_by_name(images).get(name)

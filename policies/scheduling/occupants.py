@@ -49,6 +49,13 @@ def is_preemption_victim(pod: Pod) -> bool:
     )
 
 
+def count_claim(users: Counter[tuple[str, str]], claim: tuple[str, str], delta: int) -> None:
+    """One pod more or less mounts a claim; claims that nobody mounts are not kept."""
+    users[claim] += delta
+    if not users[claim]:
+        del users[claim]
+
+
 class PortHolder(NamedTuple):
     """Who holds a port. holder: `namespace/pod`, or `foreign container NAME`. uid: '' for a foreign container."""
 
@@ -74,7 +81,7 @@ class HostUse:
         for port in occupant.shape.ports:
             self._holders.append(PortHolder(port, f"{pod.namespace}/{pod.name}", pod.uid))
         for claim in occupant.shape.claims:
-            self.claims[pod.namespace, claim] += 1
+            count_claim(self.claims, (pod.namespace, claim), 1)
 
     def leave(self, occupant: Occupant) -> None:
         uid = occupant.pod.uid
@@ -82,7 +89,7 @@ class HostUse:
         if occupant.shape.ports:
             self._holders = [held for held in self._holders if held.uid != uid]
         for claim in occupant.shape.claims:
-            self.claims[occupant.pod.namespace, claim] -= 1
+            count_claim(self.claims, (occupant.pod.namespace, claim), -1)
 
     def set_foreign(self, amounts: dict[str, int], ports: Mapping[HostPort, str]) -> None:
         self.foreign_amounts = amounts

@@ -18,7 +18,7 @@ class Unschedulable(NamedTuple):
     """Why a pod has no host. rejections: by reason, the most frequent first; several may concern one host.
 
     helped_by: events after which it is worth trying again. note: a reason that has nothing to do with hosts. outlook:
-    what happens next, such as a preemption.
+    what happens next, such as a preemption. hints: what a person could do.
     """
 
     hosts: int

@@ -13,7 +13,7 @@ from policies.scheduling.counts import HostCount
 from policies.scheduling.matching import PodMatcher
 from policies.scheduling.shape import ClassKey, HeldTerm, PodShape, TermKind
 
-_MOST_COUNTS: Final = 4096
+_MOST_COUNTS: Final = 1024
 """Counts of rules that nobody asks about any more pile up: beyond this many all start anew."""
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from objects.pods import Pod
+from policies.scheduling.hints import what_would_help
 from policies.scheduling.placement import Placement, Unschedulable
 from policies.scheduling.preemption import PreemptionTable, waits_for_victims
 from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
@@ -19,8 +20,8 @@ from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
 from policies.scheduling.table import HostTable, TieBreaker
 
-_MOST_TABLES: Final = 256
-"""Tables of the templates used last; each holds some arrays over the hosts (about 1 MB at 5,000 hosts)."""
+_MOST_TABLES: Final = 64
+"""Tables of the templates used last; each holds some arrays over the hosts (about 0.6 MB at 5,000 hosts)."""
 _MOST_PREEMPTION_TABLES: Final = 16
 _OLD_SCHEDULER_ANNOTATION: Final = "scheduler.alpha.kubernetes.io/name"
 
@@ -102,9 +103,7 @@ class Scheduler:
 
     def _nominate(self, pod: Pod, table: HostTable, profile: Profile, row: int, victims: tuple[str, ...]) -> Placement:
         # Hundreds of pods of one template may preempt in one pass: the first one's reasons serve them all.
-        failure = self._explained.get(table)
-        if failure is None:
-            failure = self._explained[table] = self._explain_failure(table, profile)
+        failure = self._explained.get(table) or self._explain_failure(table, profile)
         node = self._snapshot.node(row).name
         self._snapshot.place(pod, table.shape, row, is_nominated=True)
         names = f"{len(victims)} less important pods" if len(victims) != 1 else "1 less important pod"
@@ -140,11 +139,21 @@ class Scheduler:
 
     def _explain_failure(self, table: HostTable, profile: Profile) -> Unschedulable:
         rejections = table.rejections()
+        known = self._explained.get(table)
+        if known is not None and known.rejections is rejections:
+            return known
         failed = {rejection.predicate for rejection in rejections}
         helped_by = frozenset(
             event for predicate in profile.predicates if predicate.name in failed for event in predicate.helped_by
         )
-        return Unschedulable(self._snapshot.host_count, rejections, helped_by | {Event.HOST_ADDED, Event.POD_CHANGED})
+        failure = Unschedulable(
+            hosts=self._snapshot.host_count,
+            rejections=rejections,
+            helped_by=helped_by | {Event.HOST_ADDED, Event.POD_CHANGED},
+            hints=what_would_help(rejections),
+        )
+        self._explained[table] = failure
+        return failure
 
 
 def _waits(pod: Pod, note: str, event: Event) -> Placement:

@@ -20,7 +20,7 @@ from policies.scheduling.arrays import BoolArray, IntArray, Journal, grown
 from policies.scheduling.budgets import BudgetIndex
 from policies.scheduling.columns import LabelColumn, TaintSets
 from policies.scheduling.images import ImageIndex
-from policies.scheduling.occupants import HostUse, Occupant, is_preemption_victim
+from policies.scheduling.occupants import HostUse, Occupant, count_claim, is_preemption_victim
 from policies.scheduling.pod_index import PodIndex
 from policies.scheduling.requests import BASE_RESOURCES, whole_resources
 from policies.scheduling.shape import HostPort, PodShape, ShapeBook, has_same_shape
@@ -73,7 +73,7 @@ class Snapshot:
     @property
     def structure(self) -> int:
         """Moves when hosts come or go, or what all derived arrays stand on changes: labels, taints, namespaces …"""
-        return self._structure + self.pods.generation + self.volumes.version
+        return self._structure + self.pods.generation + self.images.generation + self.volumes.version
 
     @property
     def host_count(self) -> int:
@@ -170,7 +170,18 @@ class Snapshot:
         self._write_conditions(row, node.status.conditions)
         for key, column in self._columns.items():
             column.put(row, node.labels.get(key))
+        self._forget_the_past()
         self._structure += 1
+
+    def _forget_the_past(self) -> None:
+        """Labels and taints of hosts that are gone pile up in a process that runs for months: start anew then."""
+        for key in [key for key, column in self._columns.items() if column.is_bloated(len(self.row_of))]:
+            del self._columns[key]
+        if self.taints.is_bloated(len(self.row_of)):
+            self.taints = TaintSets(self.capacity)
+            for row, node in enumerate(self._nodes):
+                if node is not None:
+                    self.taints.put(row, node.spec.taints)
 
     def _write_conditions(self, row: int, conditions: Iterable[Condition]) -> None:
         for rows in self._conditions.values():
@@ -279,7 +290,7 @@ class Snapshot:
         self.assumed[0, row] += sign * shape.assumed_cpu
         self.assumed[1, row] += sign * shape.assumed_memory
         for claim in shape.claims:
-            self.claim_users[shape.namespace, claim] += sign
+            count_claim(self.claim_users, (shape.namespace, claim), sign)
         if not occupant.is_nominated:
             self.pods.step(shape, row, sign, terminating=occupant.pod.is_terminating)
         self.journal.append(row)

@@ -6,7 +6,7 @@ import numpy as np
 
 from objects import taints
 from objects.core import Taint
-from objects.pods import NodeSelectorTerm, Toleration
+from objects.pods import NodeSelectorRequirement, NodeSelectorTerm, Toleration
 from objects.selectors import node_term_matches, tolerates
 from policies.scheduling.arrays import BoolArray, IntArray, Rows
 from policies.scheduling.rules import Check, Event, Finding, Reason
@@ -97,15 +97,24 @@ def fits_node_labels(shape: PodShape, snapshot: Snapshot) -> BoolArray | None:
 def match_node_term(term: NodeSelectorTerm, snapshot: Snapshot) -> BoolArray:
     """Which hosts fulfil all of a term; an empty term matches none."""
     size = snapshot.size
-    if term.match_fields:
-        verdicts = np.zeros(size, dtype=np.bool_)
-        by_name = NodeSelectorTerm(match_fields=term.match_fields)
-        for name, row in snapshot.row_of.items():
-            verdicts[row] = node_term_matches(by_name, labels={}, name=name)
-    else:
-        verdicts = np.full(size, bool(term.match_expressions), dtype=np.bool_)
+    verdicts = np.full(size, bool(term.match_expressions or term.match_fields), dtype=np.bool_)
+    for field in term.match_fields:
+        verdicts &= _match_name(field, snapshot)
     for requirement in term.match_expressions:
         verdicts &= snapshot.column(requirement.key).matching(requirement, size)
+    return verdicts
+
+
+def _match_name(field: NodeSelectorRequirement, snapshot: Snapshot) -> BoolArray:
+    """A requirement on `metadata.name`: only the hosts that it names are looked at. Anything else matches nothing."""
+    verdicts = np.zeros(snapshot.size, dtype=np.bool_)
+    term = NodeSelectorTerm(match_fields=(field,))
+    if field.operator == "NotIn":
+        verdicts |= node_term_matches(term, labels={}, name="")
+    for name in field.values:
+        row = snapshot.row_of.get(name)
+        if row is not None:
+            verdicts[row] = node_term_matches(term, labels={}, name=name)
     return verdicts
 
 
