@@ -138,6 +138,15 @@ _CRON_JOB = (
 
 _BUDGET = honoured("spec.selector", "spec.minAvailable", "spec.maxUnavailable", "spec.unhealthyPodEvictionPolicy")
 
+_AUTOSCALER = (
+    *honoured("spec.scaleTargetRef", "spec.minReplicas", "spec.maxReplicas", "spec.metrics[].type", "spec.behavior"),
+    *warned("spec.metrics[].resource", "the use of pods is not measured yet"),
+    *warned("spec.metrics[].containerResource", "the use of pods is not measured yet"),
+    *warned("spec.metrics[].pods", "metrics of pods are not read yet"),
+    *warned("spec.metrics[].object", "no metrics server is asked yet"),
+    *warned("spec.metrics[].external", "no metrics server is asked yet"),
+)
+
 KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
     {
         "Namespace": _acted_on(warned("spec.finalizers", "a namespace goes when it is gone from Git")),
@@ -151,6 +160,7 @@ KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
         "Job": _acted_on(below("spec", _JOB)),
         "CronJob": _acted_on(_CRON_JOB),
         "PodDisruptionBudget": _acted_on(_BUDGET),
+        "HorizontalPodAutoscaler": _acted_on(_AUTOSCALER),
         "ConfigMap": _acted_on(honoured("data", "binaryData", "immutable")),
         "Secret": _acted_on(honoured("type", "data", "stringData", "immutable")),
         "Cluster": _acted_on(_CLUSTER),
@@ -160,7 +170,6 @@ KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
         "Event": _never("events are made by Berth"),
         "ControllerRevision": _never("revisions are made by Berth"),
         "ReplicationController": _not_yet("a ReplicaSet does the same"),
-        "HorizontalPodAutoscaler": _not_yet("replicas stay as the workload says"),
         "Service": _not_yet("it comes with the network work"),
         "Endpoints": _not_yet("it comes with the network work"),
         "EndpointSlice": _not_yet("it comes with the network work"),
