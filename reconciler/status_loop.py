@@ -129,9 +129,8 @@ class StatusLoop:
         if engine.is_started:
             # Before the start the store is incomplete: only the overview (a refused commit) may be written.
             engine.summarise_applications()
-            self._changed |= {
-                path: key for key in engine.inventory if (path := self._application_path(key)) is not None
-            }
+            for application in store.all_of(Application):
+                self._changed[str(status.status_path(application.key))] = application.key
             for path, key in self._changed.items():
                 obj = store.find(key)
                 documents[path] = None if obj is None else status.object_document(store, obj, engine.inventory)
