@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from objects.config import Application
 from objects.errors import SourceError
 from objects.meta import ObjectKey
 from reconciler import status
