@@ -111,6 +111,23 @@ class Check(ABC):
         return True
 
 
+class Mask(Check):
+    """Verdicts that were computed for all hosts at once, and one reason for all who fail."""
+
+    def __init__(self, verdicts: BoolArray, reason: Reason) -> None:
+        self._verdicts = verdicts
+        self._reason = reason
+
+    def allowed(self, rows: Rows) -> BoolArray:
+        return self._verdicts[rows]
+
+    def reasons(self, _row: int) -> tuple[Reason, ...]:
+        return (self._reason,)
+
+    def tally(self, rows: IntArray) -> tuple[Finding, ...]:
+        return (Finding(self._reason, len(rows), int(rows[0])),)
+
+
 class Predicate(Protocol):
     """A rule that says where a pod may run. name: as in settings and explanations. helped_by: see `queue`."""
 
@@ -150,6 +167,22 @@ class Scorer(ABC):
     def is_flat(self) -> bool:
         """True when, as things are, every host gets 0: then nothing is computed until `stale`."""
         return False
+
+
+class ScaledPoints(Scorer):
+    """Numbers that are known for all hosts, scaled to the greatest of a feasible one (see `scale_to_greatest`)."""
+
+    is_relative = True
+
+    def __init__(self, numbers: IntArray, *, reverse: bool = False) -> None:
+        self._numbers = numbers
+        self._reverse = reverse
+
+    def raw(self, rows: Rows) -> IntArray:
+        return self._numbers[rows]
+
+    def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
+        return scale_to_greatest(raw, feasible, reverse=self._reverse)
 
 
 class Priority(Protocol):

@@ -8,29 +8,12 @@ from objects import taints
 from objects.core import Taint
 from objects.pods import NodeSelectorRequirement, NodeSelectorTerm, Toleration
 from objects.selectors import node_term_matches, tolerates
-from policies.scheduling.arrays import BoolArray, IntArray, Rows
-from policies.scheduling.rules import Check, Event, Finding, Reason
+from policies.scheduling.arrays import BoolArray, Rows
+from policies.scheduling.rules import Check, Event, Mask, Reason
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
 
 _HOST_EVENTS = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED))
-
-
-class Mask(Check):
-    """Verdicts that were computed for all hosts at once, and one reason for all who fail."""
-
-    def __init__(self, verdicts: BoolArray, reason: Reason) -> None:
-        self._verdicts = verdicts
-        self._reason = reason
-
-    def allowed(self, rows: Rows) -> BoolArray:
-        return self._verdicts[rows]
-
-    def reasons(self, _row: int) -> tuple[Reason, ...]:
-        return (self._reason,)
-
-    def tally(self, rows: IntArray) -> tuple[Finding, ...]:
-        return (Finding(self._reason, len(rows), int(rows[0])),)
 
 
 class HostName:

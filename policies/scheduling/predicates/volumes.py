@@ -14,8 +14,8 @@ from objects.pods import NodeSelectorRequirement, NodeSelectorTerm
 from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from policies.scheduling.arrays import BoolArray, Rows
 from policies.scheduling.columns import ABSENT
-from policies.scheduling.predicates.node import Mask, match_node_term
-from policies.scheduling.rules import Check, Event, Reason, Scope
+from policies.scheduling.predicates.node import match_node_term
+from policies.scheduling.rules import Check, Event, Mask, Reason, Scope
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
 from policies.scheduling.volumes import (

@@ -9,32 +9,16 @@ import numpy as np
 from objects.core import Taint
 from objects.pods import Toleration
 from objects.selectors import tolerates
-from policies.scheduling.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.arrays import IntArray, Rows
 from policies.scheduling.images import ImageColumn
 from policies.scheduling.predicates.node import match_node_term
-from policies.scheduling.rules import MAX_SCORE, Scope, Scorer, scale_to_greatest
+from policies.scheduling.rules import MAX_SCORE, ScaledPoints, Scope, Scorer
 from policies.scheduling.shape import PodShape
 from policies.scheduling.snapshot import Snapshot
 
 _MEBIBYTE: Final = 1024 * 1024
 _LEAST_IMAGE_BYTES: Final = 23 * _MEBIBYTE
 _MOST_IMAGE_BYTES: Final = 1000 * _MEBIBYTE
-
-
-class _Counted(Scorer):
-    """Numbers that are known for all hosts, scaled to the greatest among the feasible ones."""
-
-    is_relative = True
-
-    def __init__(self, numbers: IntArray, *, reverse: bool) -> None:
-        self._numbers = numbers
-        self._reverse = reverse
-
-    def raw(self, rows: Rows) -> IntArray:
-        return self._numbers[rows]
-
-    def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
-        return scale_to_greatest(raw, feasible, reverse=self._reverse)
 
 
 class TaintToleration:
@@ -49,7 +33,7 @@ class TaintToleration:
         numbers = [_count_unwanted(taints, tolerations) for taints in snapshot.taints.values]
         if not any(numbers):
             return None
-        return _Counted(np.array(numbers, dtype=np.int64)[snapshot.taints.ids[: snapshot.size]], reverse=True)
+        return ScaledPoints(np.array(numbers, dtype=np.int64)[snapshot.taints.ids[: snapshot.size]], reverse=True)
 
 
 def _count_unwanted(taints: tuple[Taint, ...], tolerations: tuple[Toleration, ...]) -> int:
@@ -72,7 +56,7 @@ class NodeAffinity:
         numbers = np.zeros(snapshot.size, dtype=np.int64)
         for wish in shape.preferred_nodes:
             numbers += wish.weight * match_node_term(wish.preference, snapshot)
-        return _Counted(numbers, reverse=False)
+        return ScaledPoints(numbers)
 
 
 class ImageLocality:
