@@ -94,6 +94,8 @@ class StatusBranch:
     def note(self, commit: str, text: str) -> None:
         """Attach a text to a commit (`git log --notes=berth` shows it), in place of an earlier one.
 
-        Raises PushRejected, SourceUnreachable.
+        A commit that the clone does not have (it was lost in a force-push) gets none. Raises PushRejected,
+        SourceUnreachable.
         """
-        self._notes.write({}, f"Verdict on {commit[:10]}", notes={commit: text})
+        if self._repository.has_commit(commit):
+            self._notes.write({}, f"Verdict on {commit[:10]}", notes={commit: text})

@@ -1,0 +1,130 @@
+"""The status loop against a real repository: one batched commit, verdicts as notes, nothing when nothing changed."""
+
+import pytest
+
+from objects.config import Application, ApplicationSpec
+from objects.meta import ObjectKey, ObjectMeta
+from reconciler.commits import read_restored
+from reconciler.messages import Desired
+from reconciler.status_loop import Refusal, StatusLoop
+from sources.repository import Repository
+from sources.status_branch import StatusBranch
+from tests.unit.reconciler.cluster import FakeCluster, deployment
+from tests.unit.sources.conftest import Remote
+
+WEB = ObjectKey("Deployment", "default", "web")
+
+
+class Written:
+    """A cluster whose status goes to a real remote."""
+
+    def __init__(self, remote: Remote, repository: Repository) -> None:
+        self.remote = remote
+        self.branch = StatusBranch(repository)
+        self.cluster = FakeCluster("a", "b")
+        self.repository = repository
+        self.commit = self.push({"berth.yaml": "x"})
+        self.loop = self._start()
+
+    def _start(self) -> StatusLoop:
+        loop = StatusLoop(self.branch, self.cluster.engine, wake_engine=lambda: None)
+        loop.start()
+        return loop
+
+    def push(self, files: dict[str, str]) -> str:
+        """A commit that the reconciler has read."""
+        sha = self.remote.push(files)
+        self.repository.fetch("main")
+        return sha
+
+    def desired(self, image: str = "web:v1") -> Desired:
+        shop = Application(metadata=ObjectMeta(name="shop"), spec=ApplicationSpec(path="apps/shop"))
+        return self.cluster.desired(shop, deployment(image), commit=self.commit, application={WEB: "shop"})
+
+    def run(self, *messages, rounds: int = 12) -> None:
+        self.loop.note(self.cluster.step(*messages))
+        for _ in range(rounds):
+            self.loop.note(self.cluster.step(*map(self.cluster.report, self.cluster.hosts)))
+
+    def flush(self) -> None:
+        self.loop.flush(timeout_seconds=20)
+        self.loop = self._start()
+
+    def commits(self) -> list[str]:
+        return self.remote.in_remote("log", "--format=%s", "berth/status").splitlines()
+
+
+@pytest.fixture
+def written(tmp_path):
+    remote = Remote(tmp_path / "git")
+    with Repository(remote.url, tmp_path / "cache") as repository:
+        written = Written(remote, repository)
+        yield written
+        written.flush()
+
+
+def test_a_rollout_is_one_commit_that_a_fresh_process_can_read(written):
+    written.run(written.desired())
+    written.flush()
+    snapshot = written.branch.read()
+    assert (snapshot.desired_commit, snapshot.health) == (written.commit, "Healthy")
+    assert written.commits() == [f"Status of {written.commit[:12]}: Healthy"]
+    restored = read_restored(written.branch)
+    assert restored.commit == written.commit
+    assert {obj.KIND for obj in restored.objects} == {"Node", "Pod", "ReplicaSet"}
+    assert restored.remembered[ObjectKey("Application", "", "shop")].status.health == "Healthy"
+
+
+def test_nothing_new_is_no_commit(written):
+    written.run(written.desired())
+    written.flush()
+    written.run(written.desired())
+    written.flush()
+    assert len(written.commits()) == 1
+
+
+def test_a_desired_commit_gets_its_verdict_as_a_note(written):
+    written.run(written.desired())
+    written.flush()
+    assert written.remote.in_remote("notes", "--ref=berth", "show", written.commit) == "Healthy"
+
+
+def test_a_refused_commit_is_told_in_the_overview_and_on_the_commit(written):
+    written.run(written.desired())
+    bad = written.push({"apps/web.yaml": "a: ["})
+    written.loop.refuse(Refusal(bad, "commit is refused: 1 error\n  apps/web.yaml:1: no"))
+    written.flush()
+    page = written.remote.in_remote("show", "berth/status:README.md")
+    assert "apps/web.yaml:1: no" in page
+    assert f"in force: `{written.commit}`" in page
+    assert written.remote.in_remote("notes", "--ref=berth", "show", bad).startswith("Refused")
+
+
+def test_what_could_not_be_pushed_goes_with_the_next_commit(written):
+    away = written.remote.path.with_name("away.git")
+    written.remote.path.rename(away)
+    written.run(written.desired())
+    written.flush()
+    away.rename(written.remote.path)
+    written.run(written.desired("web:v2"))
+    written.flush()
+    files = written.remote.in_remote("ls-tree", "-r", "--name-only", "berth/status").splitlines()
+    assert "objects/default/deployment/web.yaml" in files
+    assert "hosts/a.yaml" in files
+
+
+def test_files_of_what_is_gone_go_too(written):
+    written.run(written.desired())
+    written.flush()
+    gone = written.cluster.desired(commit=written.commit, confirmations=("all",))
+    written.run(gone)
+    written.flush()
+    files = written.remote.in_remote("ls-tree", "-r", "--name-only", "berth/status").splitlines()
+    assert [path for path in files if path.startswith("objects/")] == []
+
+
+def test_a_commit_that_is_gone_needs_no_note(written):
+    written.commit = "0" * 40
+    written.run(written.desired())
+    written.flush()
+    assert written.commits() == [f"Status of {'0' * 12}: Healthy"]
