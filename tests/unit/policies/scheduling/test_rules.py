@@ -60,7 +60,7 @@ def _plugins_of_the_page() -> Rules:
 
 def test_example_of_the_page_works() -> None:
     profiles = make_profiles((), _plugins_of_the_page())
-    snapshot = cluster(host("host-1"), host("host-22", cpu="1"), host("h-4"))
+    snapshot = cluster(host("host-1", cpu="16"), host("host-22", cpu="1"), host("h-4"))
     placements = schedule([pod("p"), pod("q", requests={"cpu": "8"})], snapshot, profiles, seed=0)
     assert [where(one) for one in placements] == [
         "host-22",
