@@ -70,12 +70,16 @@ class DockerRuntime:
         return self._observer.observe()
 
     def perform(self, action: Action) -> None:
-        try:
+        container_id: str = getattr(action, "id", "")
+        if not container_id or isinstance(action, SignalContainer):
+            # What follows from a signal shows in the list; asking at once would wait for the process to end.
             self._hands[type(action)](action)
-        finally:
-            # Also after an error: a lost answer may have had its effect.
-            container_id = getattr(action, "id", "")
-            if container_id:
+            return
+        with self._observer.acting_on(container_id):
+            try:
+                self._hands[type(action)](action)
+            finally:
+                # Also after an error: a lost answer may have had its effect.
                 self._observer.invalidate(container_id)
 
     def watch(self, wake: Callable[[], None]) -> None:

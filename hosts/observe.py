@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,6 +41,7 @@ class Observer:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[Any, ObservedContainer]] = {}
         self._changed: set[str] = set()
+        self._acted_on: set[str] = set()
         self._complete_at: float | None = None
         self._must_ask_network = True
         self._network_fact: NetworkFact | None = None
@@ -50,6 +52,19 @@ class Observer:
         """The container may have changed."""
         with self._lock:
             self._changed.add(container_id)
+
+    @contextmanager
+    def acting_on(self, container_id: str) -> Iterator[None]:
+        """While the block lasts, the container is shown as it was before. One block a container at a time.
+
+        The engine does not answer for a container that it is just starting or removing; waiting for that would hold up
+        what is known of all others. Whoever acts knows better than to plan from it.
+        """
+        self._acted_on.add(container_id)
+        try:
+            yield
+        finally:
+            self._acted_on.discard(container_id)
 
     def invalidate_all(self) -> None:
         """Anything may have changed (events were missed, the host was restarted)."""
@@ -108,6 +123,10 @@ class Observer:
             print_ = _fingerprint(summary)
             before = self._known.get(container_id)
             if before is not None and before[0] == print_ and container_id not in changed and not is_complete:
+                known[container_id] = before
+                continue
+            if before is not None and container_id in self._acted_on:
+                self.invalidate(container_id)  # what came of it is asked when it is over
                 known[container_id] = before
                 continue
             if _is_just_made(summary):

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from differ.actions import Action
+import msgspec
+
+from differ.actions import Action, pod_lane
 from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
 from differ.pods import HostPlan
@@ -130,7 +132,9 @@ class HostWorker:
         if self._failures:
             log.info("host %s: answers again", self.host)
         self._failures = 0
-        self._tell(report, now)
+        # A container may be in the making that this look could not show: such a pod is not gone yet.
+        gone = tuple(uid for uid in report.gone if pod_lane(uid) not in busy)
+        self._tell(msgspec.structs.replace(report, gone=gone), now)
         self._submit(plan, busy)
         if self._busy:
             self._stopped.wait(OBSERVE_PAUSE_SECONDS)

@@ -1,0 +1,88 @@
+"""Looks at an engine that answers from memory: what is asked for again, and what is not waited for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hosts.observe import Observer
+from hosts.ssh_commands import CommandResult
+
+FACTS = b"disk 4096 1000 250\nmemory 2048 kB\nboot 5a1c\n"
+
+
+class PlainEngine:
+    """The calls of an engine that a look makes. state: of its one container; asked: how often it was asked for."""
+
+    host = "h"
+
+    def __init__(self) -> None:
+        self.state = "running"
+        self.asked = 0
+        self.link = SimpleNamespace(clock=lambda: 0.0, run=lambda *_, **__: CommandResult(0, FACTS, b""))
+        self.api = self
+
+    def containers(self, *, all: bool) -> list[dict[str, Any]]:  # noqa: A002 - the SDK's word
+        return [{"Id": "1", "Names": ["/n"], "Image": "web:v1", "State": self.state, "Status": ""}]
+
+    def inspect_container(self, container_id: str) -> dict[str, Any]:
+        self.asked += 1
+        state = {"Status": self.state, "StartedAt": "", "FinishedAt": ""}
+        return {"Id": container_id, "Name": "/n", "State": state, "Config": {}, "HostConfig": {}}
+
+    def inspect_network(self, _: str) -> dict[str, Any]:
+        return {}
+
+    def info(self) -> dict[str, Any]:
+        return {}
+
+    def version(self) -> dict[str, Any]:
+        return {}
+
+    def images(self) -> list[dict[str, Any]]:
+        return []
+
+
+@pytest.fixture
+def engine() -> PlainEngine:
+    return PlainEngine()
+
+
+@pytest.fixture
+def observer(engine: PlainEngine) -> Observer:
+    return Observer(engine, network="pods")  # type: ignore[arg-type]
+
+
+def look(observer: Observer) -> list[str]:
+    return [container.state for container in observer.observe().containers]
+
+
+def test_a_container_that_did_not_change_is_asked_for_once(engine: PlainEngine, observer: Observer) -> None:
+    assert (look(observer), look(observer), engine.asked) == (["running"], ["running"], 1)
+
+
+@pytest.mark.parametrize("is_told", [pytest.param(True, id="by an event"), pytest.param(False, id="by the list")])
+def test_a_container_that_changed_is_asked_for_again(engine: PlainEngine, observer: Observer, is_told: bool) -> None:
+    look(observer)
+    if is_told:
+        observer.invalidate("1")
+    else:
+        engine.state = "exited"
+    assert (look(observer), engine.asked) == ([engine.state], 2)
+
+
+def test_a_container_that_is_acted_on_is_shown_as_it_was(engine: PlainEngine, observer: Observer) -> None:
+    engine.state = "exited"
+    look(observer)
+    with observer.acting_on("1"):
+        engine.state = "running"
+        assert (look(observer), engine.asked) == (["exited"], 1)
+    engine.state = "exited"
+    assert (look(observer), engine.asked) == (["exited"], 2), "it ran, and nothing but its details tells"
+
+
+def test_one_that_nobody_has_seen_before_is_asked_for(engine: PlainEngine, observer: Observer) -> None:
+    with observer.acting_on("1"):
+        assert (look(observer), engine.asked) == (["running"], 1)

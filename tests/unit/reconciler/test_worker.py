@@ -1,0 +1,123 @@
+"""The worker of one host: what it reports while its actions are still under way."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from differ.actions import Action, CreateContainer
+from differ.assignment import HostAssignment, PodNetwork
+from hosts.simulated import SimulatedHost
+from objects.observed import HostObservation
+from objects.pods import Pod, PodStatus
+from reconciler.messages import HostReport, Message
+from reconciler.worker import HostWorker
+from tests.unit.reconciler.cluster import START, bare_pod
+
+UID = "11111111-1111-1111-1111-111111111111"
+WAIT_SECONDS = 10
+
+
+class SlowCreate:
+    """A host whose engine takes its time to make containers; nothing of one can be seen before it is made."""
+
+    def __init__(self) -> None:
+        self.host = SimulatedHost("h", clock=lambda: START, images=["web:v1"])
+        self.host.engine.set_network("berth-pods", "10.1.0.0/24", "10.1.0.1")
+        self.is_asked = threading.Event()
+        self.may_make = threading.Event()
+        self.looks = threading.Semaphore(0)
+
+    def observe(self) -> HostObservation:
+        self.looks.release()
+        return self.host.observe()
+
+    def perform(self, action: Action) -> None:
+        if isinstance(action, CreateContainer):
+            self.is_asked.set()
+            assert self.may_make.wait(WAIT_SECONDS)
+        self.host.perform(action)
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        self.host.watch(wake)
+
+    def close(self) -> None:
+        self.host.close()
+
+
+@pytest.fixture
+def reports() -> queue.SimpleQueue[Message]:
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def slow() -> SlowCreate:
+    return SlowCreate()
+
+
+@pytest.fixture
+def worker(slow: SlowCreate, reports: queue.SimpleQueue[Message]) -> Iterator[HostWorker]:
+    running = HostWorker("h", slow, report=reports.put, clock=lambda: datetime.now(UTC))
+    running.start()
+    yield running
+    slow.may_make.set()
+    running.stop()
+    running.join()
+
+
+def test_a_pod_whose_container_is_being_made_is_not_gone(
+    worker: HostWorker, slow: SlowCreate, reports: queue.SimpleQueue[Message]
+) -> None:
+    pod = _assigned()
+    worker.assign(_assignment(pod))
+    assert slow.is_asked.wait(WAIT_SECONDS)
+
+    metadata = msgspec.structs.replace(pod.metadata, deletion_timestamp=START, deletion_grace_period_seconds=0)
+    worker.assign(_assignment(msgspec.structs.replace(pod, metadata=metadata)))
+    _look_again(worker, slow)
+    assert (_gone(reports), slow.host.engine.containers) == ([], {})
+
+    slow.may_make.set()
+    assert _next_gone(reports) == (UID,)
+    assert slow.host.engine.containers == {}
+
+
+def _look_again(worker: HostWorker, slow: SlowCreate) -> None:
+    """Until a look has begun and another one after it: what was assigned before has been planned for."""
+    while slow.looks.acquire(blocking=False):
+        pass
+    for _ in range(2):
+        worker.wake()
+        assert slow.looks.acquire(timeout=WAIT_SECONDS)
+
+
+def _gone(reports: queue.SimpleQueue[Message]) -> list[str]:
+    """Pods that were reported as gone so far."""
+    found: list[str] = []
+    while not reports.empty():
+        message = reports.get()
+        found += message.gone if isinstance(message, HostReport) else ()
+    return found
+
+
+def _next_gone(reports: queue.SimpleQueue[Message]) -> tuple[str, ...]:
+    while True:
+        message = reports.get(timeout=WAIT_SECONDS)
+        if isinstance(message, HostReport) and message.gone:
+            return message.gone
+
+
+def _assigned() -> Pod:
+    pod = bare_pod()
+    metadata = msgspec.structs.replace(pod.metadata, uid=UID)
+    return msgspec.structs.replace(pod, metadata=metadata, status=PodStatus(pod_ip="10.1.0.2", host_ip="192.0.2.1"))
+
+
+def _assignment(pod: Pod) -> HostAssignment:
+    network = PodNetwork(subnet="10.1.0.0/24", cluster_cidr="10.1.0.0/16")
+    return HostAssignment(host="h", host_ip="192.0.2.1", network=network, pause_image="pause", pods=(pod,))
