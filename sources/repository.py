@@ -201,6 +201,26 @@ class Repository:
         ]
         return tuple(self.read_commit(sha) for sha in self._local(arguments).decode().split())
 
+    def versions(self, path: str, *, revision: str, limit: int = 100) -> tuple[tuple[Commit, str], ...]:
+        """What `path` was in the states that a branch went through up to `revision` (a commit id), newest first.
+
+        Each with the blob id of the file, '' where it was deleted. A merged pull request is one state, as it was one
+        deployment.
+        """
+        arguments = ["log", "--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "--format=commit %H"]
+        listing = self._local(
+            [*arguments, f"--max-count={int(limit)}", _checked(revision), "--", f":(top,literal){path}"]
+        )
+        found: list[tuple[Commit, str]] = []
+        sha = ""
+        for line in listing.decode("utf-8", "replace").splitlines():
+            if line.startswith("commit "):
+                sha = line.removeprefix("commit ")
+            elif line.startswith(":"):
+                blob = line.split()[3]
+                found.append((self.read_commit(sha), "" if not blob.strip("0") else blob))
+        return tuple(found)
+
     def trailers(self, since: str, until: str, *, limit: int = 500) -> tuple[tuple[str, str], ...]:
         """The trailers of all commits after `since` up to `until`, newest commit first.
 

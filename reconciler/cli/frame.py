@@ -36,7 +36,7 @@ class VerbGroup(click.Group):
         if verb is None:
             return None
         command: click.Command = importlib.import_module(f"reconciler.cli.{verb.module}").command
-        for leaf in _leaves(command):
+        for leaf in leaves_of(command):
             _add_global_options(leaf)
         return command
 
@@ -69,9 +69,10 @@ class VerbGroup(click.Group):
             formatter.write_dl([(str(code), meaning) for code, meaning in MEANINGS])
 
 
-def _leaves(command: click.Command) -> list[click.Command]:
+def leaves_of(command: click.Command) -> list[click.Command]:
+    """The commands that a person can run: of a group those in it, at any depth."""
     if isinstance(command, click.Group):
-        return [leaf for sub in command.commands.values() for leaf in _leaves(sub)]
+        return [leaf for sub in command.commands.values() for leaf in leaves_of(sub)]
     return [command]
 
 

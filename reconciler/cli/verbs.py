@@ -29,6 +29,18 @@ SECTIONS: Final[dict[str, dict[str, Verb]]] = {
         "events": Verb("events", "Show what happened, newest last."),
         "hosts": Verb("hosts", "List hosts with their state and capacity."),
     },
+    "Change (each is a commit)": {
+        "set": Verb("set_fields", "Set the image or the environment of containers (a commit)."),
+        "scale": Verb("scale", "Set how many pods a workload has (a commit)."),
+        "autoscale": Verb("autoscale", "Let load decide how many pods a workload has (a commit)."),
+        "rollout": Verb("rollout", "Watch, look back at, undo, pause or restart the update of a workload."),
+        "create": Verb("create", "Create a ConfigMap or Secret from files and literals (a commit)."),
+        "edit": Verb("edit", "Edit an object's manifest in your editor (a commit)."),
+        "patch": Verb("patch", "Change fields of an object's manifest (a commit)."),
+        "delete": Verb("delete", "Delete objects: their manifests go from Git (a commit)."),
+        "cordon": Verb("cordon", "Let a host take no new pods (a commit on its Host)."),
+        "uncordon": Verb("uncordon", "Let a host take pods again (a commit on its Host)."),
+    },
     "Debug": {
         "logs": Verb("logs", "Print what a container writes."),
         "exec": Verb("exec", "Run a command inside a container."),

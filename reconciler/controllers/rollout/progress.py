@@ -119,11 +119,12 @@ def hold_of(rollout: Rollout, status: DeploymentStatus) -> Hold | None:
         return Hold(PAUSED, f"paused: {status.updated_replicas} out of {desired} new replicas have been updated")
     progressing = find_condition(status.conditions, PROGRESSING)
     if progressing is not None and progressing.reason == DEADLINE_EXCEEDED:
-        return Hold(DEADLINE_EXCEEDED, f"{progressing.message} {_waiting_for(status, desired)}")
-    return Hold("RolloutInProgress", _waiting_for(status, desired), deadline_at(deployment, status.conditions))
+        return Hold(DEADLINE_EXCEEDED, f"{progressing.message} {waiting_for(status, desired)}")
+    return Hold("RolloutInProgress", waiting_for(status, desired), deadline_at(deployment, status.conditions))
 
 
-def _waiting_for(status: DeploymentStatus, desired: int) -> str:
+def waiting_for(status: DeploymentStatus, desired: int) -> str:
+    """What a rollout that is not complete waits for, as `kubectl rollout status` says it."""
     updated, old = status.updated_replicas, status.replicas - status.updated_replicas
     if updated < desired:
         return f"Waiting for rollout to finish: {updated} out of {desired} new replicas have been updated..."

@@ -25,7 +25,7 @@ from objects.errors import (
 )
 from reconciler.cli import make_group
 from reconciler.cli.exit_codes import FAILED, INVALID, MEANINGS, UNREACHABLE, code_of
-from reconciler.cli.frame import global_options
+from reconciler.cli.frame import global_options, leaves_of
 from reconciler.cli.verbs import SECTIONS, VERBS
 from tests.unit.cli.command_line import ROOT, berth
 
@@ -124,8 +124,7 @@ def test_no_verb_shadows_a_global_option_in_another_meaning() -> None:
     for name in VERBS:
         command = group.get_command(context, name)
         assert command is not None
-        leaves = list(command.commands.values()) if isinstance(command, click.Group) else [command]
-        for leaf in leaves:
+        for leaf in leaves_of(command):
             names = [opt for param in leaf.params for opt in param.opts if opt in shared]
             assert sorted(names) == sorted(shared), f"{name}: each global option once"
 
