@@ -41,7 +41,7 @@ class Scheduler:
     """Schedules pods on a snapshot. seed: decides ties between hosts; the same seed gives the same decisions."""
 
     def __init__(self, snapshot: Snapshot, profiles: Mapping[str, Profile], *, seed: int) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
         self._profiles = profiles
         self._ties = TieBreaker(seed)
         self._tables: dict[tuple[PodShape, str], HostTable] = {}
@@ -57,18 +57,18 @@ class Scheduler:
         if pod.spec.scheduling_gates:
             gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates)
             return _waits(pod, f"waits for scheduling gates: {gates}", Event.POD_CHANGED)
-        name = scheduler_name_of(pod)
-        profile = self._profiles.get(name)
+        profile = self.profile_of(pod)
         if profile is None:
             known = ", ".join(sorted(self._profiles))
-            return _waits(pod, f"no scheduler is named '{name}' (known: {known})", Event.POD_CHANGED)
+            note = f"no scheduler is named '{scheduler_name_of(pod)}' (known: {known})"
+            return _waits(pod, note, Event.POD_CHANGED)
         nominated = self._withdraw_nomination(pod)
-        table = self.table_for(pod, profile)
+        table = self.table_of(self.snapshot.shapes.shape_of(pod, node_name=pod.node_name), profile)
         row = nominated if nominated is not None and table.feasible[nominated] else table.best()
         if row is None:
             return self._make_room(pod, table, profile, nominated)
-        self._snapshot.place(pod, table.shape, row)
-        return Placement(pod.uid, self._snapshot.node(row).name)
+        self.snapshot.place(pod, table.shape, row)
+        return Placement(pod.uid, self.snapshot.node(row).name)
 
     # --- preemption -----------------------------------------------------------------------------------------------
 
@@ -77,15 +77,15 @@ class Scheduler:
 
         The nomination of an earlier process is in the pod's status.
         """
-        known = self._snapshot.occupant(pod.uid)
+        known = self.snapshot.occupant(pod.uid)
         if known is not None:
-            self._snapshot.remove_pod(pod.uid)
+            self.snapshot.remove_pod(pod.uid)
             return known.row
-        return self._snapshot.row_of.get(pod.status.nominated_node_name)
+        return self.snapshot.row_of.get(pod.status.nominated_node_name)
 
     def _make_room(self, pod: Pod, table: HostTable, profile: Profile, nominated: int | None) -> Placement:
         """The pod fits nowhere: nominate a host that less important pods are made to leave, if there is one."""
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         lowest = snapshot.lowest_priority
         if pod.spec.preemption_policy == "Never" or lowest is None or lowest >= table.shape.priority:
             return Placement(pod.uid, unschedulable=self._explain_failure(table, profile))
@@ -104,8 +104,8 @@ class Scheduler:
     def _nominate(self, pod: Pod, table: HostTable, profile: Profile, row: int, victims: tuple[str, ...]) -> Placement:
         # Hundreds of pods of one template may preempt in one pass: the first one's reasons serve them all.
         failure = self._explained.get(table) or self._explain_failure(table, profile)
-        node = self._snapshot.node(row).name
-        self._snapshot.place(pod, table.shape, row, is_nominated=True)
+        node = self.snapshot.node(row).name
+        self.snapshot.place(pod, table.shape, row, is_nominated=True)
         names = f"{len(victims)} less important pods" if len(victims) != 1 else "1 less important pod"
         outlook = f"makes {names} leave {node}" if victims else f"waits for pods to leave {node}"
         return Placement(pod.uid, None, node, victims, failure._replace(outlook=outlook))
@@ -121,17 +121,20 @@ class Scheduler:
 
     # --- tables ---------------------------------------------------------------------------------------------------
 
-    def table_for(self, pod: Pod, profile: Profile) -> HostTable:
-        """The judged hosts for a pod, up to date."""
-        shape = self._snapshot.shapes.shape_of(pod, node_name=pod.node_name)
+    def profile_of(self, pod: Pod) -> Profile | None:
+        """The rules for a pod; None when it asks for a scheduler that does not exist."""
+        return self._profiles.get(scheduler_name_of(pod))
+
+    def table_of(self, shape: PodShape, profile: Profile) -> HostTable:
+        """The judged hosts for pods of a shape, up to date."""
         key = (shape, profile.name)
         table = self._tables.pop(key, None)
         if table is None:
             if len(self._tables) >= _MOST_TABLES:
                 self._preemption.pop(self._tables.pop(next(iter(self._tables))), None)
-            table = HostTable(shape, self._snapshot, profile, self._ties.hashes(self._snapshot))
-        elif table.structure != self._snapshot.structure:
-            table.rebuild(self._ties.hashes(self._snapshot))
+            table = HostTable(shape, self.snapshot, profile, self._ties.hashes(self.snapshot))
+        elif table.structure != self.snapshot.structure:
+            table.rebuild(self._ties.hashes(self.snapshot))
         else:
             table.refresh()
         self._tables[key] = table
@@ -147,7 +150,7 @@ class Scheduler:
             event for predicate in profile.predicates if predicate.name in failed for event in predicate.helped_by
         )
         failure = Unschedulable(
-            hosts=self._snapshot.host_count,
+            hosts=self.snapshot.host_count,
             rejections=rejections,
             helped_by=helped_by | {Event.HOST_ADDED, Event.POD_CHANGED},
             hints=what_would_help(rejections),

@@ -299,6 +299,10 @@ class Snapshot:
         """What is known of a pod that is counted on a host."""
         return self._occupants.get(uid)
 
+    def occupants(self) -> Iterable[Occupant]:
+        """All pods that are counted on hosts, in no particular order."""
+        return self._occupants.values()
+
     @property
     def lowest_priority(self) -> int | None:
         """Of all pods on hosts."""
