@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from differ.actions import Action, pod_lane
+from differ.actions import Action, PullImage, pod_lane
 from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
 from differ.pods import HostPlan
@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 
 LANES = 6
 """Pods acted on at the same time per host; an engine is saturated by 2 to 10 parallel calls (docs/architecture.md)."""
+
+PULLS = 3
+"""Images fetched at the same time per host, in threads of their own: a slow registry must not keep other pods waiting.
+Docker fetches three layers of each at once."""
 
 OBSERVE_PAUSE_SECONDS = 0.05
 """Between two looks while lanes are busy: ten finished actions cost one look, not ten."""
@@ -70,6 +74,7 @@ class HostWorker:
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._lanes = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix=f"lane-{host}")
+        self._pulls = ThreadPoolExecutor(max_workers=PULLS, thread_name_prefix=f"pull-{host}")
         self._thread = threading.Thread(target=self._run, name=f"worker-{host}", daemon=True)
 
     def start(self) -> None:
@@ -90,6 +95,7 @@ class HostWorker:
         self._stopped.set()
         self._awake.set()
         self._lanes.shutdown(wait=False, cancel_futures=True)
+        self._pulls.shutdown(wait=False, cancel_futures=True)
 
     def join(self, *, timeout_seconds: float = 5) -> None:
         """Wait for the end after `stop`, at most so long: a call that hangs on a dead host keeps nobody."""
@@ -168,7 +174,8 @@ class HostWorker:
         for lane, actions in by_lane.items():
             if lane not in busy:
                 self._busy.add(lane)
-                self._lanes.submit(self._perform, lane, actions)
+                threads = self._pulls if isinstance(actions[0], PullImage) else self._lanes
+                threads.submit(self._perform, lane, actions)
 
     def _perform(self, lane: str, actions: list[Action]) -> None:
         """In a thread of its own: one lane's actions in order, until one fails."""
