@@ -128,6 +128,8 @@ class PreemptionTable:
 
     def victims_on(self, row: int) -> Victims | None:
         """Who must leave one host; None when nobody's leaving helps there."""
+        if not _possible_hosts(self._table)[row]:
+            return None
         return self._victims_by_amounts(row) if self._by_amounts() else self._victims_by_trial(row)
 
     def _judge(self, row: int) -> None:
@@ -196,6 +198,7 @@ class PreemptionTable:
         finally:
             for occupant in off.values():
                 snapshot.put_back(occupant)
+            self._catch_up()
         displaced = tuple(occupant for occupant in lower if occupant.is_nominated)
         return Victims(row, _by_importance([*broken, *others]), len(broken), displaced)
 
@@ -209,12 +212,15 @@ class PreemptionTable:
         return False
 
     def _fits(self, row: int) -> bool:
+        self._catch_up()
+        checks = (check for _, check in self._table.checks if check.scope is not Scope.STRUCTURE)
+        return all(check.allows(row) for check in checks)
+
+    def _catch_up(self) -> None:
+        """Let the rules see who is there now. After a trial all is as before, so no verdict of the table changes."""
         for _, check in self._table.checks:
             if check.scope is Scope.CLUSTER:
                 check.stale()
-            if check.scope is not Scope.STRUCTURE and not check.allows(row):
-                return False
-        return True
 
 
 AMOUNTS: Final = "PodFitsResources"
