@@ -253,3 +253,16 @@ class RemoveVolume(Action, kw_only=True):
     """Remove a volume of a pod; one that is not there is fine."""
 
     volume: str
+class PrepareVolume(Action, kw_only=True):
+    """Make the volume of a claim, if it is not there, and open it for pods, if nobody used it yet.
+
+    container: the first that mounts it. mode, group: of the volume's directory.
+    """
+
+    container: str
+    volume: str
+    labels: Mapping[str, str]
+    mode: int
+    group: int = 0
+
+

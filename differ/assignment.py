@@ -38,7 +38,8 @@ class HostAssignment(DifferStruct):
     decision that ended the pod (Evicted, …): it is stopped and not started again.
 
     config_maps and secrets: those that the pods name, by (namespace, name); one that is missing does not exist.
-    pull_secrets follow the same rule and lie in `secrets`. host: its Host object's name. pause_image: for sandboxes.
+    pull_secrets follow the same rule and lie in `secrets`. claim_volumes: the Docker volume of each bound claim that
+    the pods name, by (namespace, claim). host: its Host object's name. pause_image: for sandboxes.
     """
 
     host: str
@@ -48,5 +49,6 @@ class HostAssignment(DifferStruct):
     pods: tuple[Pod, ...] = ()
     config_maps: dict[tuple[str, str], ConfigMap] = {}
     secrets: dict[tuple[str, str], Secret] = {}
+    claim_volumes: dict[tuple[str, str], str] = {}
     node_labels: dict[str, str] = {}
     node_allocatable: dict[str, str | int | float] = {}

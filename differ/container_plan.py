@@ -14,6 +14,8 @@ from differ.actions import (
     UpdateContainer,
 )
 from differ.container_spec import (
+from differ.claims import prepared_volumes
+from differ.container_health import POST_START, Ailment, address_of, find_ailment, has_begun, post_start_of
     ROLE_INIT,
     ROLE_SANDBOX,
     ROLE_SIDECAR,
@@ -148,6 +150,7 @@ def _is_same_image(found: ObservedContainer, image: str) -> bool:
 
 def _restart(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
     pod, name = situation.pod, container.name
+    actions += prepared_volumes(pod, name, spec)
     memory = situation.memory.container(name)
     due = restart_due(found, memory)
     if due is not None and situation.host.host_now < due:

@@ -16,6 +16,7 @@ from differ.actions import (
     Action,
     CreateContainer,
     EnsureNetwork,
+    PrepareVolume,
     PullImage,
     RemoveContainer,
     RemoveVolume,
@@ -160,7 +161,7 @@ def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, no
         changes["taken_over_id"] = ""
         if isinstance(action, CreateContainer):
             changes["has_pulled"] = False
-    if error is None and isinstance(action, RemoveContainer | WriteFiles):
+    if error is None and isinstance(action, RemoveContainer | WriteFiles | PrepareVolume):
         # The way to a start, not the start itself: what failed before may fail again.
         changes["failure"] = pod.container(container).failure
     if error is None and isinstance(action, UpdateContainer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from differ.actions import Mount
+from differ.claims import claim_mount
 from differ.environment import PodContext, expand, resolve_environment, unknown_references
 from differ.pod_files import data_directory
 from differ.pod_volumes import docker_volume, is_empty_dir, is_file_volume
@@ -37,6 +38,8 @@ def _mount(mount: VolumeMount, volume: Volume, container: Container, context: Po
         return docker_volume(context.pod, volume, target=mount.mount_path, read_only=True)
     if is_empty_dir(volume):
         return docker_volume(context.pod, volume, target=mount.mount_path, read_only=mount.read_only)
+    if volume.persistent_volume_claim is not None:
+        return claim_mount(mount, volume.persistent_volume_claim, context)
     kind = next(name for name in volume.__struct_fields__ if name != "name" and getattr(volume, name) is not None)
     raise ContainerConfigError(f'volume "{volume.name}": {kind} volumes are not supported yet')
 

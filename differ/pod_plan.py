@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from differ.actions import Action, RemoveContainer, SignalContainer
-from differ.container_plan import SANDBOX, plan_container, should_restart
+from differ.claims import missing_claim
+from differ.container_health import is_started
+from differ.container_plan import SANDBOX, must_run_again, plan_container, should_restart
 from differ.container_spec import has_sandbox
 from differ.file_plan import write_through_itself, write_through_sandbox
 from differ.restarts import is_alive
@@ -25,8 +27,11 @@ def plan_living(situation: PodSituation) -> Step:
     running.
     """
     surplus = tuple(_remove(situation, container) for container in situation.found.surplus)
-    if situation.host.network and not situation.pod.spec.host_network:
-        waiting = ContainerStateWaiting(reason="ContainerCreating", message=situation.host.network)
+    obstacle = situation.host.network if not situation.pod.spec.host_network else ""
+    if not situation.found.current:
+        obstacle = obstacle or missing_claim(situation.pod, situation.host.assignment)
+    if obstacle:
+        waiting = ContainerStateWaiting(reason="ContainerCreating", message=obstacle)
         return Step(surplus, {c.name: waiting for c in situation.pod.spec.containers if not _lives(c, situation)})
     step = _plan_sandboxed(situation) if has_sandbox(situation.pod) else _plan_alone(situation)
     return combine((Step(surplus), step))

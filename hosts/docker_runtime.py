@@ -21,6 +21,7 @@ from differ.actions import (
     FileEntry,
     PullImage,
     RemoveContainer,
+    PrepareVolume,
     RemoveVolume,
     RenameContainer,
     SignalContainer,
@@ -32,6 +33,9 @@ from differ.actions import (
 from hosts.container_request import container_request, reveal, update_request
 from hosts.engine import Engine
 from hosts.events import ContainerEvent, EventStream
+from differ.probing import Answer, ProbeOrder
+from hosts.checks import ask_probe, run_hook
+from hosts.claim_volumes import prepare_volume
 from hosts.images import pull_image
 from hosts.observe import Observer
 from hosts.pod_network import ensure_pod_network
@@ -76,6 +80,7 @@ class DockerRuntime:
             self._hands[type(action)](action)
             return
         with self._observer.acting_on(container_id):
+            PrepareVolume: self._prepare_volume,
             try:
                 self._hands[type(action)](action)
             finally:
@@ -231,6 +236,12 @@ def _already(*reasons: str) -> Iterator[None]:
 def without_secrets(error: EngineError, spec: ContainerSpec) -> EngineError:
     """The error with every secret value of the container masked: the engine quotes command lines. Pure."""
     message = error.message
+    def _prepare_volume(self, action: PrepareVolume) -> None:
+        try:
+            prepare_volume(self._engine, action)
+        finally:
+            self._observer.invalidate_images()
+
     for value in (*(value for _, value in spec.environment), *(spec.entrypoint or ()), *(spec.command or ())):
         if isinstance(value, SecretValue) and reveal(value):
             message = message.replace(reveal(value), MASK)

@@ -13,6 +13,8 @@ import msgspec
 
 from hosts.engine import Engine
 from objects.errors import HostError
+from objects.measured import HostVitals
+from objects.names import LABEL_CLAIM
 from objects.observed import HostFacts, ImageFact
 
 COMMAND_SECONDS = 15.0
@@ -94,16 +96,22 @@ def read_facts(engine: Engine) -> HostFacts:
         machine = parse_machine(result.stdout.decode(errors="replace"))
     except ValueError as error:
         raise HostError(f"cannot read disk and memory: {error}", host=engine.host) from error
-    return compose_facts(info, engine.api.version(), engine.api.images(), machine)
+    volumes: dict[str, Any] = engine.api.volumes(filters={"label": LABEL_CLAIM})
+    return compose_facts(info, engine.api.version(), engine.api.images(), machine, volumes.get("Volumes") or [])
 
 
 def compose_facts(
-    info: dict[str, Any], version: dict[str, Any], images: list[dict[str, Any]], machine: MachineFacts
+    info: dict[str, Any],
+    version: dict[str, Any],
+    images: list[dict[str, Any]],
+    machine: MachineFacts,
+    claim_volumes: list[dict[str, Any]],
 ) -> HostFacts:
-    """Put together what `/info`, `/version`, `/images/json` and the machine said. Pure.
+    """Put together what `/info`, `/version`, `/images/json`, `/volumes` and the machine said. Pure.
 
     Architecture is as Go names it (amd64, arm64), like Kubernetes; API version is the engine's newest.
     """
+        claim_volumes=tuple(sorted(str(volume["Name"]) for volume in claim_volumes)),
     return HostFacts(
         hostname=str(info.get("Name", "")),
         cpus=int(info.get("NCPU", 0)),

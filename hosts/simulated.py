@@ -19,6 +19,7 @@ from differ.actions import (
     Action,
     CreateContainer,
     EnsureNetwork,
+    PrepareVolume,
     PullImage,
     RemoveContainer,
     RemoveVolume,
@@ -129,6 +130,7 @@ class SimulatedHost:
         host.engine.adopt(observation.containers)
         host.engine.network = observation.pod_network
         return host
+            PrepareVolume: lambda action: self.engine.add_claim_volume(action.volume),
 
     def observe(self) -> HostObservation:
         with self._lock:
@@ -140,6 +142,8 @@ class SimulatedHost:
             return structs.replace(self._look[1], now=now)
 
     def perform(self, action: Action) -> None:
+        for name in observation.facts.claim_volumes:
+            host.engine.add_claim_volume(name)
         with self._lock:
             self._check_link()
             self._before_action(action)
@@ -189,7 +193,7 @@ class SimulatedHost:
         return HostObservation(
             host=self.name,
             now=now,
-            facts=structs.replace(self._facts, images=images),
+            facts=structs.replace(self._facts, images=images, claim_volumes=tuple(sorted(self.engine.claim_volumes))),
             containers=tuple(self.engine.containers[key] for key in sorted(self.engine.containers)),
             pod_network=self.engine.network,
         )

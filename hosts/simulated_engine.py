@@ -17,7 +17,7 @@ from msgspec import structs
 from differ.actions import ContainerSpec, NamespaceSettings, ResourceSettings
 from objects.errors import EngineError
 from objects.image_reference import canonical_image
-from objects.names import LABEL_MANAGED
+from objects.names import LABEL_CLAIM, LABEL_MANAGED
 from objects.observed import NetworkFact, ObservedContainer
 
 RESTART_FIRST_SECONDS = 0.1
@@ -78,6 +78,7 @@ class SimulatedEngine:
         self.network: NetworkFact | None = None
         self.images: dict[str, str] = {}
         self.volumes: set[str] = set()
+        self.claim_volumes: set[str] = set()
         self.changes = 0
         """Grows with every change, so that callers know when to look anew."""
         self._processes: dict[str, _Process] = {}
@@ -133,9 +134,16 @@ class SimulatedEngine:
             host_ports=tuple(sorted((port.protocol, port.host_ip, port.host_port) for port in spec.namespaces.ports)),
         )
         self._processes[container_id] = _Process(spec=spec)
-        self.volumes |= {mount.source for mount in spec.mounts if mount.is_volume}
+        for mount in spec.mounts:
+            if mount.is_volume:
+                (self.claim_volumes if LABEL_CLAIM in mount.labels else self.volumes).add(mount.source)
         self.changes += 1
         return container_id
+
+    def add_claim_volume(self, name: str) -> None:
+        """A volume that outlives what mounts it."""
+        self.claim_volumes.add(name)
+        self.changes += 1
 
     def start(self, reference: str, now: datetime) -> None:
         """Start a container that does not run. A start by the API begins Docker's count of restarts anew."""

@@ -25,6 +25,8 @@ LABEL_SPEC_HASH = "berth.dev/spec-hash"
 """Hash of everything the container was composed from: differs when it must be replaced."""
 LABEL_FILES_HASH = "berth.dev/files-hash"
 """Hash of the ConfigMap and Secret files that a sandbox's pod had when it was made."""
+LABEL_CLAIM = "berth.dev/claim"
+"""On a Docker volume: the claim (`namespace/name`) whose data it holds. Nothing of ours removes such a volume."""
 LABEL_POD = "berth.dev/pod"
 """The pod's manifest as JSON, on the container that owns its namespaces."""
 
@@ -87,3 +89,15 @@ def parse_container_name(name: str) -> ContainerName | None:
 def volume_name(pod_uid: str, volume: str) -> str:
     """The Docker volume of a pod's own volume (`emptyDir` and friends); it goes with the pod."""
     return f"berth_{pod_uid}_{volume}"
+
+
+_LONGEST_VOLUME_NAME = 200
+"""A volume is a directory on its host: file systems end names at 255 bytes."""
+
+
+def claim_volume_name(namespace: str, claim: str) -> str:
+    """The Docker volume of a claim, the same in every process and on every host."""
+    name = f"berth-claim_{namespace}_{claim}"
+    if len(name) <= _LONGEST_VOLUME_NAME:
+        return name
+    return f"{name[: _LONGEST_VOLUME_NAME - 37]}-{uuid.uuid5(_UID_NAMESPACE, name)}"

@@ -28,8 +28,9 @@ class ImageFact(ObservedStruct):
 class HostFacts(ObservedStruct):
     """What a host is and has; changes rarely.
 
-    disk_*: the file system that holds Docker's root directory. memory_available_bytes is `MemAvailable`.
-    cpus: logical processors. cgroup_version: 1 or 2.
+    disk_* and inodes*: the file system that holds Docker's root directory; inodes: 0 where it counts none, or as long as
+    nobody measured. memory_available_bytes is `MemAvailable`. tasks*: processes and threads, there are and may be.
+    cpus: logical processors. cgroup_version: 1 or 2. claim_volumes: Docker volumes that hold data of claims.
     """
 
     hostname: str = ""
@@ -51,6 +52,7 @@ class HostFacts(ObservedStruct):
 
 class ObservedContainer(ObservedStruct):
     """One container on a host, ours or foreign.
+    claim_volumes: tuple[str, ...] = ()
 
     state: Docker's `created running paused restarting removing exited dead`. restart_count: Docker's own restarts since
     the last start by the API. address: on the pod network, else ''. restart_policy: `no always unless-stopped

@@ -19,6 +19,10 @@ from objects.volumes import (
     VsphereVirtualDiskVolumeSource,
 )
 
+DOCKER_VOLUMES = "docker.berth.dev"
+"""Provisioner of storage classes, and driver of volumes: a Docker volume on the host where the claim's first pod runs.
+"""
+
 
 class PersistentVolumeClaimStatus(KubeStruct):
     phase: str = ""

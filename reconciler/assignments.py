@@ -15,7 +15,9 @@ from objects.config import ClusterSpec, Host
 from objects.core import ConfigMap, Node, Secret
 from objects.meta import Condition, ObjectMeta
 from objects.pods import Container, Pod, PodStatus
+from objects.storage import PersistentVolumeClaim
 from objects.volumes import Volume
+from reconciler.claim_binding import bound_volume, claims_of, docker_volume_of
 from reconciler.host_status import HostStatus
 from reconciler.store import View
 
@@ -37,9 +39,11 @@ def build_assignment(
     known = {pod.uid: pod for pod in before.pods} if before else {}
     forms = (assigned_form(pod) for pod in view.pods_on(host.name))
     pods = tuple(known[form.uid] if known.get(form.uid) == form else form for form in forms)
+    claim_volumes: dict[tuple[str, str], str] = {}
     config_maps: dict[tuple[str, str], ConfigMap] = {}
     secrets: dict[tuple[str, str], Secret] = {}
     for pod in pods:
+        claim_volumes.update(_claim_volumes(view, pod))
         for kind, name in config_references(pod):
             if kind == "ConfigMap" and (config_map := view.get(ConfigMap, pod.namespace, name)) is not None:
                 config_maps[pod.namespace, name] = config_map
@@ -53,9 +57,19 @@ def build_assignment(
         pods=pods,
         config_maps=config_maps,
         secrets=secrets,
+        claim_volumes=claim_volumes,
         node_labels=node.metadata.labels if node else {},
         node_allocatable=node.status.allocatable if node else {},
     )
+
+
+def _claim_volumes(view: View, pod: Pod) -> Iterator[tuple[tuple[str, str], str]]:
+    """The Docker volumes of the pod's claims, of those that are bound."""
+    for name in claims_of(pod):
+        claim = view.get(PersistentVolumeClaim, pod.namespace, name)
+        volume = bound_volume(view, claim) if claim is not None else None
+        if volume is not None and docker_volume_of(volume):
+            yield (pod.namespace, name), docker_volume_of(volume)
 
 
 def assigned_form(pod: Pod) -> Pod:

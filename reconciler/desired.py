@@ -16,6 +16,7 @@ from objects.config import Application, Cluster, ClusterSpec
 from objects.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.names import ANNOTATION_APPLICATION, ANNOTATION_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod
+from objects.storage import PersistentVolumeClaim
 from policies.prune import decide_prune
 from reconciler.messages import Desired, Remembered
 from reconciler.store import View
@@ -46,6 +47,9 @@ def stored_form(view: View, desired: KubeObject, memory: Remembered | None, *, n
     if isinstance(live, Pod):
         # The same template (its hash is in the uid): what the scheduler and admission added stays.
         changes["spec"] = live.spec
+    elif isinstance(live, PersistentVolumeClaim) and isinstance(desired, PersistentVolumeClaim):
+        volume_name = desired.spec.volume_name or live.spec.volume_name
+        changes["spec"] = msgspec.structs.replace(desired.spec, volume_name=volume_name)
     elif _replicas_belong_to_autoscaler(view, desired.key):
         changes["spec"] = msgspec.structs.replace(desired.spec, replicas=live.spec.replicas)  # type: ignore[attr-defined]
     return msgspec.structs.replace(desired, **changes)

@@ -21,6 +21,7 @@ from objects.core import ConfigMap, Node, Secret
 from objects.meta import Condition, KubeObject, ObjectKey
 from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
+from objects.storage import PersistentVolumeClaim
 from reconciler import desired as desiring
 from reconciler.addresses import slice_for_host
 from reconciler.admission import admit_pod
@@ -395,7 +396,7 @@ class Engine:
                 self._dirty_hosts.add(obj.spec.node_name)
         elif isinstance(obj, Host | HostStatus | Node):
             self._dirty_hosts.add(obj.name)
-        elif isinstance(obj, ConfigMap | Secret):
+        elif isinstance(obj, ConfigMap | Secret | PersistentVolumeClaim):
             self._dirty_hosts.update(
                 p.spec.node_name for p in self.store.all_of(Pod, obj.namespace) if p.spec.node_name
             )

@@ -18,6 +18,8 @@ from objects.config import Host
 from objects.core import Node
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import ContainerStatus, Pod
+from objects.storage import PersistentVolumeClaim
+from reconciler.claim_binding import bound_volume, host_of, why_never
 from reconciler.store import View
 
 
@@ -71,6 +73,8 @@ def health_of(view: View, obj: KubeObject) -> Health:
             return _job(obj)
         case Pod():
             return pod_health(obj)
+        case PersistentVolumeClaim():
+            return _claim(view, obj)
         case Host():
             return _host(view, obj)
     return HEALTHY
@@ -210,6 +214,18 @@ def _job(job: Job) -> Health:
     if complete is not None and complete.status == "True":
         return HEALTHY
     return Health(HealthStatus.PROGRESSING, f"{job.status.succeeded} succeeded, {job.status.active} active")
+
+
+def _claim(view: View, claim: PersistentVolumeClaim) -> Health:
+    """One that waits for its first pod is as it should be."""
+    volume = bound_volume(view, claim)
+    if volume is not None:
+        host = host_of(volume)
+        if not host or view.get(Host, "", host) is not None:
+            return HEALTHY
+        return Health(HealthStatus.DEGRADED, f"the data of claim {claim.name} is on host {host}, which is not in Git")
+    never = why_never(view, claim)
+    return Health(HealthStatus.DEGRADED, f"claim {claim.name}: {never}") if never else HEALTHY
 
 
 def _host(view: View, host: Host) -> Health:

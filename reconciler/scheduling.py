@@ -16,16 +16,25 @@ from objects.apps import ReplicaSet, StatefulSet
 from objects.conditions import find_condition, with_condition
 from objects.config import ClusterSpec, Host, SchedulingSettings
 from objects.core import Namespace, Node
-from objects.meta import Condition, LabelSelector, ObjectKey
+from objects.meta import Condition, KubeObject, LabelSelector, ObjectKey
 from objects.pod_resources import qos_class
 from objects.pods import Pod, PodIP
 from objects.policy import PodDisruptionBudget
 from objects.services import Service
+from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from policies.scheduling.placement import Placement
 from policies.scheduling.profiles import make_profiles
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.snapshot import Snapshot
 from reconciler.addresses import choose_address
+from reconciler.claim_binding import (
+    DEFAULT_CLASS,
+    docker_volume_of,
+    first_bindings,
+    scheduled_claim,
+    scheduled_class,
+    why_not_on,
+)
 from reconciler.controllers.base import Change, Delete, Occurrence, Put
 from reconciler.host_status import HostStatus
 from reconciler.store import Changed, View
@@ -38,6 +47,7 @@ class SchedulingLoop:
 
     def __init__(self) -> None:
         self.snapshot = Snapshot()
+        self.snapshot.volumes.set_class("", DEFAULT_CLASS)
         self._settings = SchedulingSettings()
         self._scheduler = self._make_scheduler(self._settings)
         self._pending: set[ObjectKey] = set()
@@ -68,6 +78,20 @@ class SchedulingLoop:
                 else:
                     allowed, disrupted = budget.status.disruptions_allowed, budget.status.disrupted_pods
                     self.snapshot.set_budget(budget.key, budget.spec.selector, allowed, disrupted)
+            case PersistentVolumeClaim() as claim:
+                self.snapshot.volumes.set_claim(
+                    claim.namespace, claim.name, None if new is None else scheduled_claim(claim)
+                )
+                self._may_help = True
+            case PersistentVolume() as volume:
+                self.snapshot.volumes.set_volume(
+                    volume.name, volume if new is not None and docker_volume_of(volume) else None
+                )
+                self._may_help = True
+            case StorageClass() as storage_class:
+                known = None if new is None else scheduled_class(storage_class)
+                self.snapshot.volumes.set_class(storage_class.name, known)
+                self._may_help = True
             case Service() as service:
                 selector = LabelSelector(match_labels=service.spec.selector) if service.spec.selector else None
                 self.snapshot.set_workload(service.key, None if new is None else selector)
@@ -136,6 +160,10 @@ class SchedulingLoop:
                 message = f"host {node} " + ("does not exist" if host is None else "was not reached yet")
                 yield Put(_with_scheduled(pod, "False", "HostNotReady", message, now)), None
             return
+        problem = why_not_on(view, pod, node)
+        if problem:
+            yield from self._wait_for_claims(pod, problem, now)
+            return
         address = host.spec.address if pod.spec.host_network else self._free_address(view, node, status.pod_subnet)
         if address is None:
             self.snapshot.remove_pod(pod.uid)
@@ -145,6 +173,8 @@ class SchedulingLoop:
                 Occurrence(pod.key, "Warning", "FailedScheduling", message),
             )
             return
+        for obj in first_bindings(view, pod, node, now=now):
+            yield Put(obj), _said_of_claim(obj, node)
         bound = _with_scheduled(pod, "True", "", "", now)
         pod_status = msgspec.structs.replace(
             bound.status,
@@ -162,6 +192,16 @@ class SchedulingLoop:
             Occurrence(pod.key, "Normal", "Scheduled", f"Successfully assigned {pod.namespace}/{pod.name} to {node}"),
         )
 
+    def _wait_for_claims(self, pod: Pod, problem: str, now: datetime) -> Iterator[Decision]:
+        """A claim cannot be had on the host that was chosen: another pod of the same pass was first elsewhere."""
+        if not pod.spec.node_name:
+            self.snapshot.remove_pod(pod.uid)
+        waiting = _with_scheduled(pod, "False", "Unschedulable", problem, now)
+        if waiting != pod:
+            # Once more with what is known now; a second time in a row would find the same.
+            self._may_help = not pod.spec.node_name
+            yield Put(waiting), Occurrence(pod.key, "Warning", "FailedScheduling", problem)
+
     def _free_address(self, view: View, node: str, subnet: str) -> str | None:
         taken = {pod.status.pod_ip for pod in view.pods_on(node) if pod.status.pod_ip and not pod.spec.host_network}
         address = choose_address(subnet, taken, after=self._last_address.get(node, ""))
@@ -175,6 +215,13 @@ def _keep(keys: set[ObjectKey], key: ObjectKey, belongs: bool) -> None:
         keys.add(key)
     else:
         keys.discard(key)
+
+
+def _said_of_claim(obj: KubeObject, node: str) -> Occurrence | None:
+    if not isinstance(obj, PersistentVolumeClaim):
+        return None
+    message = f"Successfully provisioned volume {obj.spec.volume_name} on host {node}"
+    return Occurrence(obj.key, "Normal", "ProvisioningSucceeded", message)
 
 
 def _scheduling_facts(pod: Pod) -> tuple[object, ...]:

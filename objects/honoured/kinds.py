@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from objects.honoured.table import Level, Rule, Table, below, honoured, is_false, warned
+from objects.honoured.table import Level, Rule, Table, below, honoured, is_false, refused, warned
+from objects.storage import DOCKER_VOLUMES, PersistentVolumeClaimStatus
 
 NOT_YET = "this kind is accepted, not acted on yet: "
 
@@ -29,6 +30,13 @@ def _not_yet(reason: str) -> KindSupport:
 
 def _never(reason: str) -> KindSupport:
     return KindSupport(Level.REFUSED, reason)
+
+
+_LATE = "WaitForFirstConsumer"
+
+
+def _has_several_hosts(modes: tuple[str, ...]) -> bool:
+    return bool({"ReadWriteMany", "ReadOnlyMany"} & set(modes))
 
 
 _RETENTION = "spec.persistentVolumeClaimRetentionPolicy"
@@ -85,6 +93,31 @@ _DEPLOYMENT = honoured(
     "spec.paused",
 )
 
+_STORED = "it comes with the storage work: "
+_CLAIM = (
+    *honoured("accessModes", "storageClassName", "volumeMode", "resources"),
+    *warned("accessModes", "the volume is on one host: all pods that use it go there", when=_has_several_hosts),
+    *refused("volumeMode", "block devices are not supported yet", unless=("Filesystem",)),
+    *warned("resources.requests", "the size is shown, not enforced: the volume shares its host's disk"),
+    *warned("resources.limits", "the size is shown, not enforced: the volume shares its host's disk"),
+    *warned("selector", _STORED + "the claim waits for a volume"),
+    *warned("volumeName", _STORED + "the claim waits for that volume"),
+    *refused("dataSource", _STORED + "the volume would be empty"),
+    *refused("dataSourceRef", _STORED + "the volume would be empty"),
+    *warned("volumeAttributesClassName", "Docker volumes have no such attributes"),
+)
+"""Below the `spec` of a claim or claim template."""
+
+_STORAGE_CLASS = (
+    *honoured("provisioner", "allowedTopologies", "parameters"),
+    *warned("provisioner", f"only {DOCKER_VOLUMES} makes volumes: claims of this class wait", unless=(DOCKER_VOLUMES,)),
+    *warned("parameters", "Docker volumes have no parameters yet"),
+    *warned("volumeBindingMode", "a volume is made with its first pod (WaitForFirstConsumer)", unless=(_LATE,)),
+    *warned("reclaimPolicy", "volumes are never deleted (Retain)", unless=("Retain",)),
+    *warned("mountOptions", "Docker volumes have no mount options"),
+    *warned("allowVolumeExpansion", "Docker volumes have no size of their own: they need no expansion"),
+)
+
 _STATEFUL_SET = (
     *honoured(
         "spec.selector",
@@ -96,7 +129,11 @@ _STATEFUL_SET = (
         "spec.ordinals",
     ),
     *warned("spec.serviceName", "names of pods come with the network work"),
-    *warned("spec.volumeClaimTemplates", "claims are not acted on yet: the pods wait for their volumes"),
+    *honoured("spec.volumeClaimTemplates[].metadata"),
+    *warned(
+        "spec.volumeClaimTemplates[].status", "has no meaning in a template", unless=(PersistentVolumeClaimStatus(),)
+    ),
+    *below("spec.volumeClaimTemplates[].spec", _CLAIM),
     *warned(f"{_RETENTION}.whenDeleted", "claims are kept so far", unless=("Retain",)),
     *warned(f"{_RETENTION}.whenScaled", "claims are kept so far", unless=("Retain",)),
 )
@@ -177,9 +214,9 @@ KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(
         "Ingress": _not_yet("it comes with the network work"),
         "IngressClass": _not_yet("it comes with the network work"),
         "NetworkPolicy": _not_yet("nothing is blocked"),
-        "PersistentVolume": _not_yet("it comes with the storage work"),
-        "PersistentVolumeClaim": _not_yet("pods that use it wait for their volume"),
-        "StorageClass": _not_yet("it comes with the storage work"),
+        "PersistentVolume": _not_yet("it comes with the storage work; a claim gets a Docker volume"),
+        "PersistentVolumeClaim": _acted_on(below("spec", _CLAIM)),
+        "StorageClass": _acted_on(_STORAGE_CLASS),
         "PriorityClass": _acted_on(honoured("value", "globalDefault", "description", "preemptionPolicy")),
         "ResourceQuota": _not_yet("nothing is limited"),
         "LimitRange": _not_yet("nothing is limited or defaulted"),

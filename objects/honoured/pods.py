@@ -116,6 +116,7 @@ _VOLUMES = (
         "volumes[].secret",
         "volumes[].downwardAPI",
         "volumes[].projected",
+        "volumes[].persistentVolumeClaim",
     ),
     *warned("volumes[].emptyDir", "sizeLimit is only kept in memory, not on disk, so far", when=_is_limited_disk),
     *refused("volumes[].emptyDir.medium", "huge pages are not supported", when=_is_huge_pages),
@@ -126,8 +127,7 @@ _VOLUMES = (
     ),
     *refused("volumes[].projected.sources[].serviceAccountToken", "there is no API server to talk to"),
     *refused("volumes[].projected.sources[].clusterTrustBundle", "there is no API server to talk to"),
-    *warned("volumes[].persistentVolumeClaim", "claims are not acted on yet: the pod waits for its volume"),
-    *warned("volumes[].ephemeral", "claims are not acted on yet: the pod waits for its volume"),
+    *refused("volumes[].ephemeral", "claims of a pod's own are not supported yet: use emptyDir, or write the claim"),
     *(rule for kind in _NETWORK_VOLUMES for rule in refused(f"volumes[].{kind}", "this kind is not supported yet")),
 )
 

@@ -97,9 +97,11 @@ def _claim(found: Found, old: PersistentVolumeClaim, new: PersistentVolumeClaim)
     before, after = old.spec.resources.requests.get("storage", 0), new.spec.resources.requests.get("storage", 0)
     if compare(after, before) < 0:
         found.add(("spec", "resources", "requests", "storage"), f"cannot shrink from {before} to {after}")
-    volume_name = old.spec.volume_name or new.spec.volume_name
-    comparable = msgspec.structs.replace(old.spec, resources=new.spec.resources, volume_name=volume_name)
-    if comparable != new.spec:
+    before_spec = msgspec.structs.replace(
+        old.spec, resources=new.spec.resources, volume_name=old.spec.volume_name or new.spec.volume_name
+    )
+    after_spec = msgspec.structs.replace(new.spec, volume_name=new.spec.volume_name or old.spec.volume_name)
+    if before_spec != after_spec:
         found.add(("spec",), "cannot be changed, except for a larger storage request", _HINT)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.controllers import (
+    claims,
     cronjob,
     daemonset,
     deployment,
@@ -23,6 +24,7 @@ from reconciler.controllers.base import Controller
 CONTROLLERS: tuple[Controller, ...] = (
     nodes.CONTROLLER,
     node_lifecycle.CONTROLLER,
+    claims.CONTROLLER,
     deployment.CONTROLLER,
     replicaset.CONTROLLER,
     daemonset.CONTROLLER,

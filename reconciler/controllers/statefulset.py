@@ -31,7 +31,7 @@ from reconciler.controllers.base import (
 from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods
 from reconciler.controllers.nodes import is_node_ready
 from reconciler.controllers.owned_pods import available_at, claim_pods, claiming_keys, count_pods
-from reconciler.controllers.stateful.claims import bound_claims, missing_claims, on_node_of_claims
+from reconciler.controllers.stateful.claims import missing_claims
 from reconciler.controllers.stateful.identity import (
     REVISION_LABEL,
     ordinal_of,
@@ -69,12 +69,11 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     changes: list[Change] = []
     if revisions.update not in revisions.known:
         changes.append(Put(revisions.update))
-    made = [_pod(view, situation, ordinal, context) for ordinal in step.create]
+    made = [_pod(situation, ordinal, context) for ordinal in step.create]
     for ordinal in step.create:
         changes += missing_claims(view, stateful_set, ordinal, now=context.now)
     changes += [Put(pod) for pod in made]
     changes += [Delete(pod.key, pod.uid) for pod in step.delete]
-    changes += bound_claims(view, stateful_set, pods)
     if step == REST:
         changes += [Delete(old.key, old.uid) for old in surplus_revisions(stateful_set, revisions, pods.values())]
     changes.append(Put(msgspec.structs.replace(stateful_set, status=status)))
@@ -111,13 +110,11 @@ def _count(pods: list[Pod], revision: ControllerRevision) -> int:
     return sum(pod.labels.get(REVISION_LABEL) == revision.name and not pod.is_terminating for pod in pods)
 
 
-def _pod(view: View, situation: Situation, ordinal: int, context: Context) -> Pod:
+def _pod(situation: Situation, ordinal: int, context: Context) -> Pod:
     stateful_set, revisions = situation.stateful_set, situation.revisions
     revision = revision_for(stateful_set, revisions, ordinal)
     template = stateful_set.spec.template if revision == revisions.update else template_of(revision)
-    return on_node_of_claims(
-        view, stateful_set, ordinal, pod_for(stateful_set, template, ordinal, revision.name, context)
-    )
+    return pod_for(stateful_set, template, ordinal, revision.name, context)
 
 
 # --- what holds a step back ---------------------------------------------------------------------------------------

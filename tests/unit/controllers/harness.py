@@ -21,6 +21,7 @@ from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta
 from objects.names import stable_uid
 from objects.observed import HostFacts
 from objects.pods import ContainerState, ContainerStateTerminated, ContainerStatus, Pod
+from reconciler.claim_binding import first_bindings, why_not_on
 from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
 from reconciler.host_status import HostStatus
@@ -192,6 +193,8 @@ class World:
 
     def bind(self, pod: Pod, node: str) -> None:
         """What the engine does with a placement."""
+        for obj in first_bindings(self.store, pod, node, now=self.now):
+            self.put(obj)
         spec = msgspec.structs.replace(pod.spec, node_name=node)
         self.put(
             msgspec.structs.replace(pod, spec=spec, status=msgspec.structs.replace(pod.status, start_time=self.now))
@@ -201,8 +204,9 @@ class World:
         """Bind pending pods, each to the untainted node that has the fewest."""
         nodes = [node.name for node in self.store.all_of(Node) if not node.spec.taints]
         for pod in self.pods():
-            if nodes and not pod.spec.node_name and not pod.is_terminating:
-                self.bind(pod, min(nodes, key=lambda node: len(self.store.pods_on(node))))
+            fitting = [node for node in nodes if not why_not_on(self.store, pod, node)]
+            if fitting and not pod.spec.node_name and not pod.is_terminating:
+                self.bind(pod, min(fitting, key=lambda node: len(self.store.pods_on(node))))
 
     def set_ready(self, pod: Pod, *, ready: bool = True, phase: str = "Running") -> None:
         conditions = with_condition(

@@ -14,7 +14,7 @@ from objects.core import Taint
 from objects.meta import ObjectMeta
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
-from reconciler.controllers.stateful.claims import SELECTED_NODE
+from reconciler.claim_binding import bound_volume, host_of
 from reconciler.host_status import HostStatus
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import stateful_set
@@ -156,27 +156,29 @@ def test_failed_pod_is_replaced_under_its_name() -> None:
     assert world.pods()[1].uid != failed.uid
 
 
+def hosts_of_claims(world: World) -> dict[str, str]:
+    """Claim → the host that holds its data, '' while it is not bound."""
+    claims = world.store.all_of(PersistentVolumeClaim)
+    return {
+        claim.name: host_of(volume) if (volume := bound_volume(world.store, claim)) is not None else ""
+        for claim in claims
+    }
+
+
 def test_claims_are_made_once_stay_and_hold_their_pod_on_its_host() -> None:
     world = running(claims=("data",))
     before = world.store.all_of(PersistentVolumeClaim)
-    assert [(claim.name, claim.annotations[SELECTED_NODE]) for claim in before] == [
-        ("data-db-0", "n1"),
-        ("data-db-1", "n2"),
-        ("data-db-2", "n3"),
-    ]
+    assert hosts_of_claims(world) == {"data-db-0": "n1", "data-db-1": "n2", "data-db-2": "n3"}
     world.declare(stateful_set(replicas=0, claims=("data",)))
     world.run()
+    world.add_host("n0")
     world.declare(stateful_set("web:2", claims=("data",)))
-    world.settle(1)
+    world.run()
     assert world.store.all_of(PersistentVolumeClaim) == before
-    pod = world.pods()[0]
-    assert pod.spec.volumes[0].persistent_volume_claim is not None
-    assert pod.spec.volumes[0].persistent_volume_claim.claim_name == "data-db-0"
-    assert pod.spec.affinity is not None
-    assert pod.spec.affinity.node_affinity is not None
-    required = pod.spec.affinity.node_affinity.required_during_scheduling_ignored_during_execution
-    assert required is not None
-    assert required.node_selector_terms[0].match_fields[0].values == ("n1",)
+    assert {pod.name: pod.node_name for pod in world.pods()} == {"db-0": "n1", "db-1": "n2", "db-2": "n3"}
+    source = world.pods()[0].spec.volumes[0].persistent_volume_claim
+    assert source is not None
+    assert source.claim_name == "data-db-0"
 
 
 def test_cut_off_host_blocks_its_ordinal_for_as_long_as_it_takes() -> None:

@@ -87,7 +87,8 @@ def test_facts_are_composed() -> None:
         {"Id": "sha256:b", "RepoTags": ["web:v1", "web:latest"], "RepoDigests": ["web@sha256:d"], "Size": 7},
         {"Id": "sha256:a", "RepoTags": ["<none>:<none>"], "RepoDigests": None, "Size": 9},
     ]
-    facts = compose_facts(info, {"Arch": "arm64", "Version": "27.1", "ApiVersion": "1.46"}, images, MACHINE)
+    volumes = [{"Name": "berth-claim_default_b"}, {"Name": "berth-claim_default_a"}]
+    facts = compose_facts(info, {"Arch": "arm64", "Version": "27.1", "ApiVersion": "1.46"}, images, MACHINE, volumes)
     assert facts == HostFacts(
         hostname="h1",
         cpus=4,
@@ -108,3 +109,4 @@ def test_facts_are_composed() -> None:
             ImageFact(id="sha256:b", names=("web:v1", "web:latest", "web@sha256:d"), size_bytes=7),
         ),
     )
+        claim_volumes=("berth-claim_default_a", "berth-claim_default_b"),

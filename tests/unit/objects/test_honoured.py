@@ -18,7 +18,7 @@ from objects.meta import LabelSelector
 from objects.pods import PodSpec, PodTemplateSpec
 from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import own_key
-from tests.unit.objects.manifests import Manifest, edited, pod, read, simple, workload
+from tests.unit.objects.manifests import Manifest, claim, edited, pod, read, simple, workload
 
 WHOLE = (PodTemplateSpec, LabelSelector)
 """Parts that are honoured or not as a whole, or have a table of their own."""
@@ -148,9 +148,28 @@ def notices(manifest: Manifest) -> list[tuple[str, Level]]:
             id="nfs",
         ),
         pytest.param(
-            pod(volumes=[{"name": "a", "persistentVolumeClaim": {"claimName": "b"}}]),
-            [("spec.volumes.0.persistentVolumeClaim", Level.WARNED)],
-            id="claim",
+            pod(volumes=[{"name": "a", "persistentVolumeClaim": {"claimName": "b"}}]), [], id="use-of-a-claim"
+        ),
+        pytest.param(claim(), [("spec.resources.requests", Level.WARNED)], id="claim"),
+        pytest.param(
+            claim(accessModes=["ReadWriteMany"], volumeMode="Block", dataSource={"kind": "Snapshot", "name": "a"}),
+            [
+                ("spec.accessModes", Level.WARNED),
+                ("spec.volumeMode", Level.REFUSED),
+                ("spec.resources.requests", Level.WARNED),
+                ("spec.dataSource", Level.REFUSED),
+            ],
+            id="claim-for-more-than-a-directory",
+        ),
+        pytest.param(
+            simple("StorageClass", "storage.k8s.io/v1", provisioner="docker.berth.dev", reclaimPolicy="Retain"),
+            [("volumeBindingMode", Level.WARNED)],
+            id="class-of-docker-volumes",
+        ),
+        pytest.param(
+            simple("StorageClass", "storage.k8s.io/v1", provisioner="a.b/c", volumeBindingMode="WaitForFirstConsumer"),
+            [("provisioner", Level.WARNED), ("reclaimPolicy", Level.WARNED)],
+            id="class-of-something-else",
         ),
         pytest.param(pod(hostUsers=True), [], id="host-users"),
         pytest.param(pod(hostUsers=False), [("spec.hostUsers", Level.REFUSED)], id="user-namespaces"),
@@ -215,11 +234,7 @@ def test_what_is_used_and_not_given_is_said(manifest: Manifest, expected: list[t
 
 
 def test_a_notice_says_why() -> None:
-    manifest = pod(volumes=[{"name": "a", "persistentVolumeClaim": {"claimName": "b"}}])
+    manifest = pod(volumes=[{"name": "a", "nfs": {"server": "a", "path": "/b"}}])
     assert field_support(read(manifest)) == (
-        FieldNotice(
-            ("spec", "volumes", 0, "persistentVolumeClaim"),
-            Level.WARNED,
-            "claims are not acted on yet: the pod waits for its volume",
-        ),
+        FieldNotice(("spec", "volumes", 0, "nfs"), Level.REFUSED, "this kind is not supported yet"),
     )

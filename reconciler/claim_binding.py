@@ -1,0 +1,187 @@
+"""How a claim gets its volume: one Docker volume a claim, made on the host where its first pod lands. Pure.
+
+The binding is a PersistentVolume that names the claim (`claimRef`) and the host (`nodeAffinity`); it is on the status
+branch, so it outlives this process, and so does the volume itself on its host. Nothing here deletes either. Other kinds
+of volumes fit in behind the same place: a PersistentVolume of another driver.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from objects.meta import KubeObject, ObjectMeta, ObjectReference
+from objects.names import claim_volume_name
+from objects.pods import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod
+from objects.storage import (
+    DOCKER_VOLUMES,
+    CSIPersistentVolumeSource,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimStatus,
+    PersistentVolumeSpec,
+    PersistentVolumeStatus,
+    StorageClass,
+    VolumeNodeAffinity,
+)
+from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods
+from reconciler.store import View
+
+_NODE_NAME = "metadata.name"
+"""Not the label `kubernetes.io/hostname`: a Host may say something else there."""
+_NO_CLASS = "none"
+"""For the scheduler: a class that nobody defined."""
+
+
+# --- what is there --------------------------------------------------------------------------------------------------
+
+
+def claims_of(pod: Pod) -> tuple[str, ...]:
+    """Names of the claims that a pod mounts, each once."""
+    sources = (volume.persistent_volume_claim for volume in pod.spec.volumes)
+    return tuple(dict.fromkeys(source.claim_name for source in sources if source is not None))
+
+
+def persistent_volume_name(claim_uid: str) -> str:
+    """As Kubernetes' provisioners name what they make."""
+    return f"pvc-{claim_uid}"
+
+
+def volume_of(view: View, claim: PersistentVolumeClaim) -> PersistentVolume | None:
+    """The volume that was made for the claim, bound or not."""
+    return view.get(PersistentVolume, "", persistent_volume_name(claim.uid))
+
+
+def bound_volume(view: View, claim: PersistentVolumeClaim) -> PersistentVolume | None:
+    """The claim's volume, once it says so itself."""
+    volume = volume_of(view, claim)
+    return volume if volume is not None and volume.name == claim.spec.volume_name else None
+
+
+def docker_volume_of(volume: PersistentVolume) -> str:
+    """The name of its Docker volume; '' for a volume of another driver."""
+    source = volume.spec.csi
+    return source.volume_handle if source is not None and source.driver == DOCKER_VOLUMES else ""
+
+
+def host_of(volume: PersistentVolume) -> str:
+    """The host that holds the data; '' when the volume does not say one."""
+    required = volume.spec.node_affinity.required if volume.spec.node_affinity is not None else None
+    for term in required.node_selector_terms if required is not None else ():
+        for requirement in term.match_fields:
+            if (requirement.key, requirement.operator) == (_NODE_NAME, "In") and len(requirement.values) == 1:
+                return requirement.values[0]
+    return ""
+
+
+# --- what cannot be -------------------------------------------------------------------------------------------------
+
+
+def why_never(view: View, claim: PersistentVolumeClaim) -> str:
+    """Why nobody will make a volume for this claim; '' when one is made for its first pod."""
+    spec = claim.spec
+    if spec.volume_name and spec.volume_name != persistent_volume_name(claim.uid):
+        return f'volume "{spec.volume_name}" is not known: volumes that exist already come with the storage work'
+    if spec.selector is not None or spec.storage_class_name == "":
+        return "it asks for a volume that exists already: those come with the storage work"
+    if not spec.storage_class_name:
+        return ""
+    storage_class = view.get(StorageClass, "", spec.storage_class_name)
+    if storage_class is None:
+        return f'storage class "{spec.storage_class_name}" does not exist; without a class a Docker volume is made'
+    if storage_class.provisioner != DOCKER_VOLUMES:
+        what = f'provisioner "{storage_class.provisioner}" of storage class "{storage_class.name}"'
+        return f"{what} is not known: {DOCKER_VOLUMES} makes Docker volumes"
+    return ""
+
+
+def why_not_on(view: View, pod: Pod, host: str) -> str:
+    """Why the claims of `pod` cannot be had on `host` now; '' when they can."""
+    problems = (_why_claim_not_on(view, pod.namespace, name, host) for name in claims_of(pod))
+    return next(filter(None, problems), "")
+
+
+def _why_claim_not_on(view: View, namespace: str, name: str, host: str) -> str:
+    claim = view.get(PersistentVolumeClaim, namespace, name)
+    if claim is None:
+        return f'claim "{name}" not found'
+    volume = bound_volume(view, claim) or volume_of(view, claim)
+    if volume is not None:
+        return "" if host_of(volume) == host else f'the data of claim "{name}" is on host {host_of(volume)}'
+    if never := why_never(view, claim):
+        return f'claim "{name}": {never}'
+    unseen = hosts_that_may_hold_pods(view)
+    if unseen:
+        return f'the data of claim "{name}" may be on {", ".join(unseen)}, not seen since the start'
+    return ""
+
+
+# --- binding --------------------------------------------------------------------------------------------------------
+
+
+def first_bindings(view: View, pod: Pod, host: str, *, now: datetime) -> tuple[KubeObject, ...]:
+    """The volumes, and claims bound to them, that `pod` needs to be the first on `host` to use its claims."""
+    found: list[KubeObject] = []
+    for name in claims_of(pod):
+        claim = view.get(PersistentVolumeClaim, pod.namespace, name)
+        if claim is not None and bound_volume(view, claim) is None:
+            volume = volume_of(view, claim) or volume_for(claim, host, now=now)
+            found += [volume, bound_form(claim, volume)]
+    return tuple(found)
+
+
+def volume_for(claim: PersistentVolumeClaim, host: str, *, now: datetime) -> PersistentVolume:
+    """The volume that a claim gets on a host."""
+    requirement = NodeSelectorRequirement(key=_NODE_NAME, operator="In", values=(host,))
+    terms = (NodeSelectorTerm(match_fields=(requirement,)),)
+    name = claim_volume_name(claim.namespace, claim.name)
+    return PersistentVolume(
+        metadata=ObjectMeta(name=persistent_volume_name(claim.uid), uid=claim.uid, creation_timestamp=now),
+        spec=PersistentVolumeSpec(
+            capacity=claim.spec.resources.requests,
+            access_modes=claim.spec.access_modes,
+            persistent_volume_reclaim_policy="Retain",
+            storage_class_name=claim.spec.storage_class_name or "",
+            volume_mode="Filesystem",
+            node_affinity=VolumeNodeAffinity(required=NodeSelector(node_selector_terms=terms)),
+            claim_ref=ObjectReference(
+                api_version="v1",
+                kind=PersistentVolumeClaim.KIND,
+                namespace=claim.namespace,
+                name=claim.name,
+                uid=claim.uid,
+            ),
+            csi=CSIPersistentVolumeSource(driver=DOCKER_VOLUMES, volume_handle=name),
+        ),
+        status=PersistentVolumeStatus(phase="Bound"),
+    )
+
+
+def bound_form(claim: PersistentVolumeClaim, volume: PersistentVolume) -> PersistentVolumeClaim:
+    """`claim` as it is once it has its volume."""
+    status = PersistentVolumeClaimStatus(
+        phase="Bound", access_modes=volume.spec.access_modes, capacity=volume.spec.capacity
+    )
+    spec = msgspec.structs.replace(claim.spec, volume_name=volume.name)
+    return msgspec.structs.replace(claim, spec=spec, status=status)
+
+
+# --- for the scheduler ----------------------------------------------------------------------------------------------
+
+DEFAULT_CLASS = StorageClass(provisioner=DOCKER_VOLUMES, volume_binding_mode="WaitForFirstConsumer")
+"""Of claims that name none; known to the scheduler under the name ''."""
+
+
+def scheduled_claim(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    """`claim` as the scheduler knows it: one that wants no class is not one that leaves the choice to us."""
+    if claim.spec.storage_class_name != "":
+        return claim
+    return msgspec.structs.replace(claim, spec=msgspec.structs.replace(claim.spec, storage_class_name=_NO_CLASS))
+
+
+def scheduled_class(storage_class: StorageClass) -> StorageClass | None:
+    """A class as the scheduler knows it: a Docker volume is always made with its pod; others make nothing."""
+    if storage_class.provisioner != DOCKER_VOLUMES:
+        return None
+    return msgspec.structs.replace(storage_class, volume_binding_mode="WaitForFirstConsumer")

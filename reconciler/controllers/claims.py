@@ -1,0 +1,127 @@
+"""PersistentVolumeClaim: says of each claim where its data is, or what it waits for, and finds lost bindings again.
+
+A claim is bound by the scheduler together with its first pod (`reconciler.claim_binding`). What is left to do here:
+statuses, and the claims of a process without memory. Their data is where a pod that uses them runs, or else where a
+Docker volume of theirs lies. The data of a claim that is gone from Git stays, and is the claim's again when it comes
+back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from objects.meta import KubeObject, ObjectKey
+from objects.names import claim_volume_name, stable_uid
+from objects.pods import Pod
+from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from reconciler.claim_binding import (
+    bound_form,
+    claims_of,
+    persistent_volume_name,
+    volume_for,
+    volume_of,
+    why_never,
+)
+from reconciler.controllers.base import NOTHING, Context, Controller, Hold, Occurrence, Outcome, Put, own_key
+from reconciler.host_status import HostStatus
+from reconciler.store import View
+
+
+def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
+    """Bind what has a volume, say of the rest why it has none."""
+    claim = view.get(PersistentVolumeClaim, key.namespace, key.name)
+    if claim is None:
+        return _released(view.get(PersistentVolume, "", persistent_volume_name(stable_uid(key))))
+    volume = volume_of(view, claim)
+    if volume is not None:
+        return _bound(claim, volume)
+    never = why_never(view, claim)
+    if never:
+        return _waiting(claim, "ProvisioningFailed", never, kind="Warning")
+    places = _places_of_data(view, claim)
+    if len(places) > 1:
+        message = f"a volume of this claim lies on {', '.join(places)}: remove all but the right one"
+        return _waiting(claim, "AmbiguousVolume", message, kind="Warning")
+    if places:
+        found = volume_for(claim, places[0], now=context.now)
+        message = f"Found the claim's volume on host {places[0]}"
+        said = Occurrence(claim.key, "Normal", "VolumeFound", message)
+        return Outcome(changes=(Put(found), Put(bound_form(claim, found))), occurrences=(said,))
+    message = "waiting for first consumer to be created before binding"
+    return msgspec.structs.replace(_waiting(claim, "WaitForFirstConsumer", message), hold=None)
+
+
+def _bound(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Outcome:
+    """The volume follows what its claim asks for now: a Docker volume has no size of its own."""
+    spec = msgspec.structs.replace(volume.spec, capacity=claim.spec.resources.requests)
+    held = msgspec.structs.replace(volume, spec=spec, status=msgspec.structs.replace(volume.status, phase="Bound"))
+    return Outcome(changes=(Put(held), Put(bound_form(claim, held))))
+
+
+def _released(volume: PersistentVolume | None) -> Outcome:
+    if volume is None:
+        return NOTHING
+    status = msgspec.structs.replace(volume.status, phase="Released")
+    return Outcome(changes=(Put(msgspec.structs.replace(volume, status=status)),))
+
+
+def _waiting(claim: PersistentVolumeClaim, reason: str, message: str, *, kind: str = "Normal") -> Outcome:
+    """Pending for a reason, which is said once."""
+    is_new = claim.status.phase != "Pending"
+    status = msgspec.structs.replace(claim.status, phase="Pending")
+    return Outcome(
+        changes=(Put(msgspec.structs.replace(claim, status=status)),),
+        occurrences=(Occurrence(claim.key, kind, reason, message),) if is_new else (),
+        hold=Hold(reason, message),
+    )
+
+
+def _places_of_data(view: View, claim: PersistentVolumeClaim) -> list[str]:
+    """Hosts where the claim was used already, as far as pods and hosts tell."""
+    pods = (pod for pod in view.all_of(Pod, claim.namespace) if _has_used(pod, claim.name))
+    hosts = {pod.spec.node_name for pod in pods}
+    if hosts:
+        return sorted(hosts)
+    name = claim_volume_name(claim.namespace, claim.name)
+    statuses = view.all_of(HostStatus)
+    return sorted(one.name for one in statuses if one.facts is not None and name in one.facts.claim_volumes)
+
+
+def _has_used(pod: Pod, claim: str) -> bool:
+    """A pod with a start time was given to its host; one that a manifest puts on a host was not yet."""
+    return bool(pod.spec.node_name) and pod.status.start_time is not None and claim in claims_of(pod)
+
+
+# --- watches --------------------------------------------------------------------------------------------------------
+
+
+def _keys_of_volume(_view: View, obj: KubeObject) -> Iterable[ObjectKey]:
+    owner = obj.spec.claim_ref if isinstance(obj, PersistentVolume) else None
+    return (ObjectKey(PersistentVolumeClaim.KIND, owner.namespace, owner.name),) if owner is not None else ()
+
+
+def _keys_of_pod(_view: View, obj: KubeObject) -> Iterable[ObjectKey]:
+    if not isinstance(obj, Pod) or not obj.spec.node_name:
+        return ()
+    return tuple(ObjectKey(PersistentVolumeClaim.KIND, obj.namespace, name) for name in claims_of(obj))
+
+
+def _keys_of_unbound(view: View, obj: KubeObject) -> Iterable[ObjectKey]:
+    if isinstance(obj, HostStatus) and (obj.facts is None or not obj.facts.claim_volumes):
+        return ()
+    return tuple(claim.key for claim in view.all_of(PersistentVolumeClaim) if not claim.spec.volume_name)
+
+
+CONTROLLER = Controller(
+    name="persistentvolume-controller",
+    watches={
+        PersistentVolumeClaim.KIND: own_key,
+        PersistentVolume.KIND: _keys_of_volume,
+        Pod.KIND: _keys_of_pod,
+        HostStatus.KIND: _keys_of_unbound,
+        StorageClass.KIND: _keys_of_unbound,
+    },
+    reconcile=reconcile,
+)
