@@ -249,10 +249,6 @@ class WriteFiles(Action, kw_only=True):
     mark: str = ""
 
 
-class RemoveVolume(Action, kw_only=True):
-    """Remove a volume of a pod; one that is not there is fine."""
-
-    volume: str
 class PrepareVolume(Action, kw_only=True):
     """Make the volume of a claim, if it is not there, and open it for pods, if nobody used it yet.
 
@@ -266,3 +262,7 @@ class PrepareVolume(Action, kw_only=True):
     group: int = 0
 
 
+class RemoveVolume(Action, kw_only=True):
+    """Remove a volume of a pod; one that is not there is fine."""
+
+    volume: str

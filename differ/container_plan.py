@@ -13,9 +13,9 @@ from differ.actions import (
     UnpauseContainer,
     UpdateContainer,
 )
-from differ.container_spec import (
 from differ.claims import prepared_volumes
 from differ.container_health import POST_START, Ailment, address_of, find_ailment, has_begun, post_start_of
+from differ.container_spec import (
     ROLE_INIT,
     ROLE_SANDBOX,
     ROLE_SIDECAR,
@@ -127,6 +127,7 @@ def _create(
     actions: list[Action] = []
     if replaced is not None:
         actions.append(RemoveContainer(pod_uid=pod.uid, container=name, id=replaced.id))
+    actions += prepared_volumes(pod, name, spec)
     actions.append(CreateContainer(pod_uid=pod.uid, container=name, spec=spec))
     return Step(tuple(actions))
 
@@ -150,7 +151,6 @@ def _is_same_image(found: ObservedContainer, image: str) -> bool:
 
 def _restart(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
     pod, name = situation.pod, container.name
-    actions += prepared_volumes(pod, name, spec)
     memory = situation.memory.container(name)
     due = restart_due(found, memory)
     if due is not None and situation.host.host_now < due:

@@ -19,9 +19,9 @@ from differ.actions import (
     CreateContainer,
     EnsureNetwork,
     FileEntry,
+    PrepareVolume,
     PullImage,
     RemoveContainer,
-    PrepareVolume,
     RemoveVolume,
     RenameContainer,
     SignalContainer,
@@ -30,12 +30,12 @@ from differ.actions import (
     UpdateContainer,
     WriteFiles,
 )
-from hosts.container_request import container_request, reveal, update_request
-from hosts.engine import Engine
-from hosts.events import ContainerEvent, EventStream
 from differ.probing import Answer, ProbeOrder
 from hosts.checks import ask_probe, run_hook
 from hosts.claim_volumes import prepare_volume
+from hosts.container_request import container_request, reveal, update_request
+from hosts.engine import Engine
+from hosts.events import ContainerEvent, EventStream
 from hosts.images import pull_image
 from hosts.observe import Observer
 from hosts.pod_network import ensure_pod_network
@@ -67,6 +67,7 @@ class DockerRuntime:
             UpdateContainer: self._update,
             UnpauseContainer: self._unpause,
             WriteFiles: self._write_files,
+            PrepareVolume: self._prepare_volume,
             RemoveVolume: self._remove_volume,
         }
 
@@ -80,7 +81,6 @@ class DockerRuntime:
             self._hands[type(action)](action)
             return
         with self._observer.acting_on(container_id):
-            PrepareVolume: self._prepare_volume,
             try:
                 self._hands[type(action)](action)
             finally:
@@ -201,6 +201,12 @@ class DockerRuntime:
         body = pack(action.entries, modified=self._observer.host_now())
         api.check(api.put(url, params={"path": action.directory}, data=body, timeout=self._seconds))
 
+    def _prepare_volume(self, action: PrepareVolume) -> None:
+        try:
+            prepare_volume(self._engine, action)
+        finally:
+            self._observer.invalidate_images()
+
     def _remove_volume(self, action: RemoveVolume) -> None:
         with _already("no such volume"):
             self._engine.api.remove_volume(action.volume)
@@ -236,12 +242,6 @@ def _already(*reasons: str) -> Iterator[None]:
 def without_secrets(error: EngineError, spec: ContainerSpec) -> EngineError:
     """The error with every secret value of the container masked: the engine quotes command lines. Pure."""
     message = error.message
-    def _prepare_volume(self, action: PrepareVolume) -> None:
-        try:
-            prepare_volume(self._engine, action)
-        finally:
-            self._observer.invalidate_images()
-
     for value in (*(value for _, value in spec.environment), *(spec.entrypoint or ()), *(spec.command or ())):
         if isinstance(value, SecretValue) and reveal(value):
             message = message.replace(reveal(value), MASK)

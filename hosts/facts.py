@@ -111,7 +111,6 @@ def compose_facts(
 
     Architecture is as Go names it (amd64, arm64), like Kubernetes; API version is the engine's newest.
     """
-        claim_volumes=tuple(sorted(str(volume["Name"]) for volume in claim_volumes)),
     return HostFacts(
         hostname=str(info.get("Name", "")),
         cpus=int(info.get("NCPU", 0)),
@@ -129,6 +128,7 @@ def compose_facts(
         cgroup_version=int(info.get("CgroupVersion") or 1),
         boot_id=machine.boot_id,
         images=tuple(sorted((_image_fact(image) for image in images), key=lambda fact: fact.id)),
+        claim_volumes=tuple(sorted(str(volume["Name"]) for volume in claim_volumes)),
     )
 
 

@@ -118,6 +118,7 @@ class SimulatedHost:
             UpdateContainer: lambda action: self.engine.update(action.id, action.restart_policy, action.resources),
             UnpauseContainer: lambda action: self.engine.unpause(action.id),
             WriteFiles: self._write_files,
+            PrepareVolume: lambda action: self.engine.add_claim_volume(action.volume),
             RemoveVolume: lambda action: self.engine.volumes.discard(action.volume),
         }
 
@@ -129,8 +130,9 @@ class SimulatedHost:
         host = cls(observation.host, clock=clock, facts=observation.facts, programs=programs)
         host.engine.adopt(observation.containers)
         host.engine.network = observation.pod_network
+        for name in observation.facts.claim_volumes:
+            host.engine.add_claim_volume(name)
         return host
-            PrepareVolume: lambda action: self.engine.add_claim_volume(action.volume),
 
     def observe(self) -> HostObservation:
         with self._lock:
@@ -142,8 +144,6 @@ class SimulatedHost:
             return structs.replace(self._look[1], now=now)
 
     def perform(self, action: Action) -> None:
-        for name in observation.facts.claim_volumes:
-            host.engine.add_claim_volume(name)
         with self._lock:
             self._check_link()
             self._before_action(action)

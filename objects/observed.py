@@ -48,11 +48,11 @@ class HostFacts(ObservedStruct):
     cgroup_version: int = 0
     boot_id: str = ""
     images: tuple[ImageFact, ...] = ()
+    claim_volumes: tuple[str, ...] = ()
 
 
 class ObservedContainer(ObservedStruct):
     """One container on a host, ours or foreign.
-    claim_volumes: tuple[str, ...] = ()
 
     state: Docker's `created running paused restarting removing exited dead`. restart_count: Docker's own restarts since
     the last start by the API. address: on the pod network, else ''. restart_policy: `no always unless-stopped

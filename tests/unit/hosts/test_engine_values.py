@@ -108,5 +108,5 @@ def test_facts_are_composed() -> None:
             ImageFact(id="sha256:a", names=(), size_bytes=9),
             ImageFact(id="sha256:b", names=("web:v1", "web:latest", "web@sha256:d"), size_bytes=7),
         ),
-    )
         claim_volumes=("berth-claim_default_a", "berth-claim_default_b"),
+    )
