@@ -180,7 +180,7 @@ class Engine:
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
             twin._loop.mark(twin.store, obj)
-            twin._mark_hosts(obj)
+        twin._dirty_hosts.update(host.name for host in twin.store.all_of(Host))
         return twin
 
     # --- messages ------------------------------------------------------------------------------------------------
