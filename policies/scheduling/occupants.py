@@ -28,7 +28,7 @@ class Occupant:
     @property
     def is_leaving(self) -> bool:
         """What it holds will be free soon."""
-        return self.is_victim or self.pod.is_terminating
+        return self.is_victim or self.pod.metadata.deletion_timestamp is not None
 
     @property
     def priority(self) -> int:
@@ -38,7 +38,7 @@ class Occupant:
     def importance(self) -> tuple[int, float, str]:
         """Sort key: higher priority first, then who started earlier; who has not started yet is the least important."""
         start = self.pod.status.start_time
-        return -self.shape.priority, start.timestamp() if start else math.inf, self.pod.uid
+        return -self.shape.priority, start.timestamp() if start else math.inf, self.pod.metadata.uid
 
 
 def is_preemption_victim(pod: Pod) -> bool:

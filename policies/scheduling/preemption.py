@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import operator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -64,6 +65,9 @@ class PreemptionTable:
         self._heap: list[_HeapEntry] = []
         self._current: dict[int, tuple[int, Victims]] = {}
         self._serial = 0
+        self._wanted = [
+            (name, self._snapshot.resource(name), amount) for name, amount in table.shape.requests.items() if amount > 0
+        ]
         self._mark = self._snapshot.journal.mark()
         self._structure = self._budgets = -1
         self._possible: BoolArray = np.zeros(0, dtype=np.bool_)
@@ -145,19 +149,25 @@ class PreemptionTable:
 
     def _victims_by_amounts(self, row: int) -> Victims | None:
         """Who must leave one host: all less important pods but those that fit again beside the new one."""
-        snapshot, shape = self._snapshot, self._table.shape
-        lower = _less_important(snapshot, row, shape.priority)
-        gone = [*lower, *(o for o in snapshot.use(row).occupants.values() if o.is_leaving)]
-        room: dict[str, int] = {}
-        for name, amount in shape.requests.items():
-            if amount > 0:
-                index = snapshot.resource(name)
-                staying = int(snapshot.requested[index, row]) - sum(o.shape.requests.get(name, 0) for o in gone)
-                room[name] = int(snapshot.allocatable[index, row]) - staying - amount
-        if any(left < 0 for left in room.values()):
+        snapshot, priority = self._snapshot, self._table.shape.priority
+        lower: list[Occupant] = []
+        gone: list[dict[str, int]] = []
+        for occupant in snapshot.use(row).occupants.values():
+            if occupant.is_leaving:
+                gone.append(occupant.shape.requests)
+            elif occupant.shape.priority < priority:
+                lower.append(occupant)
+                gone.append(occupant.shape.requests)
+        if not gone:
             return None
+        room: dict[str, int] = {}
+        for name, index, amount in self._wanted:
+            free = int(snapshot.allocatable[index, row]) - int(snapshot.requested[index, row])
+            room[name] = free - amount + sum([requests.get(name, 0) for requests in gone])
+            if room[name] < 0:
+                return None
         pods = [occupant for occupant in lower if not occupant.is_nominated]
-        breaking, harmless = snapshot.budgets.split(sorted(pods, key=lambda o: o.importance))
+        breaking, harmless = snapshot.budgets.split(sorted(pods, key=_importance))
         broken = _keep_what_fits(breaking, room)
         victims = [*broken, *_keep_what_fits(harmless, room)]
         displaced = tuple(occupant for occupant in lower if occupant.is_nominated)
@@ -172,7 +182,8 @@ class PreemptionTable:
         for row in order:
             if len(found) >= max(_MOST_TRIALS, len(order) // 10):
                 break
-            victims = self._victims_by_trial(row)
+            # Sums are cheap, and a host without enough of everything needs no trial.
+            victims = self._victims_by_trial(row) if self._victims_by_amounts(row) is not None else None
             if victims is not None:
                 found.append(victims)
         return min(found, key=lambda victims: (victims.cost(), -self._table.tie(victims.row)), default=None)
@@ -192,7 +203,7 @@ class PreemptionTable:
             if not self._fits(row):
                 return None
             pods = [occupant for occupant in lower if not occupant.is_nominated]
-            breaking, harmless = snapshot.budgets.split(sorted(pods, key=lambda o: o.importance))
+            breaking, harmless = snapshot.budgets.split(sorted(pods, key=_importance))
             broken = [occupant for occupant in breaking if not self._fits_beside(occupant, off)]
             others = [occupant for occupant in harmless if not self._fits_beside(occupant, off)]
         finally:
@@ -241,9 +252,8 @@ def _possible_hosts(table: HostTable) -> BoolArray:
     for name, amount in table.shape.requests.items():
         if amount > 0:
             possible &= snapshot.allocatable[snapshot.resource(name), : snapshot.size] >= amount
-    for (_, check), verdicts in zip(table.checks, table.passes, strict=True):
-        if check.scope is Scope.STRUCTURE:
-            possible &= verdicts
+    for _, check in table.checks:
+        possible &= check.may_be_freed(slice(0, snapshot.size))
     return possible
 
 
@@ -251,8 +261,11 @@ def _less_important(snapshot: Snapshot, row: int, priority: int) -> list[Occupan
     return [o for o in snapshot.use(row).occupants.values() if o.shape.priority < priority and not o.is_leaving]
 
 
+_importance = operator.attrgetter("importance")
+
+
 def _by_importance(victims: list[Occupant]) -> tuple[Occupant, ...]:
-    return tuple(sorted(victims, key=lambda occupant: occupant.importance))
+    return tuple(sorted(victims, key=_importance))
 
 
 def _keep_what_fits(pods: list[Occupant], room: dict[str, int]) -> list[Occupant]:
@@ -260,9 +273,11 @@ def _keep_what_fits(pods: list[Occupant], room: dict[str, int]) -> list[Occupant
     losers: list[Occupant] = []
     for occupant in pods:
         requests = occupant.shape.requests
-        if all(requests.get(name, 0) <= left for name, left in room.items()):
+        for name, left in room.items():
+            if requests.get(name, 0) > left:
+                losers.append(occupant)
+                break
+        else:
             for name in room:
                 room[name] -= requests.get(name, 0)
-        else:
-            losers.append(occupant)
     return losers

@@ -106,6 +106,12 @@ class Check(ABC):
         """CLUSTER only: whether verdicts may differ from the last `allowed` over all rows."""
         return False
 
+    def may_be_freed(self, rows: Rows) -> BoolArray:
+        """Where evicting pods may help, or nothing needs help. HOST and CLUSTER rules that know better say so."""
+        if self.scope is Scope.STRUCTURE:
+            return self.allowed(rows)
+        return np.ones(rows.stop - rows.start, dtype=np.bool_)
+
     def may_block(self) -> bool:
         """HOST and CLUSTER: false when, as things are, no pod on any host stands in the way of such pods."""
         return True

@@ -269,10 +269,12 @@ def measure(case: str, hosts: int, *, profile: bool = False) -> Result:
 
 
 def show(result: Result) -> str:
+    bound = max(1, result.bound)
     ratio = f"{result.rate / result.floor:6.1f} x {result.floor}" if result.hosts == 5000 else ""
     return (
         f"{result.case:24} {result.hosts:6} hosts {result.bound:6}/{result.pods:<6} pods"
-        f" {result.rate:9.0f} pods/s {1e6 * result.seconds / max(1, result.bound):7.0f} us/pod (wall {1e6 * result.wall_seconds / max(1, result.bound):.0f})  {ratio}"
+        f" {result.rate:9.0f} pods/s"
+        f" {1e6 * result.seconds / bound:7.0f} us/pod (wall {1e6 * result.wall_seconds / bound:.0f})  {ratio}"
     )
 
 

@@ -84,11 +84,17 @@ class PodAffinityCheck(Check):
 
     def allowed(self, rows: Rows) -> BoolArray:
         size = self._snapshot.size
-        verdicts = np.ones(size, dtype=np.bool_)[rows]
+        verdicts = self.may_be_freed(rows)
         for _, tally in (*self._unwanted, *self._held):
             blocked = tally.per_domain > 0
             if blocked.any():
                 verdicts &= ~blocked[tally.column.ids[:size][rows]]
+        return verdicts
+
+    def may_be_freed(self, rows: Rows) -> BoolArray:
+        """Pods that are wanted do not appear by evicting others."""
+        size = self._snapshot.size
+        verdicts = np.ones(size, dtype=np.bool_)[rows]
         first = self._is_first()
         for _, tally in self._wanted:
             present = tally.per_domain > 0

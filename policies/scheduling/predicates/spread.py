@@ -94,6 +94,13 @@ class SpreadCheck(Check):
             changed |= constraint.tally.refresh()
         return changed
 
+    def may_be_freed(self, rows: Rows) -> BoolArray:
+        size = self._snapshot.size
+        verdicts = np.ones(size, dtype=np.bool_)[rows]
+        for constraint in self._constraints:
+            verdicts &= constraint.tally.column.ids[:size][rows] != ABSENT
+        return verdicts
+
     def allowed(self, rows: Rows) -> BoolArray:
         size = self._snapshot.size
         verdicts = np.ones(size, dtype=np.bool_)[rows]
