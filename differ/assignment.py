@@ -33,6 +33,18 @@ class PodNetwork(DifferStruct):
         return str(next(ipaddress.ip_network(self.subnet).hosts()))
 
 
+class MeasureOrder(DifferStruct):
+    """What is to be measured of a host, besides what it has left.
+
+    containers: CPU and memory of each. disk: what takes space on its disk. is_pressed: the host is short of something,
+    and somebody waits for each figure.
+    """
+
+    containers: bool = False
+    disk: bool = False
+    is_pressed: bool = False
+
+
 class HostAssignment(DifferStruct):
     """pods: bound to this host, defaulted, `status.pod_ip` set (host network excepted). Of the status, `reason` names a
     decision that ended the pod (Evicted, …): it is stopped and not started again.
@@ -52,3 +64,4 @@ class HostAssignment(DifferStruct):
     claim_volumes: dict[tuple[str, str], str] = {}
     node_labels: dict[str, str] = {}
     node_allocatable: dict[str, str | int | float] = {}
+    measure: MeasureOrder = MeasureOrder()

@@ -36,10 +36,12 @@ from hosts.claim_volumes import prepare_volume
 from hosts.container_request import container_request, reveal, update_request
 from hosts.engine import Engine
 from hosts.events import ContainerEvent, EventStream
+from hosts.gauge import Gauge
 from hosts.images import pull_image
 from hosts.observe import Observer
 from hosts.pod_network import ensure_pod_network
 from objects.errors import ContainerConfigError, EngineError, HostError
+from objects.measured import Measurement
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
 from objects.observed import HostObservation
 from objects.secrets import MASK, SecretValue
@@ -55,6 +57,7 @@ class DockerRuntime:
         self._engine = engine
         self._random = random
         self._observer = Observer(engine, network=POD_NETWORK)
+        self._gauge = Gauge(engine)
         self._events: EventStream | None = None
         self._hands: dict[type[Action], Callable[[Any], None]] = {
             EnsureNetwork: self._ensure_network,
@@ -73,6 +76,9 @@ class DockerRuntime:
 
     def observe(self) -> HostObservation:
         return self._observer.observe()
+
+    def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
+        return self._gauge.read(containers=containers, disk=disk)
 
     def perform(self, action: Action) -> None:
         container_id: str = getattr(action, "id", "")
@@ -105,6 +111,7 @@ class DockerRuntime:
     def close(self) -> None:
         if self._events is not None:
             self._events.stop()
+        self._gauge.close()
         self._engine.close()
 
     # --- one method an action ------------------------------------------------------------------------------------

@@ -5,14 +5,15 @@ The command reads what the engine does not tell: free space of Docker's disk, av
 
 from __future__ import annotations
 
-import shlex
 import threading
 from typing import Any
 
 import msgspec
 
 from hosts.engine import Engine
+from hosts.vitals import parse_vitals, vitals_script
 from objects.errors import HostError
+from objects.measured import HostVitals
 from objects.measured import HostVitals
 from objects.names import LABEL_CLAIM
 from objects.observed import HostFacts, ImageFact
@@ -22,42 +23,27 @@ COMMAND_SECONDS = 15.0
 
 
 class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What one command on the host tells. Sizes in bytes, of the file system that holds Docker's root directory."""
+    """What one command on the host tells."""
 
-    disk_bytes: int
-    disk_free_bytes: int
-    memory_available_bytes: int
+    vitals: HostVitals
     boot_id: str
 
 
 def machine_script(docker_root: str) -> str:
     """A POSIX shell script whose output `parse_machine` reads. Needs no root; GNU and busybox tools."""
-    return (
-        f"stat -f -c 'disk %S %b %a' {shlex.quote(docker_root)}"
-        " && sed -n 's/^MemAvailable: */memory /p' /proc/meminfo"
-        " && sed 's/^/boot /' /proc/sys/kernel/random/boot_id"
-    )
+    return f"{vitals_script(docker_root)} && sed 's/^/boot /' /proc/sys/kernel/random/boot_id"
 
 
 def parse_machine(output: str) -> MachineFacts:
-    """Read the output of `machine_script`. Free disk is what unprivileged users may still use.
+    """Read the output of `machine_script`: what `parse_vitals` reads, and `boot 5a1c…`.
 
-    disk 4096 1000 250     ->  disk_bytes 4096000, disk_free_bytes 1024000
-    memory 2048 kB         ->  memory_available_bytes 2097152
-    boot 5a1c…             ->  boot_id
     Raises ValueError when a line is missing or malformed.
     """
-    words = {line.split()[0]: line.split()[1:] for line in output.splitlines() if line.strip()}
-    try:
-        block_bytes, blocks, free_blocks = (int(word) for word in words["disk"])
-        return MachineFacts(
-            disk_bytes=block_bytes * blocks,
-            disk_free_bytes=block_bytes * free_blocks,
-            memory_available_bytes=int(words["memory"][0]) * 1024,
-            boot_id=words["boot"][0],
-        )
-    except (KeyError, IndexError) as error:
-        raise ValueError(f"no {error} in {output[:200]!r}") from error
+    vitals = parse_vitals(output)
+    boot_id = next((line.split()[1] for line in output.splitlines() if line.startswith("boot ")), "")
+    if not boot_id:
+        raise ValueError(f"no 'boot' in {output[:200]!r}")
+    return MachineFacts(vitals=vitals, boot_id=boot_id)
 
 
 class FactsReader:
@@ -115,9 +101,7 @@ def compose_facts(
         hostname=str(info.get("Name", "")),
         cpus=int(info.get("NCPU", 0)),
         memory_bytes=int(info.get("MemTotal", 0)),
-        memory_available_bytes=machine.memory_available_bytes,
-        disk_bytes=machine.disk_bytes,
-        disk_free_bytes=machine.disk_free_bytes,
+        **msgspec.structs.asdict(machine.vitals),
         architecture=str(version.get("Arch", "")),
         operating_system=str(info.get("OperatingSystem", "")),
         kernel_version=str(info.get("KernelVersion", "")),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from differ.actions import Action
+from objects.measured import Measurement
 from objects.observed import HostObservation
 
 
@@ -17,6 +18,13 @@ class HostRuntime(Protocol):
 
     def observe(self) -> HostObservation:
         """A complete look at the host. Raises rather than to give a partial one."""
+        ...
+
+    def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
+        """What the host has left. containers: and what each container uses; disk: and what takes space on its disk.
+
+        Cheap without `disk`. Raises rather than to give a part.
+        """
         ...
 
     def perform(self, action: Action) -> None:

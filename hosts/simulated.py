@@ -33,6 +33,7 @@ from differ.actions import (
 from hosts.simulated_engine import Programs, SimulatedEngine, forever
 from objects.errors import EngineError, HostUnreachable, ImagePullFailed
 from objects.image_reference import canonical_image
+from objects.measured import ContainerSample, HostVitals, Measurement
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
 from objects.observed import HostFacts, HostObservation, ImageFact, ObservedContainer
 
@@ -68,11 +69,21 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
 NO_FAULTS = Faults()
 
 
+Samples = Callable[[ObservedContainer, datetime], ContainerSample]
+"""(container, time) -> the counters of a container that runs."""
+
+
+def idle(_: ObservedContainer, __: datetime) -> ContainerSample:
+    """Uses nothing."""
+    return ContainerSample(cpu_nanos=0, memory_bytes=0, disk_bytes=0)
+
+
 class SimulatedHost:
     """A `HostRuntime` in memory. Thread-safe.
 
-    clock: aware UTC. programs: what processes do. unpullable: images that no registry has. pull_seconds: how long a
-    pull takes, spent by `sleep`. before_action: called with each action before its effect; may raise (crash points).
+    clock: aware UTC. programs: what processes do. samples: what a running container has used by then. unpullable: images
+    that no registry has. pull_seconds: how long a pull takes, spent by `sleep`. before_action: called with each action
+    before its effect; may raise (crash points).
     """
 
     def __init__(
@@ -84,6 +95,7 @@ class SimulatedHost:
         images: Iterable[str] = (),
         unpullable: Iterable[str] = (),
         programs: Programs = forever,
+        samples: Samples = idle,
         faults: Faults = NO_FAULTS,
         random: Random | None = None,
         pull_seconds: float = 0.0,
@@ -97,6 +109,7 @@ class SimulatedHost:
         self.faults = faults
         self._clock = clock
         self._facts = facts
+        self._samples = samples
         self._unpullable = frozenset(canonical_image(image) for image in unpullable)
         self._random = random or Random(0)
         self._pull_seconds = pull_seconds
@@ -142,6 +155,21 @@ class SimulatedHost:
             if self._look is None or self._look[0] != self.engine.changes:
                 self._look = (self.engine.changes, self._compose(now))
             return structs.replace(self._look[1], now=now)
+
+    def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
+        with self._lock:
+            self._check_link()
+            now = self._clock()
+            self.engine.advance(now)
+            running = [one for one in self.engine.containers.values() if one.state in ("running", "paused")]
+            samples = {one.id: self._samples(one, now) for one in running} if containers or disk else {}
+            if not disk:
+                samples = {name: structs.replace(one, disk_bytes=None) for name, one in samples.items()}
+            vitals = HostVitals(**{name: getattr(self._facts, name) for name in HostVitals.__struct_fields__})
+            volumes = dict.fromkeys(sorted(self.engine.volumes), 0) if disk else {}
+            return Measurement(
+                vitals=vitals, uptime_seconds=now.timestamp(), containers=samples, volumes=volumes
+            )
 
     def perform(self, action: Action) -> None:
         with self._lock:

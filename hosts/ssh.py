@@ -38,8 +38,9 @@ would be called in a tight loop."""
 SLOT_SECONDS = 60.0
 """For a turn to connect: 1,000 hosts, 8 at a time, 0.1 s each, take 13 s; dead ones more."""
 
-SESSIONS_AT_ONCE = 10
-"""sshd's default MaxSessions, counting commands only: forwarding channels are free."""
+SESSIONS_AT_ONCE = 9
+"""sshd's default MaxSessions is 10, counting commands only: forwarding channels are free. One session is kept for the
+shell that stays (`hosts.lasting_shell`)."""
 
 
 class LinkState(msgspec.Struct, frozen=True):

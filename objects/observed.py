@@ -28,8 +28,8 @@ class ImageFact(ObservedStruct):
 class HostFacts(ObservedStruct):
     """What a host is and has; changes rarely.
 
-    disk_* and inodes*: the file system that holds Docker's root directory; inodes: 0 where it counts none, or as long as
-    nobody measured. memory_available_bytes is `MemAvailable`. tasks*: processes and threads, there are and may be.
+    disk_* and inodes*: the file system that holds Docker's root directory; inodes: 0 where it counts none.
+    memory_available_bytes is `MemAvailable`. tasks*: processes and threads, how many there are and may be.
     cpus: logical processors. cgroup_version: 1 or 2. claim_volumes: Docker volumes that hold data of claims.
     """
 
@@ -39,6 +39,10 @@ class HostFacts(ObservedStruct):
     memory_available_bytes: int = 0
     disk_bytes: int = 0
     disk_free_bytes: int = 0
+    inodes: int = 0
+    inodes_free: int = 0
+    tasks: int = 0
+    tasks_limit: int = 0
     architecture: str = ""
     operating_system: str = ""
     kernel_version: str = ""

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from objects.measured import ForeignLoad, HostUse
 from objects.meta import KubeObject, KubeStruct, ObjectKey
 from objects.observed import HostFacts
 from objects.pods import Pod, PodStatus
@@ -29,7 +30,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A host was observed completely.
+    """A host was observed completely. use: what its pods use, on order. foreign: what others run on it.
 
     statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
     unknown: pods found on the host that were not assigned to it.
@@ -41,6 +42,8 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     gone: tuple[str, ...] = ()
     unknown: tuple[Pod, ...] = ()
     pod_subnet: str = ""
+    use: HostUse | None = None
+    foreign: tuple[ForeignLoad, ...] = ()
 
 
 class HostSilent(msgspec.Struct, frozen=True, kw_only=True):

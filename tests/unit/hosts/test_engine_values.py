@@ -6,6 +6,7 @@ import pytest
 
 from hosts.events import ContainerEvent, parse_event
 from hosts.facts import MachineFacts, compose_facts, parse_machine
+from objects.measured import HostVitals
 from objects.observed import HostFacts, ImageFact
 
 DIE = (
@@ -51,21 +52,33 @@ def test_events(line: bytes, expected: ContainerEvent | None) -> None:
     assert parse_event(line) == expected
 
 
-MACHINE = MachineFacts(disk_bytes=4096000, disk_free_bytes=1024000, memory_available_bytes=2097152, boot_id="5a1c")
+LEFT = HostVitals(
+    disk_bytes=4096000,
+    disk_free_bytes=1024000,
+    memory_available_bytes=2097152,
+    inodes=64,
+    inodes_free=32,
+    tasks=120,
+    tasks_limit=15000,
+)
+MACHINE = MachineFacts(vitals=LEFT, boot_id="5a1c")
+TASKS = "tasks 120\nlimit 32768\nlimit 15000\n"
 
 
 def test_machine_facts() -> None:
-    assert parse_machine("disk 4096 1000 250\nmemory 2048 kB\nboot 5a1c\n") == MACHINE
+    assert parse_machine(f"disk 4096 1000 250 64 32\nmemory 2048 kB\n{TASKS}boot 5a1c\n") == MACHINE
 
 
 @pytest.mark.parametrize(
     "output",
     [
         pytest.param("", id="nothing"),
-        pytest.param("disk 4096 1000 250\nboot 5a1c\n", id="no memory"),
-        pytest.param("disk 4096 1000\nmemory 2048 kB\nboot 5a1c\n", id="short disk line"),
-        pytest.param("disk 4096 1000 250\nmemory\nboot 5a1c\n", id="empty memory line"),
-        pytest.param("disk 4096 1000 x\nmemory 1 kB\nboot 5a1c\n", id="not a number"),
+        pytest.param(f"disk 4096 1000 250 64 32\n{TASKS}boot 5a1c\n", id="no memory"),
+        pytest.param(f"disk 4096 1000 250 64\nmemory 2048 kB\n{TASKS}boot 5a1c\n", id="short disk line"),
+        pytest.param(f"disk 4096 1000 250 64 32\nmemory\n{TASKS}boot 5a1c\n", id="empty memory line"),
+        pytest.param(f"disk 4096 1000 x 64 32\nmemory 1 kB\n{TASKS}boot 5a1c\n", id="not a number"),
+        pytest.param("disk 4096 1000 250 64 32\nmemory 2048 kB\nboot 5a1c\n", id="no tasks"),
+        pytest.param(f"disk 4096 1000 250 64 32\nmemory 2048 kB\n{TASKS}", id="no boot"),
     ],
 )
 def test_incomplete_machine_facts_are_refused(output: str) -> None:
@@ -96,6 +109,10 @@ def test_facts_are_composed() -> None:
         memory_available_bytes=2097152,
         disk_bytes=4096000,
         disk_free_bytes=1024000,
+        inodes=64,
+        inodes_free=32,
+        tasks=120,
+        tasks_limit=15000,
         architecture="arm64",
         operating_system="Debian GNU/Linux 12",
         kernel_version="6.1",

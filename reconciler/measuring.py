@@ -1,0 +1,141 @@
+"""When a host is measured, and what of it is worth telling. Owned by the host's worker; decides nothing else.
+
+What a host has left is looked at every few seconds, what its pods use only on order. Figures move all the time; told is
+what moved by more than a little, so that an idle host stays silent. Only what was ordered is told each time, since its
+age counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from differ.assignment import HostAssignment, MeasureOrder
+from differ.use import foreign_loads, is_foreign, pod_uses
+from hosts.runtime import HostRuntime
+from objects.measured import ForeignLoad, HostUse, HostVitals, Measurement
+from objects.observed import HostObservation
+from reconciler.messages import HostReport
+
+INTERVAL_SECONDS = 10.0
+"""As the kubelet looks for pressure. One question over an open channel: 2 ms, no process of ours."""
+PRESSED_SECONDS = 2.0
+"""While a host is short of something: pods are evicted one by one, each after a look at what the last one freed."""
+DISK_SECONDS = 60.0
+"""Disk use of pods makes the engine add up files: as often as the kubelet does."""
+FOREIGN_SECONDS = 60.0
+RATE_SECONDS = 10.0
+"""CPU use is averaged over at least so long."""
+STEADY = 1 / 32
+"""A figure of a host that moved by less than this share of it is told as before."""
+FOREIGN_STEADY = 1 / 4
+"""The scheduler's view of containers of others must not follow each of their breaths."""
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What was measured last, as it is told. use: on order only."""
+
+    vitals: HostVitals | None = None
+    use: HostUse | None = None
+    foreign: tuple[ForeignLoad, ...] = ()
+
+
+class HostMeter:
+    """Of one host. due_at: when to measure again."""
+
+    def __init__(self, now: datetime) -> None:
+        self.due_at = now + timedelta(seconds=INTERVAL_SECONDS)
+        self._figures = Figures()
+        self._readings: tuple[tuple[datetime, Measurement], ...] = ()
+        self._disk_at: datetime | None = None
+        self._foreign_at: datetime | None = None
+
+    def is_due(self, seen: HostObservation, now: datetime) -> bool:
+        """Whether to measure now. Containers of others are measured before anything is told of a host."""
+        return self.due_at <= now or (self._foreign_at is None and any(map(is_foreign, seen.containers)))
+
+    def hasten(self, now: datetime) -> None:
+        """Something else may have to be measured than last time: it is due."""
+        self.due_at = now
+
+    def measure(
+        self, runtime: HostRuntime, assignment: HostAssignment | None, seen: HostObservation, now: datetime
+    ) -> None:
+        """Take a reading. Raises HostError; then it is still due."""
+        order = assignment.measure if assignment is not None else MeasureOrder()
+        has_disk = order.disk and (order.is_pressed or _is_over(self._disk_at, DISK_SECONDS, now))
+        asks_foreign = any(map(is_foreign, seen.containers)) and _is_over(self._foreign_at, FOREIGN_SECONDS, now)
+        has_containers = order.containers or asks_foreign
+        reading = runtime.measure(containers=has_containers, disk=has_disk)
+        before = self._base(now)
+        use = None
+        if assignment is not None and (order.containers or has_disk):
+            window = reading.uptime_seconds - before.uptime_seconds if before is not None else 0.0
+            pods = pod_uses(reading, before, assignment.pods, seen.containers)
+            use = HostUse(at=now, window_seconds=window, pods=pods, has_disk=has_disk)
+        foreign = self._figures.foreign
+        if has_containers:
+            self._keep(reading, now)
+            if asks_foreign:
+                foreign = steady_loads(foreign, foreign_loads(seen.containers, reading, before))
+                self._foreign_at = now
+        if has_disk:
+            self._disk_at = now
+        vitals = reading.vitals if order.is_pressed else steady_vitals(self._figures.vitals, reading.vitals)
+        self._figures = Figures(vitals, use, foreign)
+        self.due_at = now + timedelta(seconds=PRESSED_SECONDS if order.is_pressed else INTERVAL_SECONDS)
+
+    def complete(self, report: HostReport, seen: HostObservation) -> HostReport:
+        """`report` with what was measured, which is newer than its facts, and with the containers of others."""
+        facts, figures = report.facts, self._figures
+        if figures.vitals is not None:
+            facts = msgspec.structs.replace(facts, **msgspec.structs.asdict(figures.vitals))
+        measured = {load.name: load for load in figures.foreign}
+        # Who came since then counts with its limits, who went not at all.
+        foreign = tuple(measured.get(load.name, load) for load in foreign_loads(seen.containers, None, None))
+        return msgspec.structs.replace(report, facts=facts, use=figures.use, foreign=foreign)
+
+    def _base(self, now: datetime) -> Measurement | None:
+        """The reading to compare with: the newest that is old enough, else the oldest."""
+        old = [reading for at, reading in self._readings if _is_over(at, RATE_SECONDS, now)]
+        return old[-1] if old else self._readings[0][1] if self._readings else None
+
+    def _keep(self, reading: Measurement, now: datetime) -> None:
+        """Remember a reading; of the old ones only the newest is still of use."""
+        old = [one for one in self._readings if _is_over(one[0], RATE_SECONDS, now)]
+        young = [one for one in self._readings if not _is_over(one[0], RATE_SECONDS, now)]
+        self._readings = (*old[-1:], *young, (now, reading))
+
+
+def _is_over(last: datetime | None, seconds: float, now: datetime) -> bool:
+    return last is None or now - last >= timedelta(seconds=seconds)
+
+
+def steady_vitals(before: HostVitals | None, now: HostVitals) -> HostVitals:
+    """`now`, but with the figures of `before` that hardly moved."""
+    if before is None:
+        return now
+    figures = {
+        name: _steady(getattr(before, name), getattr(now, name), STEADY) for name in HostVitals.__struct_fields__
+    }
+    return HostVitals(**figures)
+
+
+def steady_loads(before: Iterable[ForeignLoad], now: Iterable[ForeignLoad]) -> tuple[ForeignLoad, ...]:
+    """`now`, but with the figures of `before` that hardly moved."""
+    known = {load.name: load for load in before}
+    return tuple(_steady_load(known.get(load.name, load), load) for load in now)
+
+
+def _steady_load(before: ForeignLoad, now: ForeignLoad) -> ForeignLoad:
+    return msgspec.structs.replace(
+        now,
+        cpu_millis=_steady(before.cpu_millis, now.cpu_millis, FOREIGN_STEADY),
+        memory_bytes=_steady(before.memory_bytes, now.memory_bytes, FOREIGN_STEADY),
+    )
+
+
+def _steady(before: int, now: int, share: float) -> int:
+    return before if abs(now - before) <= before * share else now

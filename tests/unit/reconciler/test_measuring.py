@@ -1,0 +1,154 @@
+"""When a host is measured and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from differ.assignment import HostAssignment, MeasureOrder, PodNetwork
+from objects.measured import (
+    ContainerSample,
+    ContainerUse,
+    ForeignLoad,
+    HostUse,
+    HostVitals,
+    Measurement,
+    PodUse,
+)
+from objects.meta import ObjectMeta
+from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
+from objects.observed import HostFacts, HostObservation, ObservedContainer
+from objects.pods import Container, Pod, PodSpec
+from reconciler.measuring import HostMeter, steady_vitals
+from reconciler.messages import HostReport
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+POD = Pod(
+    metadata=ObjectMeta(name="web", namespace="default", uid="u1"),
+    spec=PodSpec(containers=(Container(name="app", image="i"),)),
+)
+OURS = ObservedContainer(
+    id="c1",
+    name="c1",
+    state="running",
+    labels={LABEL_MANAGED: "true", LABEL_POD_UID: "u1", LABEL_CONTAINER: "app"},
+)
+FOREIGN = ObservedContainer(id="o1", name="database", state="running")
+
+
+class Scripted:
+    """A host that burns half a processor in each container. asked: what was measured, in order."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.asked: list[tuple[bool, bool]] = []
+        self.memory_available_bytes = 1000
+        self._clock = clock
+
+    def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
+        self.asked.append((containers, disk))
+        uptime = (self._clock() - START).total_seconds()
+        disk_bytes = 7 if disk else None
+        sample = ContainerSample(cpu_nanos=int(uptime * 5e8), memory_bytes=64, disk_bytes=disk_bytes)
+        return Measurement(
+            vitals=HostVitals(
+                memory_available_bytes=self.memory_available_bytes, disk_bytes=100, disk_free_bytes=50, tasks=3
+            ),
+            uptime_seconds=uptime,
+            containers={"c1": sample, "o1": sample} if containers else {},
+        )
+
+
+class Bench:
+    """A meter with its host and a clock."""
+
+    def __init__(self, order: MeasureOrder, *containers: ObservedContainer) -> None:
+        self.now = START
+        self.host = Scripted(lambda: self.now)
+        self.meter = HostMeter(START)
+        self.seen = HostObservation(host="h1", now=START, facts=HostFacts(memory_bytes=2000), containers=containers)
+        network = PodNetwork(subnet="10.244.1.0/24", cluster_cidr="10.244.0.0/16")
+        self.assignment = HostAssignment(
+            host="h1", host_ip="", network=network, pause_image="", pods=(POD,), measure=order
+        )
+
+    def run(self, seconds: int) -> HostReport:
+        """Let time pass, second by second; returns what would be told at its end."""
+        for _ in range(seconds):
+            self.now += timedelta(seconds=1)
+            if self.meter.is_due(self.seen, self.now):
+                self.meter.measure(self.host, self.assignment, self.seen, self.now)  # type: ignore[arg-type]
+        return self.meter.complete(HostReport(host="h1", facts=self.seen.facts), self.seen)
+
+
+@pytest.mark.parametrize(
+    ("order", "containers", "expected"),
+    [
+        pytest.param(MeasureOrder(), (OURS,), [(False, False)] * 6, id="only what the host has left"),
+        pytest.param(MeasureOrder(containers=True), (OURS,), [(True, False)] * 6, id="pods"),
+        pytest.param(
+            MeasureOrder(disk=True), (OURS,), [(False, True), *[(False, False)] * 5], id="disk, once a minute"
+        ),
+        pytest.param(
+            MeasureOrder(containers=True, disk=True, is_pressed=True), (OURS,), [(True, True)] * 26, id="under pressure"
+        ),
+        pytest.param(
+            MeasureOrder(), (OURS, FOREIGN), [(True, False), *[(False, False)] * 5], id="others first, once a minute"
+        ),
+    ],
+)
+def test_how_often_what_is_measured(
+    order: MeasureOrder, containers: tuple[ObservedContainer, ...], expected: list[tuple[bool, bool]]
+) -> None:
+    bench = Bench(order, *containers)
+    bench.run(60)
+    assert bench.host.asked == expected
+
+
+def test_what_is_told_of_pods() -> None:
+    bench = Bench(MeasureOrder(containers=True), OURS)
+    first = bench.run(10)
+    assert first.use == HostUse(
+        at=bench.now, pods={"u1": PodUse(containers=(ContainerUse(name="app", memory_bytes=64),))}
+    )
+    second = bench.run(10)
+    use = PodUse(containers=(ContainerUse(name="app", cpu_millis=500, memory_bytes=64),))
+    assert second.use == HostUse(at=bench.now, window_seconds=10, pods={"u1": use})
+
+
+def test_rates_under_pressure_are_averaged_over_more_than_a_breath() -> None:
+    bench = Bench(MeasureOrder(containers=True, is_pressed=True), OURS)
+    bench.run(10)
+    windows = [use.window_seconds for _ in range(8) if (use := bench.run(2).use) is not None]
+    assert windows == [2, 4, 6, 8, 10, 10, 10, 10]
+
+
+def test_an_idle_host_is_told_the_same() -> None:
+    bench = Bench(MeasureOrder(), OURS, FOREIGN)
+    first = bench.run(70)
+    bench.host.memory_available_bytes = 1030
+    assert bench.run(600) == first
+    bench.host.memory_available_bytes = 1040
+    assert bench.run(10) == msgspec.structs.replace(
+        first, facts=msgspec.structs.replace(first.facts, memory_available_bytes=1040)
+    )
+
+
+def test_others_are_told_at_once_and_with_what_they_use() -> None:
+    bench = Bench(MeasureOrder(), FOREIGN)
+    assert bench.run(1).foreign == (ForeignLoad(name="database", memory_bytes=64),)
+    assert bench.run(60).foreign == (ForeignLoad(name="database", cpu_millis=500, memory_bytes=64),)
+    limited = ObservedContainer(id="o2", name="cache", state="running", memory_bytes=5)
+    bench.seen = msgspec.structs.replace(bench.seen, containers=(limited,))
+    assert bench.run(1).foreign == (ForeignLoad(name="cache", memory_bytes=5),)
+
+
+def test_small_moves_are_no_news() -> None:
+    before = HostVitals(memory_available_bytes=1000, disk_bytes=100, disk_free_bytes=64, tasks=10)
+    now = HostVitals(memory_available_bytes=1031, disk_bytes=100, disk_free_bytes=61, tasks=10)
+    assert steady_vitals(before, now) == HostVitals(
+        memory_available_bytes=1000, disk_bytes=100, disk_free_bytes=61, tasks=10
+    )
+    assert steady_vitals(None, now) == now
