@@ -17,7 +17,7 @@ from objects.meta import Condition, ObjectMeta
 from objects.pods import Container, Pod, PodStatus
 from objects.storage import PersistentVolumeClaim
 from objects.volumes import Volume
-from reconciler.claim_binding import bound_volume, claims_of, docker_volume_of
+from reconciler.controllers.claim_binding import bound_volume, claims_of, docker_volume_of
 from reconciler.host_status import HostStatus
 from reconciler.store import View
 

@@ -19,7 +19,7 @@ from objects.core import Node
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import ContainerStatus, Pod
 from objects.storage import PersistentVolumeClaim
-from reconciler.claim_binding import bound_volume, host_of, why_never
+from reconciler.controllers.claim_binding import bound_volume, host_of, why_never
 from reconciler.store import View
 
 

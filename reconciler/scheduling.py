@@ -27,7 +27,8 @@ from policies.scheduling.profiles import make_profiles
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.snapshot import Snapshot
 from reconciler.addresses import choose_address
-from reconciler.claim_binding import (
+from reconciler.controllers.base import Change, Delete, Occurrence, Put
+from reconciler.controllers.claim_binding import (
     DEFAULT_CLASS,
     docker_volume_of,
     first_bindings,
@@ -35,7 +36,6 @@ from reconciler.claim_binding import (
     scheduled_class,
     why_not_on,
 )
-from reconciler.controllers.base import Change, Delete, Occurrence, Put
 from reconciler.host_status import HostStatus
 from reconciler.store import Changed, View
 

@@ -1,9 +1,8 @@
 """PersistentVolumeClaim: says of each claim where its data is, or what it waits for, and finds lost bindings again.
 
-A claim is bound by the scheduler together with its first pod (`reconciler.claim_binding`). What is left to do here:
-statuses, and the claims of a process without memory. Their data is where a pod that uses them runs, or else where a
-Docker volume of theirs lies. The data of a claim that is gone from Git stays, and is the claim's again when it comes
-back.
+A claim is bound by the scheduler together with its first pod (`claim_binding`). What is left to do here: statuses, and
+the claims of a process without memory. Their data is where a pod that uses them runs, or else where a Docker volume of
+theirs lies. The data of a claim that is gone from Git stays, and is the claim's again when it comes back.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from objects.meta import KubeObject, ObjectKey
 from objects.names import claim_volume_name, stable_uid
 from objects.pods import Pod
 from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
-from reconciler.claim_binding import (
+from reconciler.controllers.base import NOTHING, Context, Controller, Hold, Occurrence, Outcome, Put, own_key
+from reconciler.controllers.claim_binding import (
     bound_form,
     claims_of,
     persistent_volume_name,
@@ -24,7 +24,6 @@ from reconciler.claim_binding import (
     volume_of,
     why_never,
 )
-from reconciler.controllers.base import NOTHING, Context, Controller, Hold, Occurrence, Outcome, Put, own_key
 from reconciler.host_status import HostStatus
 from reconciler.store import View
 

@@ -70,7 +70,8 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     if revisions.update not in revisions.known:
         changes.append(Put(revisions.update))
     made = [_pod(situation, ordinal, context) for ordinal in step.create]
-    for ordinal in step.create:
+    # Also of pods that are there: a process without memory makes their claims again, and these find their volumes.
+    for ordinal in (*pods, *step.create):
         changes += missing_claims(view, stateful_set, ordinal, now=context.now)
     changes += [Put(pod) for pod in made]
     changes += [Delete(pod.key, pod.uid) for pod in step.delete]

@@ -1,7 +1,7 @@
 """The claims of a StatefulSet's pods: made once and kept for ever. Pure.
 
 Never deleted here: a scale-in, an update and a prune keep the data. Where a claim has its data is said by its volume
-(`reconciler.claim_binding`); the scheduler places the pods that use it there.
+(`claim_binding`); the scheduler places the pods that use it there.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta
 from objects.names import stable_uid
 from objects.observed import HostFacts
 from objects.pods import ContainerState, ContainerStateTerminated, ContainerStatus, Pod
-from reconciler.claim_binding import first_bindings, why_not_on
 from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
+from reconciler.controllers.claim_binding import first_bindings, why_not_on
 from reconciler.host_status import HostStatus
 from reconciler.store import Changed, Store
 

@@ -11,7 +11,7 @@ from objects.pods import Container, Pod, PodSpec
 from objects.storage import DOCKER_VOLUMES, PersistentVolume, PersistentVolumeClaim, StorageClass
 from objects.volumes import PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, Volume
 from objects.volumes import VolumeResourceRequirements as Resources
-from reconciler.claim_binding import bound_volume, docker_volume_of, host_of, why_not_on
+from reconciler.controllers.claim_binding import bound_volume, docker_volume_of, host_of, why_not_on
 from reconciler.host_status import HostStatus
 from tests.unit.controllers.harness import FACTS, World
 

@@ -14,7 +14,7 @@ from objects.core import Taint
 from objects.meta import ObjectMeta
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
-from reconciler.claim_binding import bound_volume, host_of
+from reconciler.controllers.claim_binding import bound_volume, host_of
 from reconciler.host_status import HostStatus
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import stateful_set

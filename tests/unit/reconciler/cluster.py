@@ -65,6 +65,10 @@ def bare_pod(image: str = "web:v1", *, name: str = "lone") -> Pod:
     )
 
 
+def ended(phase: str) -> PodStatus:
+    return PodStatus(phase=phase, start_time=START)
+
+
 def running(now: datetime) -> PodStatus:
     return PodStatus(
         phase="Running", conditions=(Condition(type="Ready", status="True", last_transition_time=now),), start_time=now
@@ -72,12 +76,16 @@ def running(now: datetime) -> PodStatus:
 
 
 class FakeCluster:
-    """hosts: host → pods that really run there, by uid. A host in `silent` does not answer."""
+    """hosts: host → pods that really run there, by uid. A host in `silent` does not answer.
+
+    ends: beginning of a pod's name → the phase in which such pods have ended.
+    """
 
     def __init__(self, *hosts: str, seed: int = 1, is_observer: bool = False) -> None:
         self.engine = Engine(CONTROLLERS, source=random.Random(seed), is_observer=is_observer)
         self.hosts: dict[str, dict[str, Pod]] = {name: {} for name in hosts}
         self.silent: set[str] = set()
+        self.ends: dict[str, str] = {}
         self.now = START
 
     def desired(self, *objects: KubeObject, commit: str = "c1", **settings: object) -> Desired:
@@ -101,12 +109,16 @@ class FakeCluster:
                 gone.append(uid)
             else:
                 here[uid] = pod
-        unknown = tuple(_found(pod, self.now) for uid, pod in here.items() if uid not in assigned)
-        statuses = {uid: running(self.now) for uid in assigned if uid in here}
+        unknown = tuple(_found(pod, self._status(pod)) for uid, pod in here.items() if uid not in assigned)
+        statuses = {uid: self._status(here[uid]) for uid in assigned if uid in here}
         subnet = assignment.network.subnet if assignment else ""
         return HostReport(
             host=name, facts=FACTS, statuses=statuses, gone=tuple(gone), unknown=unknown, pod_subnet=subnet
         )
+
+    def _status(self, pod: Pod) -> PodStatus:
+        phase = next((phase for start, phase in self.ends.items() if pod.name.startswith(start)), "")
+        return ended(phase) if phase else running(self.now)
 
     def settle(self, *messages: Message, rounds: int = 30) -> int:
         """Tell, then let hosts obey until nothing changes. Returns the rounds that it took; fails when it does not."""
@@ -137,7 +149,7 @@ class FakeCluster:
         return self.engine.store.all_of(Pod)
 
 
-def _found(pod: Pod, now: datetime) -> Pod:
+def _found(pod: Pod, status: PodStatus) -> Pod:
     """A pod as a host finds it again by its labels."""
-    status = msgspec.structs.replace(running(now), pod_ip=pod.status.pod_ip, host_ip=pod.status.host_ip)
+    status = msgspec.structs.replace(status, pod_ip=pod.status.pod_ip, host_ip=pod.status.host_ip)
     return msgspec.structs.replace(pod, status=status)

@@ -1,0 +1,181 @@
+"""What workloads have done, and where their data is, survives the process: by the status branch and the hosts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from objects.apps import ControllerRevision, StatefulSet
+from objects.batch import CronJob, Job
+from objects.conditions import is_true
+from objects.meta import KubeObject, ObjectMeta
+from objects.pods import Pod
+from objects.storage import PersistentVolume, PersistentVolumeClaim
+from objects.volumes import PersistentVolumeClaimSpec
+from reconciler.controllers.claim_binding import bound_volume, host_of
+from reconciler.messages import Restored
+from reconciler.status import render_files, restore
+from tests.unit.controllers.manifests import cron_job, job, stateful_set
+from tests.unit.reconciler.cluster import FakeCluster
+
+HOSTS = ("a", "b", "c")
+
+
+def memory_of(cluster: FakeCluster) -> Restored:
+    return restore(render_files(cluster.engine.store, cluster.engine.inventory).items())
+
+
+def after_restart(cluster: FakeCluster, *objects: KubeObject) -> None:
+    memory = memory_of(cluster)
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(*objects))
+
+
+def settled(*objects: KubeObject, ends: dict[str, str] | None = None) -> FakeCluster:
+    cluster = FakeCluster(*HOSTS)
+    cluster.ends = ends or {}
+    cluster.settle(cluster.desired(*objects))
+    return cluster
+
+
+def whole(cluster: FakeCluster, *kinds: type[KubeObject]) -> dict[str, dict[str, object]]:
+    """Everything of these kinds, but for what counts changes."""
+    return {
+        f"{kind.KIND}/{obj.name}": {
+            **msgspec.to_builtins(obj),
+            "metadata": msgspec.to_builtins(
+                msgspec.structs.replace(obj.metadata, resource_version="", generation=0, owner_references=())
+            ),
+            "spec": msgspec.json.encode(getattr(obj, "spec", None)),
+            "data": msgspec.json.encode(getattr(obj, "data", None)),
+            "status": {
+                k: v for k, v in msgspec.to_builtins(obj).get("status", {}).items() if k != "observedGeneration"
+            },
+        }
+        for kind in kinds
+        for obj in cluster.engine.store.all_of(kind)
+    }
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_finished_job_is_not_run_again(phase: str) -> None:
+    work = job(backoff_limit=0)
+    cluster = settled(work, ends={"work-": phase})
+    before = whole(cluster, Job, Pod)
+    condition = "Complete" if phase == "Succeeded" else "Failed"
+    assert [is_true(one.status.conditions, condition) for one in cluster.engine.store.all_of(Job)] == [True]
+    after_restart(cluster, work)
+    assert whole(cluster, Job, Pod).keys() == before.keys()
+    assert whole(cluster, Job) == {key: one for key, one in before.items() if key.startswith("Job/")}
+
+
+def test_a_finished_job_whose_pods_are_gone_is_not_run_again() -> None:
+    work = job()
+    cluster = settled(work, ends={"work-": "Succeeded"})
+    memory = memory_of(cluster)
+    for pods in cluster.hosts.values():
+        pods.clear()
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(work))
+    assert list(cluster.pods()) == []
+
+
+def test_a_cron_job_neither_loses_nor_doubles_a_time() -> None:
+    tick = cron_job("*/1 * * * *")
+    cluster = settled(tick, ends={"tick-": "Succeeded"})
+    for _ in range(3):
+        cluster.now += timedelta(seconds=60)
+        cluster.settle()
+    before = whole(cluster, Job)
+    assert len(before) == 3
+    after_restart(cluster, tick)
+    assert whole(cluster, Job) == before
+    cluster.now += timedelta(seconds=60)
+    cluster.settle()
+    live = cluster.engine.store.get(CronJob, "default", "tick")
+    assert live is not None
+    assert live.status.last_schedule_time == cluster.now.replace(second=0, microsecond=0)
+
+
+def test_a_job_of_a_cron_job_that_was_not_written_down_is_the_same_job() -> None:
+    tick = cron_job("*/1 * * * *")
+    cluster = settled(tick)
+    memory = memory_of(cluster)
+    cluster.now += timedelta(seconds=60)
+    cluster.settle()
+    before, uids = whole(cluster, Job).keys(), cluster.running_uids
+    assert len(before) == 1
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(tick))
+    assert (whole(cluster, Job).keys(), cluster.running_uids) == (before, uids)
+
+
+def database(image: str = "web:1", *, partition: int = 0) -> StatefulSet:
+    asked = PersistentVolumeClaimSpec(access_modes=("ReadWriteOnce",))
+    written = stateful_set(image, partition=partition)
+    template = PersistentVolumeClaim(metadata=ObjectMeta(name="data"), spec=asked)
+    return msgspec.structs.replace(
+        written, spec=msgspec.structs.replace(written.spec, volume_claim_templates=(template,))
+    )
+
+
+def places(cluster: FakeCluster) -> dict[str, str]:
+    """Claim → host of its data."""
+    store = cluster.engine.store
+    return {
+        claim.name: host_of(volume)
+        for claim in store.all_of(PersistentVolumeClaim)
+        if (volume := bound_volume(store, claim)) is not None
+    }
+
+
+def test_a_stateful_set_keeps_its_revisions_and_claims() -> None:
+    cluster = settled(database())
+    cluster.settle(cluster.desired(database("web:2", partition=2), commit="c2"))
+    kinds = (ControllerRevision, PersistentVolumeClaim, PersistentVolume, StatefulSet)
+    before, running, uids = whole(cluster, *kinds), cluster.running, cluster.running_uids
+    after_restart(cluster, database("web:2", partition=2))
+    assert whole(cluster, *kinds) == before
+    assert (cluster.running, cluster.running_uids) == (running, uids)
+    assert cluster.images == ["web:1", "web:1", "web:2"]
+
+
+def test_claims_hold_their_pods_on_their_hosts_also_when_all_pods_were_gone() -> None:
+    cluster = settled(database())
+    before, running = places(cluster), cluster.running
+    empty = msgspec.structs.replace(database(), spec=msgspec.structs.replace(database().spec, replicas=0))
+    cluster.settle(cluster.desired(empty, commit="c2"))
+    assert (cluster.running_uids, places(cluster)) == (set(), before)
+    after_restart(cluster, database("web:2"))
+    assert (places(cluster), cluster.running) == (before, running)
+
+
+def test_a_process_without_memory_finds_the_data_where_the_pods_are() -> None:
+    cluster = settled(database())
+    before, running, uids = places(cluster), cluster.running, cluster.running_uids
+    cluster.restart()
+    cluster.settle(cluster.desired(database()))
+    assert (places(cluster), cluster.running, cluster.running_uids) == (before, running, uids)
+
+
+def test_pods_that_share_a_claim_share_its_host() -> None:
+    claim = PersistentVolumeClaim(
+        metadata=ObjectMeta(name="shared", namespace="default"),
+        spec=PersistentVolumeClaimSpec(access_modes=("ReadWriteMany",)),
+    )
+    template = database().spec.template
+    volumes = msgspec.convert([{"name": "v", "persistentVolumeClaim": {"claimName": "shared"}}], tuple)
+    pods = [
+        Pod(
+            metadata=ObjectMeta(name=f"user-{number}", namespace="default"),
+            spec=msgspec.convert({**msgspec.to_builtins(template.spec), "volumes": volumes}, type(template.spec)),
+        )
+        for number in range(6)
+    ]
+    cluster = settled(claim, *pods)
+    assert [len(names) for names in cluster.running.values() if names] == [6]
+    assert [name for name, names in cluster.running.items() if names] == [places(cluster)["shared"]]
+    after_restart(cluster, claim, *pods)
+    assert places(cluster) == {"shared": next(name for name, names in cluster.running.items() if names)}
