@@ -8,9 +8,11 @@ nothing here shows one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeAlias
 
 from differ.assignment import DifferStruct, PodNetwork
+from differ.checks import Check
 from objects.secrets import SecretValue
 
 EnvironmentValue: TypeAlias = str | SecretValue
@@ -183,13 +185,35 @@ class StartContainer(Action, kw_only=True):
 class SignalContainer(Action, kw_only=True):
     """Send a signal; Docker then leaves the container down (also one that it is just restarting).
 
-    signal: `TERM`-like name without `SIG`. stops_restarting: sent to take over from Docker's own restarts.
+    signal: `TERM`-like name without `SIG`. stops_restarting: sent to take over from Docker's own restarts. run: which
+    run of the container is meant to end. restarts: the container alone is stopped, to be started again. why: for an
+    event, where a stop begins.
     """
 
     container: str
     id: str
     signal: str
     stops_restarting: bool = False
+    run: str = ""
+    restarts: bool = False
+    why: str = ""
+
+
+class RunHook(Action, kw_only=True):
+    """Begin a lifecycle hook of one run of a container; how it goes is in later observations. Once per run.
+
+    kind: `postStart` or `preStop`. started_at, run: which run. restarts, why: as in SignalContainer.
+    """
+
+    container: str
+    id: str
+    kind: str
+    started_at: datetime
+    run: str
+    check: Check
+    timeout_seconds: float
+    restarts: bool = False
+    why: str = ""
 
 
 class RemoveContainer(Action, kw_only=True):

@@ -8,6 +8,7 @@ from differ.actions import (
     RemoveContainer,
     RenameContainer,
     ResourceSettings,
+    RunHook,
     SignalContainer,
     StartContainer,
     UnpauseContainer,
@@ -27,9 +28,11 @@ from differ.container_spec import (
     resource_settings,
     role_of,
 )
+from differ.handlers import compose_check
 from differ.pulls import image_state
-from differ.restarts import backoff_seconds, must_take_over, restart_count, restart_due, streak_base
+from differ.restarts import backoff_seconds, must_take_over, restart_count, restart_due, run_of, streak_base
 from differ.situation import NOTHING, PodSituation, Step
+from differ.stopping import Stop, grace_seconds, stop_container
 from objects.errors import ContainerConfigError
 from objects.image_reference import canonical_image
 from objects.names import SANDBOX_CONTAINER, parse_container_name
@@ -39,7 +42,11 @@ from objects.pods import Container, ContainerStateWaiting, Pod
 LOOK_AGAIN_SECONDS = 1.0
 """For states that Docker leaves by itself; an event mostly comes first."""
 
+POST_START_SECONDS = 3600.0
+"""Kubernetes sets no limit to a postStart hook; one that hangs for an hour has failed."""
+
 SANDBOX = Container(name=SANDBOX_CONTAINER)
+CREATING = ContainerStateWaiting(reason="ContainerCreating")
 
 
 def plan_container(container: Container, situation: PodSituation, *, sandbox_id: str = "") -> Step:
@@ -57,7 +64,7 @@ def plan_container(container: Container, situation: PodSituation, *, sandbox_id:
         return _create(container, situation, sandbox_id)
     if found.state == "removing":
         return Step(wake_at=situation.host.after(LOOK_AGAIN_SECONDS))
-    if found.state == "exited" and not should_restart(situation.pod, container, found.exit_code):
+    if found.state == "exited" and not must_run_again(container, found, situation):
         return NOTHING
     if found.state == "dead" or _must_be_replaced(found, container, situation, sandbox_id):
         return _create(container, situation, sandbox_id, replaced=found)
@@ -77,6 +84,22 @@ def should_restart(pod: Pod, container: Container, exit_code: int) -> bool:
     if role == ROLE_INIT:
         return exit_code != 0 and policy != "Never"
     return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
+
+
+def must_run_again(container: Container, found: ObservedContainer, situation: PodSituation) -> bool:
+    """Whether a container that has exited is to be started again.
+
+    One that we stopped to start it again (a failed probe) is, whatever its exit code, unless the policy is Never.
+    """
+    stop = situation.memory.container(container.name).stop
+    if (
+        stop is not None
+        and stop.restarts
+        and stop.run == run_of(found)
+        and situation.pod.spec.restart_policy != "Never"
+    ):
+        return True
+    return should_restart(situation.pod, container, found.exit_code)
 
 
 def role_of_any(pod: Pod, container: Container) -> str:
@@ -161,11 +184,14 @@ def _restart(container: Container, found: ObservedContainer, situation: PodSitua
         waiting = ContainerStateWaiting(reason="CrashLoopBackOff", message=message)
         return Step(waiting={name: waiting}, wake_at=situation.host.engine_time(due))
     renamed = container_name(pod, name, next_attempt(name, situation))
-    return Step((StartContainer(pod_uid=pod.uid, container=name, id=found.id, rename_to=renamed),))
+    start = StartContainer(pod_uid=pod.uid, container=name, id=found.id, rename_to=renamed)
+    # One that ended well because we stopped it has not completed its work.
+    is_done = not should_restart(pod, container, found.exit_code)
+    return Step((start,), {name: CREATING} if is_done else {})
 
 
 def _tend(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
-    """Of a container that Docker keeps alive: settings that somebody altered, and Docker's restarts."""
+    """Of a container that Docker keeps alive: Docker's restarts, its hook and probes, settings."""
     uid, name = situation.pod.uid, container.name
     memory = situation.memory.container(name)
     if found.state == "paused":
@@ -175,6 +201,51 @@ def _tend(container: Container, found: ObservedContainer, situation: PodSituatio
         return Step((signal,), {name: ContainerStateWaiting(reason="CrashLoopBackOff")})
     if found.state == "restarting":
         return Step(wake_at=situation.host.after(LOOK_AGAIN_SECONDS))
+    ailment = find_ailment(container, found, situation)
+    if ailment is not None:
+        return _stop_for_restart(found, ailment, situation)
+    hook = _plan_post_start(container, found, situation)
+    return _plan_settings(container, found, situation) if hook is None else hook
+
+
+def _stop_for_restart(found: ObservedContainer, ailment: Ailment, situation: PodSituation) -> Step:
+    pod = situation.pod
+    is_last = pod.spec.restart_policy == "Never"
+    grace = grace_seconds(pod) if ailment.grace_seconds is None else ailment.grace_seconds
+    why = ailment.message if is_last else f"{ailment.message}, will be restarted"
+    return stop_container(found, Stop(grace, why, restarts=True), situation)
+
+
+def _plan_post_start(container: Container, found: ObservedContainer, situation: PodSituation) -> Step | None:
+    """Begin the postStart hook, or wait for it; None when it is done, or there is none."""
+    handler = post_start_of(container)
+    if handler is None or found.started_at is None or has_begun(container, found, situation):
+        return None
+    waiting = {container.name: CREATING}
+    fact = situation.health.hook(found, POST_START)
+    if fact is not None:
+        return Step((), waiting, wake_at=situation.host.engine_time(fact.ended_at) if fact.ended_at else None)
+    try:
+        check = compose_check(handler, container, address_of(situation))
+    except ContainerConfigError as error:
+        return Step((), {container.name: ContainerStateWaiting(reason="PostStartHookError", message=str(error))})
+    action = RunHook(
+        pod_uid=situation.pod.uid,
+        container=container.name,
+        id=found.id,
+        kind=POST_START,
+        started_at=found.started_at,
+        run=run_of(found),
+        check=check,
+        timeout_seconds=POST_START_SECONDS,
+    )
+    return Step((action,), waiting)
+
+
+def _plan_settings(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
+    """Put right what somebody altered: its name, its limits, its restart policy."""
+    uid, name = situation.pod.uid, container.name
+    memory = situation.memory.container(name)
     actions: list[Action] = []
     if parse_container_name(found.name) is None:
         given = container_name(situation.pod, name, max(memory.restarts - found.restart_count, 0))

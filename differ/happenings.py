@@ -80,11 +80,11 @@ def _about_image(
 
 
 def newly_failed(
-    pod: Pod, facts: HealthFacts, told_at: datetime | None
+    pod: Pod, facts: HealthFacts, told_at: datetime | None, *, host_now: datetime
 ) -> tuple[tuple[Happening, ...], datetime | None]:
     """Failures of probes and hooks that came after `told_at`, and the time of the newest."""
     failures = sorted(_failures(facts), key=lambda failure: failure[0])
-    fresh = [(at, reason, text) for at, reason, text in failures if told_at is None or at > told_at]
+    fresh = [one for one in failures if (told_at is None or one[0] > told_at) and one[0] <= host_now]
     told = tuple(Happening(pod=pod.key, type=WARNING, reason=reason, message=text) for _, reason, text in fresh)
     return told, max((at for at, _, _ in fresh), default=told_at)
 

@@ -20,12 +20,14 @@ from differ.actions import (
     PullImage,
     RemoveContainer,
     RemoveVolume,
+    RunHook,
     SignalContainer,
     StartContainer,
     UpdateContainer,
     WriteFiles,
 )
 from differ.assignment import DifferStruct
+from differ.probing import ProbeOrder
 from objects.errors import BerthError, EngineError, EngineUnavailable, HostUnreachable
 from objects.observed import ObservedContainer
 from objects.pods import ContainerStateTerminated, Pod, PodStatus
@@ -51,20 +53,30 @@ class Failure(DifferStruct):
     message: str
 
 
+class Stopping(DifferStruct):
+    """A stop that was begun. run: of which run (`restarts.run_of`). sent_at: of its stop signal; None while a preStop
+    hook goes on. restarts: the container alone, which is to be started again.
+    """
+
+    run: str
+    since: datetime
+    sent_at: datetime | None = None
+    restarts: bool = False
+
+
 class ContainerMemory(DifferStruct):
     """restarts: highest restart count seen, so that a container made anew counts on; -1: none was ever seen.
 
     streak_base: restart count at which the present row of crashes began. taken_over_id: container whose pending
-    restart by Docker was cancelled, so that Docker's count is one too high. stop_sent_id: container that was sent its
-    stop signal. has_pulled: `imagePullPolicy: Always` is satisfied for the
-    next creation. update: that the last change of settings was done; if it does not show, it must not be done for
-    ever. last_termination: of an earlier run.
+    restart by Docker was cancelled, so that Docker's count is one too high. stop: the last stop that was begun.
+    has_pulled: `imagePullPolicy: Always` is satisfied for the next creation. update: that the last change of settings
+    was done; if it does not show, it must not be done for ever. last_termination: of an earlier run.
     """
 
     restarts: int = -1
     streak_base: int = 0
     taken_over_id: str = ""
-    stop_sent_id: str = ""
+    stop: Stopping | None = None
     has_pulled: bool = False
     failure: Failure | None = None
     update: Failure | None = None
@@ -77,11 +89,12 @@ class Settled(DifferStruct):
     pod: Pod
     containers: tuple[ObservedContainer, ...]
     surroundings: tuple[Any, ...]
+    probes: tuple[ProbeOrder, ...] = ()
 
 
 class PodMemory(DifferStruct):
-    """stopping_since: when the first stop signal was sent. files_written: mark of the files last written. status: as
-    last planned, so that transition times stay.
+    """stopping_since: when the pod's stop was begun. files_written: mark of the files last written. status: as last
+    planned, so that transition times stay. told_at: of the newest failure of a probe or hook that was told of.
     """
 
     containers: Mapping[str, ContainerMemory] = {}
@@ -90,6 +103,7 @@ class PodMemory(DifferStruct):
     files_written: str = ""
     volume_failure: Failure | None = None
     status: PodStatus | None = None
+    told_at: datetime | None = None
     settled: Settled | None = None
 
     def container(self, name: str) -> ContainerMemory:
@@ -169,13 +183,26 @@ def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, no
         changes["update"] = _next_failure(pod.container(container).update, done, now, RETRY_SECONDS)
     if error is None and isinstance(action, WriteFiles) and action.mark:
         pod = structs.replace(pod, files_written=action.mark)
-    if error is None and isinstance(action, SignalContainer):
-        if action.stops_restarting:
-            changes["taken_over_id"] = action.id
-        elif action.signal != "KILL":
-            changes["stop_sent_id"] = action.id
+    if error is None and isinstance(action, SignalContainer) and action.stops_restarting:
+        changes["taken_over_id"] = action.id
+    elif error is None and isinstance(action, SignalContainer | RunHook) and _begins_stop(action):
+        changes["stop"] = _stopping(action, pod.container(container).stop, now)
+        if not action.restarts:
             pod = structs.replace(pod, stopping_since=pod.stopping_since or now)
     return pod.with_container(container, **changes)
+
+
+def _begins_stop(action: SignalContainer | RunHook) -> bool:
+    """Whether a grace period counts from it, or it ends a run that is to be followed by another."""
+    if isinstance(action, RunHook):
+        return action.kind == "preStop"
+    return action.signal != "KILL" or action.restarts
+
+
+def _stopping(action: SignalContainer | RunHook, last: Stopping | None, now: datetime) -> Stopping:
+    since = last.since if last is not None and last.run == action.run else now
+    sent_at = now if isinstance(action, SignalContainer) else None
+    return Stopping(run=action.run, since=since, sent_at=sent_at, restarts=action.restarts)
 
 
 def _next_failure(

@@ -95,12 +95,14 @@ def _has_begun(situation: PodSituation, sandbox: ObservedContainer) -> bool:
 
 
 def _is_initialized(container: Container, situation: PodSituation, sandbox: ObservedContainer) -> bool:
-    """Whether the next one may begin: an init container has ended well, a sidecar runs, in this life of the sandbox."""
+    """Whether the next one may begin: an init container has ended well, a sidecar is started, in this life of the
+    sandbox.
+    """
     found = situation.found.current.get(container.name)
     if found is None or not _joined_after_start(found, sandbox):
         return False
     if container.is_sidecar:
-        return found.state == "running"
+        return found.state == "running" and is_started(container, found, situation)
     return found.state == "exited" and found.exit_code == 0
 
 
@@ -131,7 +133,7 @@ def is_over(situation: PodSituation) -> bool:
     return all(
         (found := current.get(c.name)) is not None
         and found.state == "exited"
-        and not should_restart(pod, c, found.exit_code)
+        and not must_run_again(c, found, situation)
         for c in pod.spec.containers
     )
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from differ.container_health import is_ready, is_started, why_unready
+from differ.container_spec import ROLE_INIT, role_of
 from differ.restarts import restart_count
 from differ.situation import PodSituation, Step
 from objects.conditions import Conditions, is_true, with_condition
@@ -120,7 +122,8 @@ def _container_status(container: Container, situation: PodSituation, step: Step,
     if is_running:
         state = ContainerState(running=ContainerStateRunning(started_at=found.started_at))
     elif waiting:
-        state, last = ContainerState(waiting=waiting), ContainerState(terminated=ended)
+        last = last if found.state == "running" else ContainerState(terminated=ended)
+        state = ContainerState(waiting=waiting)
     else:
         state = ContainerState(terminated=ended)
     return ContainerStatus(
@@ -129,19 +132,18 @@ def _container_status(container: Container, situation: PodSituation, step: Step,
         image_id=found.image_id,
         container_id=f"docker://{found.id}",
         restart_count=restart_count(found, memory),
-        ready=_is_ready(container, found, situation.pod) and not waiting,
-        started=is_running,
+        ready=_is_ready(container, found, situation) and not waiting,
+        started=is_running and is_started(container, found, situation),
         state=state,
         last_state=last,
     )
 
 
-def _is_ready(container: Container, found: ObservedContainer, pod: Pod) -> bool:
-    """A regular init container is ready when it has succeeded, every other while it runs."""
-    is_regular_init = not container.is_sidecar and any(c.name == container.name for c in pod.spec.init_containers)
-    if is_regular_init:
+def _is_ready(container: Container, found: ObservedContainer, situation: PodSituation) -> bool:
+    """A regular init container is ready when it has succeeded, every other when its probe says so."""
+    if role_of(situation.pod, container) == ROLE_INIT:
         return found.state == "exited" and found.exit_code == 0
-    return found.state == "running"
+    return is_ready(container, found, situation)
 
 
 def terminated_state(found: ObservedContainer) -> ContainerStateTerminated:
@@ -156,7 +158,7 @@ def terminated_state(found: ObservedContainer) -> ContainerStateTerminated:
         exit_code=found.exit_code,
         signal=found.exit_code - SIGNAL_EXIT_BASE if SIGNAL_EXIT_BASE < found.exit_code < 2 * SIGNAL_EXIT_BASE else 0,
         reason=reason,
-        message=found.error,
+        message=found.termination_message or found.error,
         started_at=found.started_at,
         finished_at=found.finished_at,
         container_id=f"docker://{found.id}",
@@ -173,7 +175,7 @@ def _conditions(
     pod = situation.pod
     sidecars = {init.name for init in pod.spec.init_containers if init.is_sidecar}
     initialized = _initialized(phase, inits, mains, sidecars)
-    ready = _containers_ready(phase, [*(s for s in inits if s.name in sidecars), *mains])
+    ready = _containers_ready(phase, [*(s for s in inits if s.name in sidecars), *mains], situation)
     wanted = (
         Condition(type="PodScheduled", status="True"),
         initialized,
@@ -198,7 +200,7 @@ def _initialized(
     return Condition(type="Initialized", status="False", reason="ContainersNotInitialized", message=message)
 
 
-def _containers_ready(phase: str, statuses: Iterable[ContainerStatus]) -> Condition:
+def _containers_ready(phase: str, statuses: Iterable[ContainerStatus], situation: PodSituation) -> Condition:
     if phase == "Succeeded":
         return Condition(type="Ready", status="False", reason="PodCompleted")
     if phase == "Failed":
@@ -206,8 +208,18 @@ def _containers_ready(phase: str, statuses: Iterable[ContainerStatus]) -> Condit
     unready = [status.name for status in statuses if not status.ready]
     if not unready:
         return Condition(type="Ready", status="True")
-    message = f"containers with unready status: [{' '.join(unready)}]"
+    reasons = [reason for name in unready if (reason := _why_unready(name, situation))]
+    message = "; ".join((f"containers with unready status: [{' '.join(unready)}]", *reasons))
     return Condition(type="Ready", status="False", reason="ContainersNotReady", message=message)
+
+
+def _why_unready(name: str, situation: PodSituation) -> str:
+    spec, found = situation.pod.spec, situation.found.current.get(name)
+    container = next((c for c in (*spec.containers, *spec.init_containers) if c.name == name), None)
+    if found is None or container is None or found.state != "running":
+        return ""
+    reason = why_unready(container, found, situation)
+    return f"{name}: {reason}" if reason else ""
 
 
 def _ready(pod: Pod, containers_ready: Condition) -> Condition:

@@ -16,11 +16,15 @@ from msgspec import structs
 
 from differ.actions import Action, EnsureNetwork
 from differ.assignment import DifferStruct, HostAssignment
+from differ.container_health import order_probes, uses_health
+from differ.happenings import Happening, back_offs, newly_failed
+from differ.health_facts import NO_FACTS, HealthFacts, facts_about, group_facts
 from differ.memory import PodMemory, Settled, WorkerMemory
 from differ.pod_containers import PodContainers, choose_current, group_by_pod, rebuild_pod
 from differ.pod_plan import plan_living
 from differ.pod_status import Ending, compose_status, terminated_state
 from differ.pod_volumes import is_file_volume, own_volumes
+from differ.probing import ProbeOrder
 from differ.pulls import plan_pulls, present_images
 from differ.restarts import restart_count, streak_base
 from differ.situation import PodSituation, Situation, Step, earliest
@@ -36,6 +40,7 @@ class HostPlan(DifferStruct):
     them.
 
     unknown: pods on the host that are not assigned. wake_at: plan again then, even if nothing happens; None: no need.
+    probes: those that should be going on now. happenings: what is worth an event, each in one plan only.
     """
 
     actions: tuple[Action, ...]
@@ -44,6 +49,8 @@ class HostPlan(DifferStruct):
     unknown: tuple[Pod, ...]
     memory: WorkerMemory
     wake_at: datetime | None
+    probes: tuple[ProbeOrder, ...] = ()
+    happenings: tuple[Happening, ...] = ()
 
 
 class _PodResult(DifferStruct):
@@ -51,6 +58,8 @@ class _PodResult(DifferStruct):
     status: PodStatus
     memory: PodMemory
     is_gone: bool = False
+    probes: tuple[ProbeOrder, ...] = ()
+    happenings: tuple[Happening, ...] = ()
 
 
 def plan_host(
@@ -68,7 +77,12 @@ def plan_host(
         network=network_problem,
     )
     groups = group_by_pod(observation.containers)
-    results = {pod.uid: _plan_pod(pod, groups.get(pod.uid, ()), memory.pod(pod.uid), host) for pod in assignment.pods}
+    facts = group_facts(observation)
+    results = {}
+    for pod in assignment.pods:
+        containers = groups.get(pod.uid, ())
+        health = facts_about(containers, facts) if uses_health(pod) else NO_FACTS
+        results[pod.uid] = _plan_pod(pod, containers, health, memory.pod(pod.uid), host)
     pulls, pull_wake = plan_pulls(
         (want for result in results.values() for want in result.step.wants), memory.images, now
     )
@@ -86,6 +100,8 @@ def plan_host(
         unknown=tuple(rebuild_pod(uid, group) for uid, group in groups.items() if uid not in results),
         memory=structs.replace(memory, pods=pods, images=images),
         wake_at=earliest(wake_times),
+        probes=tuple(order for result in results.values() for order in result.probes),
+        happenings=tuple(happening for result in results.values() for happening in result.happenings),
     )
 
 
@@ -110,10 +126,12 @@ def _plan_network(
     return (EnsureNetwork(network=wanted),), problem, None
 
 
-def _plan_pod(pod: Pod, containers: tuple[ObservedContainer, ...], memory: PodMemory, host: Situation) -> _PodResult:
+def _plan_pod(
+    pod: Pod, containers: tuple[ObservedContainer, ...], health: HealthFacts, memory: PodMemory, host: Situation
+) -> _PodResult:
     assignment = host.assignment
     files = (assignment.config_maps, assignment.secrets) if any(map(is_file_volume, pod.spec.volumes)) else ()
-    surroundings = (assignment.network, assignment.host_ip, host.network, files)
+    surroundings = (assignment.network, assignment.host_ip, host.network, files, health)
     settled = memory.settled
     if (
         settled is not None
@@ -122,17 +140,19 @@ def _plan_pod(pod: Pod, containers: tuple[ObservedContainer, ...], memory: PodMe
         and settled.containers == containers
         and settled.surroundings == surroundings
     ):
-        return _PodResult(step=Step(), status=memory.status, memory=memory)
+        return _PodResult(step=Step(), status=memory.status, memory=memory, probes=settled.probes)
     found = choose_current(containers)
-    situation = PodSituation(pod, found, _learn(memory, found), host)
+    situation = PodSituation(pod, found, _learn(memory, found), host, health)
     if pod.is_terminating:
         result = _plan_terminating(situation)
     else:
         result = _plan_assigned(situation)
-    step = result.step
+    step, status = result.step, result.status
+    failed, told_at = newly_failed(pod, health, memory.told_at, host_now=host.host_now)
     is_settled = not (step.actions or step.wants or step.waiting or step.wake_at or pod.is_terminating)
-    kept = Settled(pod=pod, containers=containers, surroundings=surroundings) if is_settled else None
-    return structs.replace(result, memory=structs.replace(result.memory, status=result.status, settled=kept))
+    kept = Settled(pod=pod, containers=containers, surroundings=surroundings, probes=result.probes)
+    remembered = structs.replace(result.memory, status=status, told_at=told_at, settled=kept if is_settled else None)
+    return structs.replace(result, memory=remembered, happenings=(*failed, *back_offs(pod, memory.status, status)))
 
 
 def _plan_terminating(situation: PodSituation) -> _PodResult:
@@ -140,7 +160,8 @@ def _plan_terminating(situation: PodSituation) -> _PodResult:
     is_gone = not situation.found.current and not step.actions and step.wake_at is None
     is_gone = is_gone and (situation.memory.are_volumes_removed or not own_volumes(situation.pod))
     status = compose_status(situation, step, ending=_ended_before(situation))
-    return _PodResult(step=step, status=status, memory=situation.memory, is_gone=is_gone)
+    probes = order_probes(situation) if uses_health(situation.pod) else ()
+    return _PodResult(step=step, status=status, memory=situation.memory, is_gone=is_gone, probes=probes)
 
 
 def _plan_assigned(situation: PodSituation) -> _PodResult:
@@ -156,7 +177,8 @@ def _plan_assigned(situation: PodSituation) -> _PodResult:
             message = "Pod was active on the node longer than the specified deadline"
             return _plan_ended(situation, Ending("Failed", "DeadlineExceeded", message))
         step = step._replace(wake_at=earliest((step.wake_at, deadline)))
-    return _PodResult(step=step, status=status, memory=situation.memory)
+    probes = order_probes(situation) if uses_health(situation.pod) else ()
+    return _PodResult(step=step, status=status, memory=situation.memory, probes=probes)
 
 
 def _plan_ended(situation: PodSituation, ending: Ending) -> _PodResult:

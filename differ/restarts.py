@@ -25,6 +25,11 @@ def is_alive(container: ObservedContainer) -> bool:
     return container.state in ALIVE
 
 
+def run_of(container: ObservedContainer) -> str:
+    """Names one run: the container keeps its id when it is started again."""
+    return f"{container.id}@{container.started_at}"
+
+
 def restart_count(container: ObservedContainer, memory: ContainerMemory) -> int:
     """How often the container has been started again.
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from differ.actions import Action
 from differ.assignment import HostAssignment
 from differ.environment import PodContext
+from differ.health_facts import NO_FACTS, HealthFacts
 from differ.memory import Failure, PodMemory
 from differ.pod_containers import PodContainers
 from differ.pulls import ImageWant
@@ -39,12 +40,13 @@ class Situation(NamedTuple):
 
 
 class PodSituation(NamedTuple):
-    """One pod: what is wanted, what is there, what is remembered."""
+    """One pod: what is wanted, what is there, what is remembered, what its probes and hooks say."""
 
     pod: Pod
     found: PodContainers
     memory: PodMemory
     host: Situation
+    health: HealthFacts = NO_FACTS
 
     @property
     def context(self) -> PodContext:

@@ -1,32 +1,21 @@
-"""How a pod ends: stop signals, the grace period, SIGKILL, removal. Pure.
+"""How a pod ends: its containers in order, each as `stopping` says, then their removal. Pure.
 
-Nothing waits inside an action: the signal is sent, and a later plan looks whether it worked or the time is over. Main
-containers go first and together, then sidecars in reverse order, the sandbox last.
+Main containers go first and together, then sidecars in reverse order, the sandbox last.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
-from differ.actions import Action, RemoveContainer, RemoveVolume, SignalContainer, UpdateContainer
+from differ.actions import Action, RemoveContainer, RemoveVolume, UpdateContainer
 from differ.container_spec import ROLE_SANDBOX, ROLE_SIDECAR
 from differ.pod_volumes import own_volume_names
 from differ.restarts import is_alive
 from differ.situation import NOTHING, PodSituation, Step, combine
+from differ.stopping import Stop, grace_seconds, stop_container
 from objects.names import LABEL_CONTAINER, LABEL_ROLE
 from objects.observed import ObservedContainer
 from objects.pods import Pod
 
-DEFAULT_GRACE_SECONDS = 30
 LOOK_AGAIN_SECONDS = 1.0
-DEFAULT_SIGNAL = "TERM"
-
-
-def grace_seconds(pod: Pod) -> int:
-    """How long its processes may take to end: the deletion's grace period, else the pod's own."""
-    chosen = pod.metadata.deletion_grace_period_seconds
-    own = pod.spec.termination_grace_period_seconds
-    return next((seconds for seconds in (chosen, own) if seconds is not None), DEFAULT_GRACE_SECONDS)
 
 
 def plan_termination(situation: PodSituation) -> Step:
@@ -70,33 +59,9 @@ def _stop_rank(container: ObservedContainer, pod: Pod) -> int:
 
 
 def _stop_one(container: ObservedContainer, situation: PodSituation) -> Step:
-    memory, name = situation.memory, container.labels.get(LABEL_CONTAINER, "")
-    failure = memory.container(name).failure
-    if failure is not None and situation.host.now < failure.retry_at:
-        return Step(wake_at=failure.retry_at)
-    if container.labels.get(LABEL_ROLE) == ROLE_SANDBOX:
-        return _signal(container, situation, "KILL")
-    since = memory.stopping_since
-    grace = timedelta(seconds=grace_seconds(situation.pod))
-    if not grace or (since is not None and situation.host.now >= since + grace):
-        return _signal(container, situation, "KILL")
-    if not _was_signalled(container, situation):
-        return _signal(container, situation, container.stop_signal.removeprefix("SIG") or DEFAULT_SIGNAL)
-    return Step(wake_at=_kill_time(since, grace, situation))
-
-
-def _kill_time(since: datetime | None, grace: timedelta, situation: PodSituation) -> datetime:
-    return (since or situation.host.now) + grace
-
-
-def _was_signalled(container: ObservedContainer, situation: PodSituation) -> bool:
     name = container.labels.get(LABEL_CONTAINER, "")
-    return situation.memory.container(name).stop_sent_id == container.id
-
-
-def _signal(container: ObservedContainer, situation: PodSituation, signal: str) -> Step:
-    name = container.labels.get(LABEL_CONTAINER, "")
-    return Step((SignalContainer(pod_uid=situation.pod.uid, container=name, id=container.id, signal=signal),))
+    stop = Stop(grace_seconds(situation.pod), f"Stopping container {name}", situation.memory.stopping_since)
+    return stop_container(container, stop, situation)
 
 
 def _forbid_restart(container: ObservedContainer, situation: PodSituation) -> Step:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from random import Random
 from typing import Any
+
+from msgspec import structs
 
 from differ.actions import (
     Action,
@@ -24,6 +26,7 @@ from differ.actions import (
     RemoveContainer,
     RemoveVolume,
     RenameContainer,
+    RunHook,
     SignalContainer,
     StartContainer,
     UnpauseContainer,
@@ -37,9 +40,11 @@ from hosts.container_request import container_request, reveal, update_request
 from hosts.engine import Engine
 from hosts.events import ContainerEvent, EventStream
 from hosts.gauge import Gauge
+from hosts.hooks import HookRunner
 from hosts.images import pull_image
 from hosts.observe import Observer
 from hosts.pod_network import ensure_pod_network
+from hosts.prober import Prober
 from objects.errors import ContainerConfigError, EngineError, HostError
 from objects.measured import Measurement
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
@@ -59,12 +64,17 @@ class DockerRuntime:
         self._observer = Observer(engine, network=POD_NETWORK)
         self._gauge = Gauge(engine)
         self._events: EventStream | None = None
+        self._wake: Callable[[], None] = lambda: None
+        host_now = self._observer.host_now
+        self._prober = Prober(engine.host, ask=self._ask, host_now=host_now, wake=self._woken, random=random)
+        self._hooks = HookRunner(engine.host, run=self._run_hook, host_now=host_now, wake=self._woken)
         self._hands: dict[type[Action], Callable[[Any], None]] = {
             EnsureNetwork: self._ensure_network,
             PullImage: self._pull,
             CreateContainer: self._create,
             StartContainer: self._start,
             SignalContainer: self._signal,
+            RunHook: self._hooks.begin,
             RemoveContainer: self._remove,
             RenameContainer: self._rename,
             UpdateContainer: self._update,
@@ -75,7 +85,9 @@ class DockerRuntime:
         }
 
     def observe(self) -> HostObservation:
-        return self._observer.observe()
+        seen = self._observer.observe()
+        hooks = self._hooks.facts({container.id for container in seen.containers})
+        return structs.replace(seen, probes=self._prober.facts(), hooks=hooks)
 
     def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
         return self._gauge.read(containers=containers, disk=disk)
@@ -93,7 +105,12 @@ class DockerRuntime:
                 # Also after an error: a lost answer may have had its effect.
                 self._observer.invalidate(container_id)
 
+    def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
+        self._prober.keep(orders)
+
     def watch(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
         def on_event(event: ContainerEvent) -> None:
             self._observer.invalidate(event.container_id)
             wake()
@@ -109,10 +126,21 @@ class DockerRuntime:
         self._events.start()
 
     def close(self) -> None:
+        self._prober.close()
+        self._hooks.close()
         if self._events is not None:
             self._events.stop()
         self._gauge.close()
         self._engine.close()
+
+    def _woken(self) -> None:
+        self._wake()
+
+    def _ask(self, order: ProbeOrder) -> Answer:
+        return ask_probe(self._engine, order.container_id, order.check, timeout_seconds=order.timeout_seconds)
+
+    def _run_hook(self, action: RunHook) -> str:
+        return run_hook(self._engine, action.id, action.check, timeout_seconds=action.timeout_seconds)
 
     # --- one method an action ------------------------------------------------------------------------------------
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from differ.actions import Action
+from differ.probing import ProbeOrder
 from objects.measured import Measurement
 from objects.observed import HostObservation
 
@@ -31,6 +32,13 @@ class HostRuntime(Protocol):
         """Carry out one action. Returns when it has had its effect; "already so" is done.
 
         A raised HostUnreachable or DeadlineExceeded leaves open whether it had: the next look tells.
+        """
+        ...
+
+    def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
+        """Exactly these probes from now on, each when it is due; what they say is in the observations. Returns at once.
+
+        Wakes as `watch` says when what they say has changed.
         """
         ...
 

@@ -7,7 +7,7 @@ give the same outcome, so that a failing seed can be run again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -24,13 +24,16 @@ from differ.actions import (
     RemoveContainer,
     RemoveVolume,
     RenameContainer,
+    RunHook,
     SignalContainer,
     StartContainer,
     UnpauseContainer,
     UpdateContainer,
     WriteFiles,
 )
+from differ.probing import ProbeOrder
 from hosts.simulated_engine import Programs, SimulatedEngine, forever
+from hosts.simulated_health import SimulatedHealth
 from objects.errors import EngineError, HostUnreachable, ImagePullFailed
 from objects.image_reference import canonical_image
 from objects.measured import ContainerSample, HostVitals, Measurement
@@ -81,7 +84,7 @@ def idle(_: ObservedContainer, __: datetime) -> ContainerSample:
 class SimulatedHost:
     """A `HostRuntime` in memory. Thread-safe.
 
-    clock: aware UTC. programs: what processes do. samples: what a running container has used by then. unpullable: images
+    clock: aware UTC. programs: what processes do. samples: what a running container has used. unpullable: images
     that no registry has. pull_seconds: how long a pull takes, spent by `sleep`. before_action: called with each action
     before its effect; may raise (crash points).
     """
@@ -117,7 +120,8 @@ class SimulatedHost:
         self._before_action = before_action
         self._lock = threading.RLock()
         self._wake: Callable[[], None] = lambda: None
-        self._look: tuple[int, HostObservation] | None = None
+        self._health = SimulatedHealth(self.engine)
+        self._look: tuple[tuple[int, int], HostObservation] | None = None
         for image in (*images, *(name for fact in facts.images for name in fact.names)):
             self.engine.add_image(image)
         self._hands: dict[type[Action], Callable[[Any], None]] = {
@@ -131,6 +135,7 @@ class SimulatedHost:
             UpdateContainer: lambda action: self.engine.update(action.id, action.restart_policy, action.resources),
             UnpauseContainer: lambda action: self.engine.unpause(action.id),
             WriteFiles: self._write_files,
+            RunHook: self._run_hook,
             PrepareVolume: lambda action: self.engine.add_claim_volume(action.volume),
             RemoveVolume: lambda action: self.engine.volumes.discard(action.volume),
         }
@@ -151,9 +156,10 @@ class SimulatedHost:
         with self._lock:
             self._check_link()
             now = self._clock()
-            self.engine.advance(now)
-            if self._look is None or self._look[0] != self.engine.changes:
-                self._look = (self.engine.changes, self._compose(now))
+            self._advance(now)
+            mark = (self.engine.changes, self._health.changes)
+            if self._look is None or self._look[0] != mark:
+                self._look = (mark, self._compose(now))
             return structs.replace(self._look[1], now=now)
 
     def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
@@ -167,9 +173,7 @@ class SimulatedHost:
                 samples = {name: structs.replace(one, disk_bytes=None) for name, one in samples.items()}
             vitals = HostVitals(**{name: getattr(self._facts, name) for name in HostVitals.__struct_fields__})
             volumes = dict.fromkeys(sorted(self.engine.volumes), 0) if disk else {}
-            return Measurement(
-                vitals=vitals, uptime_seconds=now.timestamp(), containers=samples, volumes=volumes
-            )
+            return Measurement(vitals=vitals, uptime_seconds=now.timestamp(), containers=samples, volumes=volumes)
 
     def perform(self, action: Action) -> None:
         with self._lock:
@@ -183,12 +187,16 @@ class SimulatedHost:
                 raise EngineError("simulated refusal", status=500, host=self.name)
             if isinstance(action, PullImage):
                 self._sleep(self._pull_seconds)
-            self.engine.advance(self._clock())
+            self._advance(self._clock())
             self._hands[type(action)](action)
             self.performed.append(action)
             if fault < sum(limits):
                 raise HostUnreachable("the link broke", host=self.name)
         self._wake()
+
+    def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
+        with self._lock:
+            self._health.probes.keep(orders, self._clock())
 
     def watch(self, wake: Callable[[], None]) -> None:
         self._wake = wake
@@ -200,17 +208,25 @@ class SimulatedHost:
         """Let somebody else do something to the host: `host.happen(lambda engine, now: engine.signal(…, now))`."""
         with self._lock:
             now = self._clock()
-            self.engine.advance(now)
+            self._advance(now)
             change(self.engine, now)
         self._wake()
 
     def next_event(self) -> datetime | None:
         """When something happens on the host by itself."""
         with self._lock:
-            due = self.engine.next_event()
-            return None if due is None else due[0]
+            event = self.engine.next_event()
+            times = (None if event is None else event[0], self._health.next_news(self._clock()))
+            return min((at for at in times if at is not None), default=None)
 
     # --- inside --------------------------------------------------------------------------------------------------
+
+    def _advance(self, now: datetime) -> None:
+        """Let everything happen that is due by `now`: what processes do, and what probes then see."""
+        while (due_at := self._health.probes.next_due()) is not None and due_at <= now:
+            self.engine.advance(due_at)
+            self._health.ask(due_at, can_ask=self.is_reachable)
+        self.engine.advance(now)
 
     def _check_link(self) -> None:
         if not self.is_reachable:
@@ -224,6 +240,8 @@ class SimulatedHost:
             facts=structs.replace(self._facts, images=images, claim_volumes=tuple(sorted(self.engine.claim_volumes))),
             containers=tuple(self.engine.containers[key] for key in sorted(self.engine.containers)),
             pod_network=self.engine.network,
+            probes=self._health.probes.facts(),
+            hooks=self._health.hooks(),
         )
 
     def _ensure_network(self, action: EnsureNetwork) -> None:
@@ -256,6 +274,9 @@ class SimulatedHost:
         if action.rename_to:
             self.engine.rename(action.id, action.rename_to)
         self.engine.start(action.id, self._clock())
+
+    def _run_hook(self, action: RunHook) -> None:
+        self._health.begin_hook(action, self._clock())
 
     def _write_files(self, action: WriteFiles) -> None:
         self.engine.find(action.id)  # what lies in volumes is not simulated, that there is a way into them is

@@ -26,12 +26,18 @@ RESTART_CALM_SECONDS = 10.0
 KILLED = 137
 
 
+def always_well(_kind: str, _seconds: float) -> str:
+    """Passes every probe."""
+    return ""
+
+
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """What a container's process does in one run.
 
     run_seconds: after which it ends by itself with exit_code (None: never). stop_seconds: how long it takes to end
     after SIGTERM, with stop_code (None: it ignores the signal). out_of_memory: the kernel kills it at its end.
-    start_error: it cannot be started at all.
+    start_error: it cannot be started at all. answer: (kind of probe, seconds since the start) → '' when the probe
+    passes, else what it says. hooks: by kind, how many seconds a hook takes and why it fails ('' if it does not).
     """
 
     run_seconds: float | None = None
@@ -40,6 +46,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     stop_code: int = 0
     out_of_memory: bool = False
     start_error: str = ""
+    answer: Callable[[str, float], str] = always_well
+    hooks: Mapping[str, tuple[float, str]] = {}
 
 
 Programs = Callable[[ObservedContainer, int], Program]
@@ -231,6 +239,13 @@ class SimulatedEngine:
         if found is None:
             raise self._error(404, f"No such container: {reference}")
         return found
+
+    def program_of(self, container_id: str) -> Program | None:
+        """What the container does in its present run; None when it does not run."""
+        found = self.containers.get(container_id)
+        if found is None or found.state != "running":
+            return None
+        return self.programs(found, self._processes[found.id].runs - 1)
 
     # --- the host ------------------------------------------------------------------------------------------------
 

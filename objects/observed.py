@@ -61,6 +61,7 @@ class ObservedContainer(ObservedStruct):
     state: Docker's `created running paused restarting removing exited dead`. restart_count: Docker's own restarts since
     the last start by the API. address: on the pod network, else ''. restart_policy: `no always unless-stopped
     on-failure`. cpu_shares, cpu_quota_micros, memory_bytes: as `docker inspect` shows them now, 0 when unlimited.
+    termination_message: what it left to say at its end, '' when nobody asked or it said nothing.
     host_ports: (protocol, host ip, port) that it publishes. has_no_network: it runs but hangs on no network (somebody
     disconnected it). stop_signal: what its process wants to be ended with (`SIGQUIT`), '' for SIGTERM. labels: all of
     them; ours begin with `berth.dev/`.
@@ -87,6 +88,7 @@ class ObservedContainer(ObservedStruct):
     cpu_quota_micros: int = 0
     memory_bytes: int = 0
     stop_signal: str = ""
+    termination_message: str = ""
     host_ports: tuple[tuple[str, str, int], ...] = ()
 
 
@@ -102,10 +104,40 @@ class NetworkFact(ObservedStruct):
     has_way_out: bool = True
 
 
+class ProbeFact(ObservedStruct):
+    """What the probes of one kind say of one run of a container, thresholds applied.
+
+    kind: `startup`, `liveness` or `readiness`. started_at: of the run. passes: None while nothing is decided yet.
+    failed_at, message: the first failure of the present row of them; None and '' after a success.
+    """
+
+    container_id: str
+    kind: str
+    started_at: datetime | None
+    passes: bool | None = None
+    failed_at: datetime | None = None
+    message: str = ""
+
+
+class HookFact(ObservedStruct):
+    """A lifecycle hook that was begun in one run of a container.
+
+    kind: `postStart` or `preStop`. ended_at: None while it goes on. error: why it failed, '' when it did not.
+    """
+
+    container_id: str
+    kind: str
+    started_at: datetime | None
+    begun_at: datetime
+    ended_at: datetime | None = None
+    error: str = ""
+
+
 class HostObservation(ObservedStruct):
     """A complete look at one host at one time.
 
-    now: the *host's* clock when the look was taken, so that times of containers compare without skew.
+    now: the *host's* clock when the look was taken, so that times of containers compare without skew. probes and hooks:
+    of those that were asked for, what this process has learnt so far; a fresh one knows nothing.
     """
 
     host: str
@@ -113,3 +145,5 @@ class HostObservation(ObservedStruct):
     facts: HostFacts
     containers: tuple[ObservedContainer, ...] = ()
     pod_network: NetworkFact | None = None
+    probes: tuple[ProbeFact, ...] = ()
+    hooks: tuple[HookFact, ...] = ()

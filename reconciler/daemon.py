@@ -16,6 +16,7 @@ from objects.config import Host
 from objects.errors import BerthError
 from objects.observed import HostObservation
 from reconciler.engine import Engine, StepResult
+from reconciler.host_pass import remember
 from reconciler.messages import HostSilent, Message
 from reconciler.worker import HostWorker
 
@@ -124,6 +125,7 @@ class Daemon:
             report=self.tell,
             clock=self._clock,
             relist_seconds=self.engine.settings.sync.relist_seconds,
+            memory=remember(self.engine.last_known_pods(host.name)),
         )
         self._workers[host.name] = (host, worker)
         assignment = self.engine.assignment(host.name)

@@ -140,6 +140,12 @@ class Engine:
         """Hosts that neither answered nor were found silent since the start."""
         return [host.name for host in self.store.all_of(Host) if host.name not in self._heard]
 
+    def last_known_pods(self, host: str) -> list[Pod]:
+        """The pods of a host with what was last said of them: by this process, else by the one before."""
+        restored = self._restored.objects if self._restored else ()
+        before = {obj.uid: obj for obj in restored if isinstance(obj, Pod) and obj.spec.node_name == host}
+        return list((before | {pod.uid: pod for pod in self.store.pods_on(host)}).values())
+
     @property
     def _restored_subnets(self) -> Mapping[str, str]:
         return self._restored.subnets if self._restored else {}
@@ -266,6 +272,9 @@ class Engine:
                 self._put(with_reported_status(here[pod.uid], pod.status))
             else:
                 self._adopt(pod, message.host, now)
+        for happened in message.happenings if not self.is_observer else ():
+            said = Occurrence(happened.pod, happened.type, happened.reason, happened.message)
+            self._note_event(said, f"host/{message.host}", now)
 
     def _adopt(self, pod: Pod, host: str, now: datetime) -> None:
         """A pod that runs on a host and is not bound to it in the store.

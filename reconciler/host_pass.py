@@ -5,12 +5,13 @@ Shared by the worker (real hosts, threads) and the simulation (no threads, no wa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
 from differ.assignment import HostAssignment, PodNetwork
-from differ.memory import WorkerMemory
+from differ.memory import PodMemory, WorkerMemory
 from differ.pods import HostPlan, plan_host
 from objects.observed import HostObservation
 from objects.pods import Pod
@@ -24,17 +25,31 @@ def plan_pass(
 
     assignment: None before the engine has said anything: then everything is looked at and left as it is.
     """
+    is_told = assignment is not None
     assignment = assignment or _nothing_for(host)
     plan = plan_host(assignment, observation, memory, now)
+    if not is_told:
+        # What was last said of its pods is needed once they are assigned.
+        plan = msgspec.structs.replace(plan, memory=memory)
     report = HostReport(
         host=host,
         facts=observation.facts,
         statuses=plan.statuses,
         gone=plan.gone,
-        unknown=_with_statuses(plan.unknown, assignment, observation, now),
+        unknown=_with_statuses(plan.unknown, assignment, observation, memory, now),
         pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
+        happenings=plan.happenings,
     )
     return plan, report
+
+
+def remember(pods: Iterable[Pod]) -> WorkerMemory:
+    """The memory of a worker that begins: what was last said of the pods on its host, by an earlier worker or process.
+
+    So that what was ready stays ready until a probe says otherwise, and times of conditions stay.
+    """
+    known = (pod for pod in pods if pod.status.container_statuses)
+    return WorkerMemory(pods={pod.uid: PodMemory(status=pod.status) for pod in known})
 
 
 def _nothing_for(host: str) -> HostAssignment:
@@ -42,11 +57,15 @@ def _nothing_for(host: str) -> HostAssignment:
 
 
 def _with_statuses(
-    pods: tuple[Pod, ...], assignment: HostAssignment, observation: HostObservation, now: datetime
+    pods: tuple[Pod, ...],
+    assignment: HostAssignment,
+    observation: HostObservation,
+    memory: WorkerMemory,
+    now: datetime,
 ) -> tuple[Pod, ...]:
     """Pods that were found, with the status they have now: who adopts them must not take them for starting."""
     if not pods:
         return ()
     as_assigned = msgspec.structs.replace(assignment, pods=pods)
-    statuses = plan_host(as_assigned, observation, WorkerMemory(), now).statuses
+    statuses = plan_host(as_assigned, observation, memory, now).statuses
     return tuple(msgspec.structs.replace(pod, status=statuses[pod.uid]) for pod in pods)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from differ.happenings import Happening
 from objects.measured import ForeignLoad, HostUse
 from objects.meta import KubeObject, KubeStruct, ObjectKey
 from objects.observed import HostFacts
@@ -33,7 +34,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     """A host was observed completely. use: what its pods use, on order. foreign: what others run on it.
 
     statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
-    unknown: pods found on the host that were not assigned to it.
+    unknown: pods found on the host that were not assigned to it. happenings: worth an event, since the last report.
     """
 
     host: str
@@ -44,6 +45,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     pod_subnet: str = ""
     use: HostUse | None = None
     foreign: tuple[ForeignLoad, ...] = ()
+    happenings: tuple[Happening, ...] = ()
 
 
 class HostSilent(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from differ import happenings
 from differ.actions import Action
 from differ.memory import WorkerMemory
 from hosts.simulated import SimulatedHost
 from objects.errors import HostError
 from reconciler.engine import Engine
-from reconciler.host_pass import plan_pass
+from reconciler.host_pass import plan_pass, remember
 from reconciler.messages import HostSilent, Message
 
 TICK = timedelta(milliseconds=200)
@@ -58,6 +59,10 @@ class SimulatedCluster:
     def round(self, *messages: Message) -> Round:
         """Every host is looked at, the engine decides, every planned action is performed once; the clock ticks."""
         told: list[Message] = list(messages)
+        if messages and not self.engine.is_started:
+            # As a daemon: what an earlier process said of the pods is known before the first look at them.
+            self.engine.step(messages, self.clock.now)
+            told.clear()
         actions, wakes = 0, []
         for name, host in self.hosts.items():
             message, performed, wake_at = self._pass(name, host)
@@ -90,21 +95,28 @@ class SimulatedCluster:
             observation = host.observe()
         except HostError as silence:
             return HostSilent(host=name, reason=silence.reason, message=str(silence)), 0, None
-        memory = self._memories.get(name, WorkerMemory())
-        plan, report = plan_pass(name, self.engine.assignment(name), observation, memory, self.clock.now)
+        if name not in self._memories:
+            self._memories[name] = remember(self.engine.last_known_pods(name))
+        assignment, memory = self.engine.assignment(name), self._memories[name]
+        plan, report = plan_pass(name, assignment, observation, memory, self.clock.now)
         memory = plan.memory
+        host.keep_probing(plan.probes)
+        pods = {pod.uid: pod for pod in assignment.pods} if assignment is not None else {}
+        happened = list(report.happenings)
         failed: set[str] = set()
         performed = 0
         for action in plan.actions:
             if action.lane in failed:
                 continue
+            happened += happenings.begun(action, pods)
             error = _perform(host, action)
             performed += 1
+            happened += happenings.performed(action, error, pods)
             memory = memory.record(action, error, self.clock.now)
             if error is not None:
                 failed.add(action.lane)
         self._memories[name] = memory
-        return report, performed, plan.wake_at
+        return msgspec.structs.replace(report, happenings=tuple(happened)), performed, plan.wake_at
 
 
 def _perform(host: SimulatedHost, action: Action) -> HostError | None:

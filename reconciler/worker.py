@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from differ import happenings
 from differ.actions import Action, PullImage, pod_lane
 from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
@@ -23,6 +24,7 @@ from differ.pods import HostPlan
 from hosts.runtime import HostRuntime
 from objects.errors import HostError
 from objects.observed import HostObservation
+from objects.pods import Pod
 from reconciler.host_pass import plan_pass
 from reconciler.messages import HostReport, HostSilent, Message
 
@@ -57,6 +59,7 @@ class HostWorker:
         clock: Callable[[], datetime],
         relist_seconds: float = 60,
         lanes: int = LANES,
+        memory: WorkerMemory | None = None,
     ) -> None:
         self.host = host
         self._runtime = runtime
@@ -64,7 +67,8 @@ class HostWorker:
         self._clock = clock
         self._relist = timedelta(seconds=relist_seconds)
         self._assignment: HostAssignment | None = None
-        self._memory = WorkerMemory()
+        self._memory = memory or WorkerMemory()
+        self._happened: list[happenings.Happening] = []
         self._busy: set[str] = set()
         self._finished: queue.SimpleQueue[tuple[str, list[ActionResult]]] = queue.SimpleQueue()
         self.last_observation: HostObservation | None = None
@@ -140,7 +144,9 @@ class HostWorker:
         self._failures = 0
         # A container may be in the making that this look could not show: such a pod is not gone yet.
         gone = tuple(uid for uid in report.gone if pod_lane(uid) not in busy)
-        self._tell(msgspec.structs.replace(report, gone=gone), now)
+        happened, self._happened = (*self._happened, *report.happenings), []
+        self._tell(msgspec.structs.replace(report, gone=gone, happenings=happened), now)
+        self._runtime.keep_probing(plan.probes)
         self._submit(plan, busy)
         if self._busy:
             self._stopped.wait(OBSERVE_PAUSE_SECONDS)
@@ -150,7 +156,8 @@ class HostWorker:
     def _tell(self, report: HostReport, now: datetime) -> None:
         """Report what is new; facts alone (free memory …) only once per re-list."""
         last, at = self._last_report, self._last_report_at
-        if last is not None and at is not None and now - at < self._relist and _same_pods(last, report):
+        is_recent = at is not None and now - at < self._relist and not report.happenings
+        if last is not None and is_recent and _same_pods(last, report):
             return
         self._last_report, self._last_report_at = report, now
         self._report(report)
@@ -174,6 +181,7 @@ class HostWorker:
         for lane, actions in by_lane.items():
             if lane not in busy:
                 self._busy.add(lane)
+                self._happened += (said for action in actions for said in happenings.begun(action, self._pods()))
                 threads = self._pulls if isinstance(actions[0], PullImage) else self._lanes
                 threads.submit(self._perform, lane, actions)
 
@@ -210,6 +218,10 @@ class HostWorker:
                 if error is not None:
                     log.warning("%s: %s", type(action).__name__, error)
                 self._memory = self._memory.record(action, error, self._clock())
+                self._happened += happenings.performed(action, error, self._pods())
+
+    def _pods(self) -> dict[str, Pod]:
+        return {pod.uid: pod for pod in self._assignment.pods} if self._assignment is not None else {}
 
 
 def _same_pods(before: HostReport, after: HostReport) -> bool:

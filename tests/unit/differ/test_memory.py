@@ -14,7 +14,7 @@ from differ.actions import (
     UpdateContainer,
     WriteFiles,
 )
-from differ.memory import ContainerMemory, Failure, PodMemory, WorkerMemory
+from differ.memory import ContainerMemory, Failure, PodMemory, Stopping, WorkerMemory
 from differ.pods import plan_host
 from objects.errors import BerthError, DeadlineExceeded, DiskFull, EngineError, EngineUnavailable, HostUnreachable
 from tests.unit.differ.building import NOW, after, ago, assign, found, make_pod, observe
@@ -23,7 +23,7 @@ POD = make_pod()
 CREATE = plan_host(assign(POD), observe(), WorkerMemory(), NOW).actions[0]
 assert isinstance(CREATE, CreateContainer)
 START = StartContainer(pod_uid=POD.uid, container="main", id="1")
-TERM = SignalContainer(pod_uid=POD.uid, container="main", id="1", signal="TERM")
+TERM = SignalContainer(pod_uid=POD.uid, container="main", id="1", signal="TERM", run="1@now")
 KILL = SignalContainer(pod_uid=POD.uid, container="main", id="1", signal="KILL")
 TAKE_OVER = SignalContainer(pod_uid=POD.uid, container="main", id="1", signal="KILL", stops_restarting=True)
 UPDATE = UpdateContainer(pod_uid=POD.uid, container="main", id="1", restart_policy="no")
@@ -93,14 +93,20 @@ def main(**fields: object) -> PodMemory:
             PodMemory(),
             TERM,
             None,
-            PodMemory(stopping_since=NOW, containers={"main": ContainerMemory(stop_sent_id="1")}),
+            PodMemory(
+                stopping_since=NOW,
+                containers={"main": ContainerMemory(stop=Stopping(run="1@now", since=NOW, sent_at=NOW))},
+            ),
             id="stop-sent",
         ),
         pytest.param(
             PodMemory(stopping_since=ago(5)),
             TERM,
             None,
-            PodMemory(stopping_since=ago(5), containers={"main": ContainerMemory(stop_sent_id="1")}),
+            PodMemory(
+                stopping_since=ago(5),
+                containers={"main": ContainerMemory(stop=Stopping(run="1@now", since=NOW, sent_at=NOW))},
+            ),
             id="the-first-stop-counts",
         ),
         pytest.param(PodMemory(), KILL, None, main(), id="kill-begins-no-grace"),

@@ -22,9 +22,11 @@ from differ.actions import (
 )
 from differ.container_spec import compose_container, compose_sandbox
 from differ.environment import PodContext
-from differ.memory import ContainerMemory, Failure, PodMemory, WorkerMemory
+from differ.memory import ContainerMemory, Failure, PodMemory, Stopping, WorkerMemory
 from differ.pods import plan_host
+from differ.restarts import run_of
 from objects.meta import ObjectMeta
+from objects.names import LABEL_CONTAINER, LABEL_POD_UID
 from objects.observed import HostObservation, NetworkFact, ObservedContainer
 from objects.pods import Container, Pod, PodStatus, ResourceRequirements
 from tests.unit.differ.building import (
@@ -82,6 +84,26 @@ def remove(pod: Pod, name: str = "main", container_id: str = "") -> RemoveContai
 
 def signal(pod: Pod, name: str = "main", which: str = "TERM", *, takes_over: bool = False) -> SignalContainer:
     return SignalContainer(pod_uid=pod.uid, container=name, id=f"id-{name}", signal=which, stops_restarting=takes_over)
+
+
+def ends(container: ObservedContainer, which: str = "TERM", *, is_begun: bool = False) -> SignalContainer:
+    """The signal by which a pod that ends stops a container. is_begun: the stop was told of before."""
+    name = container.labels[LABEL_CONTAINER]
+    return SignalContainer(
+        pod_uid=container.labels[LABEL_POD_UID],
+        container=name,
+        id=container.id,
+        signal=which,
+        run=run_of(container),
+        why="" if is_begun else f"Stopping container {name}",
+    )
+
+
+def stop_sent(container: ObservedContainer, seconds_ago: float) -> WorkerMemory:
+    """A pod whose container was sent its signal so long ago."""
+    sent = Stopping(run=run_of(container), since=ago(seconds_ago), sent_at=ago(seconds_ago))
+    pod = PodMemory(stopping_since=ago(seconds_ago), containers={"main": ContainerMemory(stop=sent)})
+    return WorkerMemory(pods={container.labels[LABEL_POD_UID]: pod})
 
 
 def remembering(pod: Pod, name: str = "main", **fields: object) -> WorkerMemory:
@@ -365,36 +387,24 @@ CASES = {
         "Running [side Error(1) r0, first Completed(0) r0, main running r0]",
     ),
     # --- termination ---------------------------------------------------------------------------------------------
-    "end-begins": Case(ENDING, (found(ENDING),), (signal(ENDING),), RUNS),
+    "end-begins": Case(ENDING, (found(ENDING),), (ends(found(ENDING)),), RUNS),
     "end-with-its-own-signal": Case(
-        ENDING, (found(ENDING, stop_signal="SIGQUIT"),), (signal(ENDING, which="QUIT"),), RUNS
+        ENDING, (found(ENDING, stop_signal="SIGQUIT"),), (ends(found(ENDING), "QUIT"),), RUNS
     ),
     "end-is-under-way": Case(
         ENDING,
         (found(ENDING),),
         (),
         RUNS,
-        memory=WorkerMemory(
-            pods={
-                ENDING.uid: PodMemory(
-                    stopping_since=ago(10), containers={"main": ContainerMemory(stop_sent_id="id-main")}
-                )
-            }
-        ),
+        memory=stop_sent(found(ENDING), 10),
         wake=after(20),
     ),
     "end-takes-too-long": Case(
         ENDING,
         (found(ENDING),),
-        (signal(ENDING, which="KILL"),),
+        (ends(found(ENDING), "KILL", is_begun=True),),
         RUNS,
-        memory=WorkerMemory(
-            pods={
-                ENDING.uid: PodMemory(
-                    stopping_since=ago(30), containers={"main": ContainerMemory(stop_sent_id="id-main")}
-                )
-            }
-        ),
+        memory=stop_sent(found(ENDING), 30),
     ),
     "end-has-come": Case(ENDING, (exited(ENDING),), (remove(ENDING),), "Running [main Completed(0) r0]"),
     "end-without-grace": Case(ENDING_NOW, (found(ENDING_NOW),), (remove(ENDING_NOW),), RUNS),
@@ -402,19 +412,19 @@ CASES = {
     "end-while-docker-restarts-it": Case(
         ENDING,
         (exited(ENDING, code=1, state="restarting", restart_count=2),),
-        (signal(ENDING),),
+        (ends(exited(ENDING, code=1, state="restarting", restart_count=2)),),
         "Running [main Error(1) r1]",
     ),
     "end-of-main-before-sidecars": Case(
         ENDING_SIDE,
         (found(ENDING_SIDE, "POD"), found(ENDING_SIDE, "side"), found(ENDING_SIDE, "side-2"), found(ENDING_SIDE)),
-        (signal(ENDING_SIDE),),
+        (ends(found(ENDING_SIDE)),),
         "Running ready [side running r0, side-2 running r0, main running r0]",
     ),
     "end-of-the-last-sidecar-first": Case(
         ENDING_SIDE,
         (found(ENDING_SIDE, "POD"), found(ENDING_SIDE, "side"), found(ENDING_SIDE, "side-2"), exited(ENDING_SIDE)),
-        (signal(ENDING_SIDE, "side-2"),),
+        (ends(found(ENDING_SIDE, "side-2")),),
         "Running [side running r0, side-2 running r0, main Completed(0) r0]",
     ),
     "end-of-the-sandbox-last": Case(
@@ -451,7 +461,7 @@ EVICTED = make_pod(status=PodStatus(pod_ip="10.244.3.7", reason="Evicted"))
 
 def stop(pod: Pod) -> tuple[Action, ...]:
     forbid = UpdateContainer(pod_uid=pod.uid, container="main", id="id-main", restart_policy="no")
-    return (forbid, signal(pod))
+    return (forbid, ends(found(pod)))
 
 
 @pytest.mark.parametrize(

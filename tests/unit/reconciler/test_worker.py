@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,6 +12,7 @@ import pytest
 
 from differ.actions import Action, CreateContainer
 from differ.assignment import HostAssignment, PodNetwork
+from differ.probing import ProbeOrder
 from hosts.simulated import SimulatedHost
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
@@ -42,6 +43,9 @@ class SlowCreate:
             self.is_asked.set()
             assert self.may_make.wait(WAIT_SECONDS)
         self.host.perform(action)
+
+    def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
+        self.host.keep_probing(orders)
 
     def watch(self, wake: Callable[[], None]) -> None:
         self.host.watch(wake)
