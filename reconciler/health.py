@@ -44,18 +44,8 @@ class Health(msgspec.Struct, frozen=True):
 
 HEALTHY = Health(HealthStatus.HEALTHY)
 
-_FAILING_REASONS = frozenset(
-    {
-        "CrashLoopBackOff",
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-        "InvalidImageName",
-    }
-)
+_ON_THE_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""Reasons of a container that waits for nothing but time; every other one tells of a failure."""
 
 
 def health_of(view: View, obj: KubeObject) -> Health:
@@ -126,7 +116,7 @@ def _all_statuses(pod: Pod) -> tuple[ContainerStatus, ...]:
 
 def _failure(status: ContainerStatus) -> str:
     waiting = status.state.waiting
-    if waiting is None or waiting.reason not in _FAILING_REASONS:
+    if waiting is None or waiting.reason in _ON_THE_WAY:
         return ""
     return f"container {status.name}: {waiting.reason}" + (f": {waiting.message}" if waiting.message else "")
 

@@ -26,6 +26,7 @@ from objects.errors import HostError
 from objects.observed import HostObservation
 from objects.pods import Pod
 from reconciler.host_pass import plan_pass
+from reconciler.measuring import HostMeter
 from reconciler.messages import HostReport, HostSilent, Message
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class HostWorker:
         self._last_report: HostReport | None = None
         self._last_report_at: datetime | None = None
         self._failures = 0
+        self._silent_for = ""
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._lanes = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix=f"lane-{host}")
@@ -87,6 +89,8 @@ class HostWorker:
 
     def assign(self, assignment: HostAssignment) -> None:
         """What the host should run from now on; replaces any earlier assignment."""
+        if self._assignment is None or self._assignment.measure != assignment.measure:
+            self._meter.hasten(self._clock())
         self._assignment = assignment
         self._awake.set()
 
@@ -117,18 +121,32 @@ class HostWorker:
         self._runtime.watch(self.wake)
         pause = 0.0
         while not self._stopped.is_set():
-            self._awake.wait(timeout=pause)
+            is_woken = self._awake.wait(timeout=pause)
             self._awake.clear()
             if self._stopped.is_set():
                 return
             try:
-                pause = self._pass()
+                pause = self._turn(is_woken=is_woken)
             except HostError as error:
                 pause = self._fell_silent(error)
             except Exception as error:
                 # A bug met on one host must neither end the others nor go unsaid.
                 log.exception("worker of host %s", self.host)
                 pause = self._fell_silent(HostError(f"internal error: {type(error).__name__}: {error}", host=self.host))
+
+    def _turn(self, *, is_woken: bool) -> float:
+        """What is due: a look, or between two looks only a measurement. Returns seconds until the next turn."""
+        now = self._clock()
+        seen, told = self.last_observation, self._last_report
+        if is_woken or seen is None or told is None or self._look_at <= now:
+            # A look that fails is due again.
+            self._look_at = now
+            pause = self._pass()
+            self._look_at = self._clock() + timedelta(seconds=pause)
+        elif self._meter.is_due(seen, now):
+            self._meter.measure(self._runtime, self._assignment, seen, now)
+            self._tell(self._meter.complete(msgspec.structs.replace(told, happenings=()), seen), now)
+        return max(0.0, (min(self._look_at, self._meter.due_at) - self._clock()).total_seconds())
 
     def _pass(self) -> float:
         """One look and what follows from it. Returns seconds until the next look, if nothing wakes us before."""
@@ -139,7 +157,8 @@ class HostWorker:
         now = self._clock()
         plan, report = plan_pass(self.host, self._assignment, observation, self._memory, now)
         self._memory = plan.memory
-        if self._failures:
+        if self._silent_for:
+            self._silent_for = ""
             log.info("host %s: answers again", self.host)
         self._failures = 0
         # A container may be in the making that this look could not show: such a pod is not gone yet.
@@ -165,7 +184,8 @@ class HostWorker:
     def _fell_silent(self, error: HostError) -> float:
         """Say so once per kind of failure; the pods of the host are unknown now, not absent."""
         self._last_report = None
-        if self._failures == 0:
+        if self._silent_for != error.reason:
+            self._silent_for = error.reason
             log.warning("%s", error)
         self._report(HostSilent(host=self.host, reason=error.reason, message=str(error)))
         pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]

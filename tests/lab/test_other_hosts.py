@@ -1,0 +1,107 @@
+"""Hosts that are not like the others: other users and ports, jump hosts, no forwarding; impostors and full disks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.berth_process import BerthProcess
+from tests.lab.cluster import Cluster, deployment, host_yaml
+from tests.lab.host import LabHost
+from tests.lab.hostspec import HostSpec
+from tests.lab.lab import Lab
+
+ODD = [
+    HostSpec("jump", has_engine=False),
+    HostSpec("walled", behind="jump"),
+    HostSpec("other-user", user="deploy", port=2222),
+    HostSpec("no-streams", stream_local_forwarding=False),
+    HostSpec("small", disk_bytes=256 << 20),
+]
+JUMP_LABELS = {"berth.dev/role": "jump"}
+
+
+@pytest.fixture(scope="module")
+def hosts(lab: Lab) -> Iterator[dict[str, LabHost]]:
+    yield {spec.name: lab.add_host(spec) for spec in ODD}
+    for spec in reversed(ODD):
+        if spec.name in lab.machines:
+            lab.remove_host(spec.name)
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: Lab, hosts: dict[str, LabHost], tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    home: Path = tmp_path_factory.mktemp("odd")
+    engines = [host for host in hosts.values() if host.spec.has_engine]
+    files = {
+        "hosts/jump.yaml": host_yaml(hosts["jump"], unschedulable=True),
+        **{f"apps/{host.name}/web.yaml": only_on(host.name) for host in engines},
+    }
+    settings = {"ssh": {"connectTimeoutSeconds": 3, "keepaliveSeconds": 1}}
+    return Cluster.create(lab, "odd", home, hosts=engines, settings=settings, files=files)
+
+
+def only_on(host: str, *, image: str = "web:v1", replicas: int = 2) -> str:
+    text = deployment(f"on-{host}", image=image, replicas=replicas)
+    return text.replace(
+        "      containers:", f"      nodeSelector: {{kubernetes.io/hostname: {host}}}\n      containers:"
+    )
+
+
+@pytest.fixture(scope="module")
+def berth(cluster: Cluster) -> Iterator[BerthProcess]:
+    with cluster.running() as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in ODD if spec.has_engine])
+def test_pods_run_there(cluster: Cluster, berth: BerthProcess, name: str) -> None:
+    before = cluster.wait_running(f"on-{name}-", 2, image="web:v1")
+    assert {found.host for found in before} == {name}
+    cluster.push(f"v2 on {name}", {f"apps/{name}/web.yaml": only_on(name, image="web:v2")})
+    (first, _) = cluster.wait_running(f"on-{name}-", 2, image="web:v2")
+    cluster.host(name).docker("kill", first.id)
+    cluster.wait(
+        lambda: first.id in [found.id for found in cluster.running_pods(f"on-{name}-")], "the killed one to run again"
+    )
+
+
+def test_a_jump_host_without_an_engine_is_not_ready_and_harms_nobody(cluster: Cluster, berth: BerthProcess) -> None:
+    cluster.wait(lambda: "| jump | no |" in cluster.readme, "jump as a host that is not ready")
+    assert "| walled | yes |" in cluster.readme
+
+
+def test_an_impostor_gets_nothing(cluster: Cluster, berth: BerthProcess, hosts: dict[str, LabHost]) -> None:
+    host, before = hosts["other-user"], sorted(cluster.containers())
+    said = len(berth.output)
+    host.change_host_key()
+    try:
+        cluster.wait(lambda: "host key" in berth.output[said:], "a word about the key")
+        cluster.wait(lambda: "| other-user | no |" in cluster.readme, "the host as not ready")
+        line = next(line for line in cluster.readme.splitlines() if line.startswith("| other-user"))
+        assert "host key" in line
+        assert sorted(cluster.containers()) == before
+    finally:
+        host.restore_host_key()
+    cluster.wait(lambda: "| other-user | yes |" in cluster.readme, "the host as ready")
+    assert sorted(cluster.containers()) == before
+
+
+def test_a_full_disk_is_named_and_disturbs_nobody(
+    cluster: Cluster, berth: BerthProcess, hosts: dict[str, LabHost], lab: Lab
+) -> None:
+    host, before = hosts["small"], sorted(cluster.containers())
+    image = lab.registry.push("web:v3", through=hosts["no-streams"], name="public:v1")
+    host.fill_disk()
+    try:
+        cluster.push("More on a full disk", {"apps/small/web.yaml": only_on("small", image="web:v3", replicas=3)})
+        cluster.wait(lambda: "no space left on device" in cluster.readme, "the full disk in the status")
+        others = [found for found in before if found.host != "small"]
+        assert sorted(found for found in cluster.containers() if found.host != "small") == others
+        assert [found for found in cluster.containers() if found in before and found.state == "running"]
+    finally:
+        host.free_disk()
+    cluster.wait_running("on-small-", 3, image="web:v3", timeout_seconds=60)
+    assert image
