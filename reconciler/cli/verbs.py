@@ -28,6 +28,8 @@ SECTIONS: Final[dict[str, dict[str, Verb]]] = {
         "describe": Verb("describe", "Show one object with its conditions, events and what it waits for."),
         "events": Verb("events", "Show what happened, newest last."),
         "hosts": Verb("hosts", "List hosts with their state and capacity."),
+        "top": Verb("top", "Show how much of hosts is promised and used, and what pods use."),
+        "explain": Verb("explain", "Say where a pod fits, and why: every predicate and score."),
     },
     "Change (each is a commit)": {
         "set": Verb("set_fields", "Set the image or the environment of containers (a commit)."),
@@ -39,6 +41,7 @@ SECTIONS: Final[dict[str, dict[str, Verb]]] = {
         "patch": Verb("patch", "Change fields of an object's manifest (a commit)."),
         "delete": Verb("delete", "Delete objects: their manifests go from Git (a commit)."),
         "cordon": Verb("cordon", "Let a host take no new pods (a commit on its Host)."),
+        "drain": Verb("drain", "Empty a host, within disruption budgets (a commit on its Host)."),
         "uncordon": Verb("uncordon", "Let a host take pods again (a commit on its Host)."),
     },
     "Debug": {
