@@ -25,6 +25,7 @@ from reconciler.daemon import Daemon, Listener
 from reconciler.engine import Engine
 from reconciler.messages import Desired, Restored
 from reconciler.options import Options
+from reconciler.plugins import load_rules
 from sources.desired import CommitRefused
 from sources.remotes import Access
 from sources.repository import Repository
@@ -63,7 +64,8 @@ class Session:
         return DockerRuntime(self.open_docker(host, engine), random=random.Random(self._random.getrandbits(64)))
 
     def make_engine(self, *, is_observer: bool = False) -> Engine:
-        return Engine(CONTROLLERS, source=random.Random(self._random.getrandbits(64)), is_observer=is_observer)
+        source = random.Random(self._random.getrandbits(64))
+        return Engine(CONTROLLERS, source=source, rules=load_rules(), is_observer=is_observer)
 
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
         return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)

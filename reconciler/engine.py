@@ -22,6 +22,7 @@ from objects.meta import Condition, KubeObject, ObjectKey
 from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
+from policies.scheduling.profiles import Rules
 from reconciler import desired as desiring
 from reconciler.addresses import slice_for_host
 from reconciler.admission import admit_pod
@@ -55,8 +56,18 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
 class Engine:
     """Single owner: all calls from one thread."""
 
-    def __init__(self, controllers: Sequence[Controller], *, source: random.Random, is_observer: bool = False) -> None:
-        """is_observer: only statuses are brought up to date; nothing is made, deleted or bound (`berth get`)."""
+    def __init__(
+        self,
+        controllers: Sequence[Controller],
+        *,
+        source: random.Random,
+        rules: Rules | None = None,
+        is_observer: bool = False,
+    ) -> None:
+        """rules: what scheduler profiles may name; ours when None.
+
+        is_observer: only statuses are brought up to date; nothing is made, deleted or bound (`berth get`).
+        """
         self.store = Store()
         self.events = EventLog()
         self.desired: Desired | None = None
@@ -66,7 +77,8 @@ class Engine:
         self.is_observer = is_observer
         self._loop = ControllerLoop(controllers)
         self._random = source
-        self._scheduling = SchedulingLoop()
+        self._rules = rules or Rules()
+        self._scheduling = SchedulingLoop(self._rules)
         self._dirty_hosts: set[str] = set()
         self._assignments: dict[str, HostAssignment] = {}
         self._wanted: dict[ObjectKey, KubeObject] = {}
@@ -177,7 +189,7 @@ class Engine:
 
     def fork(self, source: random.Random) -> Engine:
         """An acting engine that starts from what this one knows: what `plan` tries a commit on."""
-        twin = Engine(self._loop.controllers, source=source)
+        twin = Engine(self._loop.controllers, source=source, rules=self._rules)
         twin.store = self.store.copy()
         twin.desired, twin.settings, twin.is_started = self.desired, self.settings, self.is_started
         twin._wanted, twin._inventory = dict(self._wanted), dict(self._inventory)
@@ -341,10 +353,15 @@ class Engine:
             self._note_event(occurrence, controller, now)
 
     def _schedule(self, now: datetime) -> None:
-        for change, occurrence in self._scheduling.place(self.store, self.settings, now):
-            self._apply(change, now)
-            if occurrence is not None:
-                self._note_event(occurrence, "scheduler", now)
+        try:
+            for change, occurrence in self._scheduling.place(self.store, self.settings, now):
+                self._apply(change, now)
+                if occurrence is not None:
+                    self._note_event(occurrence, "scheduler", now)
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug holds placements; what runs must be looked after
+            message = f"no pod is placed: {type(error).__name__}: {error}"
+            cluster = desiring.cluster_of(self.desired.objects if self.desired else ())
+            self._note_event(Occurrence(cluster.key, "Warning", "SchedulerFailed", message), "scheduler", now)
 
     def _note_event(self, occurrence: Occurrence, source: str, now: datetime) -> None:
         self.events.add(occurrence, source=source, now=now)

@@ -8,7 +8,7 @@ help.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -22,8 +22,9 @@ from objects.pods import Pod, PodIP
 from objects.policy import PodDisruptionBudget
 from objects.services import Service
 from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from policies.scheduling.descheduling import find_moves
 from policies.scheduling.placement import Placement
-from policies.scheduling.profiles import make_profiles
+from policies.scheduling.profiles import Rules, make_profiles
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.snapshot import Snapshot
 from reconciler.addresses import choose_address
@@ -41,11 +42,15 @@ from reconciler.store import Changed, View
 
 Decision = tuple[Change, Occurrence | None]
 
+DESCHEDULING_PAUSE = timedelta(minutes=1)
+"""A moved pod must run and be counted before the next one is judged."""
+
 
 class SchedulingLoop:
     """Owned by the engine. `observe` every write, `place` when controllers have come to rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
         self.snapshot = Snapshot()
         self.snapshot.volumes.set_class("", DEFAULT_CLASS)
         self._settings = SchedulingSettings()
@@ -54,6 +59,7 @@ class SchedulingLoop:
         self._unaddressed: set[ObjectKey] = set()
         self._may_help = False
         self._last_address: dict[str, str] = {}
+        self._next_descheduling: datetime | None = None
 
     def observe(self, changed: Changed) -> None:
         """Keep up with one write to the store."""
@@ -121,19 +127,35 @@ class SchedulingLoop:
             pod = view.find(key)
             if isinstance(pod, Pod):
                 yield from self._bind(view, pod, pod.spec.node_name, now)
-        if not self._may_help or not self._pending:
-            return
-        self._may_help = False
-        pods = [pod for key in sorted(self._pending) if isinstance(pod := view.find(key), Pod)]
         if settings.scheduling != self._settings:
             self._settings = settings.scheduling
             self._scheduler = self._make_scheduler(self._settings)
+        if not self._pending:
+            yield from self._deschedule(view, now)
+            return
+        if not self._may_help:
+            return
+        self._may_help = False
+        pods = [pod for key in sorted(self._pending) if isinstance(pod := view.find(key), Pod)]
         by_uid = {pod.uid: pod for pod in pods}
         for placement in self._scheduler.schedule(pods):
             yield from self._carry_out(view, by_uid[placement.uid], placement, now)
 
+    def _deschedule(self, view: View, now: datetime) -> Iterator[Decision]:
+        """Move one pod that would be better off elsewhere, when the Cluster wants that; not more than one a minute."""
+        if not self._settings.descheduler or (self._next_descheduling is not None and now < self._next_descheduling):
+            return
+        self._next_descheduling = now + DESCHEDULING_PAUSE
+        for move in find_moves(self._scheduler, most=1):
+            occupant = self.snapshot.occupant(move.uid)
+            live = view.find(occupant.pod.key) if occupant else None
+            if isinstance(live, Pod) and live.uid == move.uid:
+                message = f"Moves from {move.node} to {move.better}: {move.reason}"
+                yield Put(_disrupted(live, "Descheduled", message, now)), None
+                yield Delete(live.key, live.uid), Occurrence(live.key, "Normal", "Descheduled", message)
+
     def _make_scheduler(self, settings: SchedulingSettings) -> Scheduler:
-        return Scheduler(self.snapshot, make_profiles(settings.profiles), seed=settings.seed)
+        return Scheduler(self.snapshot, make_profiles(settings.profiles, self._rules), seed=settings.seed)
 
     def _carry_out(self, view: View, pod: Pod, placement: Placement, now: datetime) -> Iterator[Decision]:
         if placement.node is not None:
@@ -141,10 +163,15 @@ class SchedulingLoop:
             return
         for uid in placement.victims:
             victim = self.snapshot.occupant(uid)
-            if victim is not None:
+            live = view.find(victim.pod.key) if victim else None
+            if isinstance(live, Pod) and live.uid == uid:
                 message = f"Preempted by pod {pod.key} on {placement.nominated_node}"
-                yield Delete(victim.pod.key, uid), Occurrence(victim.pod.key, "Normal", "Preempted", message)
-        message = placement.unschedulable.message if placement.unschedulable else ""
+                yield Put(_disrupted(live, "PreemptionByScheduler", message, now)), None
+                yield Delete(live.key, uid), Occurrence(live.key, "Normal", "Preempted", message)
+        why = placement.unschedulable
+        message = (
+            "" if why is None else why.message + (f" (what would help: {'; '.join(why.hints)})" if why.hints else "")
+        )
         reason = "SchedulingGated" if pod.spec.scheduling_gates else "Unschedulable"
         waiting = _with_scheduled(pod, "False", reason, message, now)
         nominated = msgspec.structs.replace(waiting.status, nominated_node_name=placement.nominated_node)
@@ -208,6 +235,13 @@ class SchedulingLoop:
         if address is not None:
             self._last_address[node] = address
         return address
+
+
+def _disrupted(pod: Pod, reason: str, message: str, now: datetime) -> Pod:
+    """`pod` with the condition by which everybody knows that it did not fail but had to go."""
+    condition = Condition(type="DisruptionTarget", status="True", reason=reason, message=message)
+    conditions = with_condition(pod.status.conditions, condition, now=now)
+    return msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, conditions=conditions))
 
 
 def _keep(keys: set[ObjectKey], key: ObjectKey, belongs: bool) -> None:
