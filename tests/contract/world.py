@@ -15,6 +15,7 @@ from typing import Protocol
 
 from differ.actions import Action
 from differ.assignment import HostAssignment, PodNetwork
+from differ.happenings import Happening
 from differ.pods import HostPlan, WorkerMemory, plan_host
 from hosts.docker_runtime import DockerRuntime
 from hosts.runtime import HostRuntime
@@ -33,6 +34,12 @@ PAUSE = "pause:3.9"
 NO_IMAGE = "127.0.0.1:1/no/such:image"
 IMAGES = ("busybox", PAUSE, "web:v1", "web:v2")
 
+
+def _script(begin: str) -> tuple[str, ...]:
+    """Does something, then runs until it is told to stop."""
+    return ("sh", "-c", f"trap 'exit 0' TERM; {begin}; while :; do sleep 0.1; done")
+
+
 BEHAVIOURS: dict[str, tuple[tuple[str, ...], Program]] = {
     "sleeper": (("sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait"), Program()),
     "stubborn": (("sh", "-c", "trap '' TERM; while :; do sleep 1; done"), Program(stop_seconds=None)),
@@ -43,6 +50,17 @@ BEHAVIOURS: dict[str, tuple[tuple[str, ...], Program]] = {
         ("sh", "-c", "x=abcdefgh; while :; do x=$x$x; done"),
         Program(run_seconds=0.3, out_of_memory=True),
     ),
+    "warming": (_script("sleep 1; touch /ready"), Program(answer=lambda _, seconds: "" if seconds >= 1 else "cold")),
+    "flicker": (
+        _script("touch /ready; sleep 1.5; rm /ready"),
+        Program(answer=lambda _, seconds: "" if seconds < 1.5 else "gone"),
+    ),
+    "sick": (
+        _script("touch /ready /alive; sleep 1; rm /alive"),
+        Program(answer=lambda kind, seconds: "dead" if kind == "liveness" and seconds >= 1 else ""),
+    ),
+    "hooked": (_script(":"), Program(hooks={"postStart": (0.5, ""), "preStop": (0.5, "")})),
+    "unhooked": (_script(":"), Program(hooks={"postStart": (0.1, "hook: refused"), "preStop": (0.1, "hook: refused")})),
     "broken": (("/no/such/program",), Program(start_error="exec: /no/such/program: no such file or directory")),
 }
 """What a container does, by the first part of its name (`sleeper-2`): its command for real, its program simulated."""
@@ -174,6 +192,7 @@ class Kubelet:
         self.objects = objects
         self.memory = WorkerMemory()
         self.actions: list[Action] = []
+        self.happened: list[Happening] = []
         self.errors: list[HostError] = []
 
     def forget(self) -> None:
@@ -196,6 +215,8 @@ class Kubelet:
         now = self.world.now()
         plan = plan_host(self.assign(*pods), self.world.runtime.observe(), self.memory, now)
         self.memory = plan.memory
+        self.happened += plan.happenings
+        self.world.runtime.keep_probing(plan.probes)
         failed: set[str] = set()
         for action in plan.actions:
             if action.lane in failed:
