@@ -6,16 +6,18 @@ It runs the same engine, the same passes and the same actions as the daemon, one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
 from differ import happenings
 from differ.actions import Action
+from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
 from hosts.simulated import SimulatedHost
 from objects.errors import HostError
+from objects.observed import HostObservation
 from reconciler.engine import Engine
 from reconciler.host_pass import plan_pass, remember
 from reconciler.messages import HostSilent, Message
@@ -46,6 +48,27 @@ class Round(msgspec.Struct, frozen=True):
         return not self.changes and not self.actions
 
 
+class _Pass(msgspec.Struct, frozen=True):
+    """One pass over a host: what it came from, what it told the engine, and when it is due again by the clock."""
+
+    assignment: HostAssignment | None
+    observation: HostObservation | None
+    message: Message
+    performed: int
+    wake_at: datetime | None
+
+    def is_still_true(self, assignment: HostAssignment | None, observation: HostObservation) -> bool:
+        """Whether another pass would do nothing and tell the same."""
+        before = self.observation
+        return (
+            before is not None
+            and not self.performed
+            and assignment is self.assignment
+            and (self.wake_at is None or observation.now < self.wake_at)
+            and msgspec.structs.replace(observation, now=before.now) == before
+        )
+
+
 class SimulatedCluster:
     """hosts: by the names of the engine's Hosts. A restarted reconciler is another one of these on the same hosts."""
 
@@ -54,23 +77,30 @@ class SimulatedCluster:
         self.hosts = hosts
         self.clock = clock
         self._memories: dict[str, WorkerMemory] = {}
-        self._engine_wake: datetime | None = None
+        self._passes: dict[str, _Pass] = {}
 
     def round(self, *messages: Message) -> Round:
         """Every host is looked at, the engine decides, every planned action is performed once; the clock ticks."""
+        self._passes.clear()
+        return self._round(messages)
+
+    def _round(self, messages: Collection[Message]) -> Round:
+        """The same, but hosts of which nothing has changed since their last pass are passed over: in a plan, most."""
         told: list[Message] = list(messages)
         if messages and not self.engine.is_started:
             # As a daemon: what an earlier process said of the pods is known before the first look at them.
             self.engine.step(messages, self.clock.now)
             told.clear()
-        actions, wakes = 0, []
+        actions = 0
         for name, host in self.hosts.items():
-            message, performed, wake_at = self._pass(name, host)
-            told.append(message)
-            actions += performed
-            wakes.append(wake_at)
+            before = self._passes.get(name)
+            done = self._passes[name] = self._pass(name, host, before)
+            if done is not before:
+                told.append(done.message)
+                actions += done.performed
         result = self.engine.step(told, self.clock.now)
         self.clock.now += TICK
+        wakes = (done.wake_at for done in self._passes.values())
         due = [*wakes, result.wake_at, *(host.next_event() for host in self.hosts.values())]
         return Round(len(result.changed), actions, min((at for at in due if at is not None), default=None))
 
@@ -81,7 +111,7 @@ class SimulatedCluster:
         ends = self.clock.now + max_time
         pending = list(messages)
         for _ in range(max_rounds):
-            done = self.round(*pending)
+            done = self._round(pending)
             pending.clear()
             if not done.is_quiet:
                 continue
@@ -90,14 +120,17 @@ class SimulatedCluster:
             self.clock.now = max(self.clock.now, done.wake_at)
         return False
 
-    def _pass(self, name: str, host: SimulatedHost) -> tuple[Message, int, datetime | None]:
+    def _pass(self, name: str, host: SimulatedHost, before: _Pass | None) -> _Pass:
         try:
             observation = host.observe()
         except HostError as silence:
-            return HostSilent(host=name, reason=silence.reason, message=str(silence)), 0, None
+            return _Pass(None, None, HostSilent(host=name, reason=silence.reason, message=str(silence)), 0, None)
+        assignment = self.engine.assignment(name)
+        if before is not None and before.is_still_true(assignment, observation):
+            return before
         if name not in self._memories:
             self._memories[name] = remember(self.engine.last_known_pods(name))
-        assignment, memory = self.engine.assignment(name), self._memories[name]
+        memory = self._memories[name]
         plan, report = plan_pass(name, assignment, observation, memory, self.clock.now)
         memory = plan.memory
         host.keep_probing(plan.probes)
@@ -116,7 +149,8 @@ class SimulatedCluster:
             if error is not None:
                 failed.add(action.lane)
         self._memories[name] = memory
-        return msgspec.structs.replace(report, happenings=tuple(happened)), performed, plan.wake_at
+        report = msgspec.structs.replace(report, happenings=tuple(happened))
+        return _Pass(assignment, observation, report, performed, plan.wake_at)
 
 
 def _perform(host: SimulatedHost, action: Action) -> HostError | None:

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import docker.errors
+
 from tests.bench.figures import Figure, as_document, table
-from tests.lab.lab import Lab, take_down
+from tests.lab.host import LabHost
+from tests.lab.lab import Lab, in_parallel, take_down
 from tests.lab.names import LabNames
 from tests.lab.network import has_bridge
 
@@ -85,11 +88,20 @@ def bench_lab(settings: Settings) -> Iterator[tuple[Lab, Path]]:
     was_up = has_bridge(LabNames(settings.lab))
     lab = Lab.up(settings.lab)
     try:
-        lab.clean()
+        _clean(lab)
         with TemporaryDirectory(prefix="berth-bench-") as home:
             yield lab, Path(home)
-        lab.clean()
+        _clean(lab)
     finally:
         lab.close()
         if not was_up:
             take_down(settings.lab)
+
+
+def _clean(lab: Lab) -> None:
+    """Engines of 20.10 sometimes lose count of a network's endpoints and do not let it go until they start again."""
+    try:
+        lab.clean()
+    except docker.errors.APIError:
+        in_parallel(LabHost.reboot, lab.hosts)
+        lab.clean()

@@ -110,7 +110,7 @@ def new_cluster(lab: Lab, home: Path, *, replicas: int = 0) -> Cluster:
 
 
 @contextmanager
-def running(cluster: Cluster) -> Iterator[Contender]:
+def running(cluster: Cluster, *, poll_seconds: float = POLL_SECONDS) -> Iterator[Contender]:
     """`berth run` on it while the block lasts, from the moment that it is at rest."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -118,7 +118,7 @@ def running(cluster: Cluster) -> Iterator[Contender]:
     secret = cluster.home / "secret"
     secret.write_bytes(SECRET)
     options = ("--webhook", f"127.0.0.1:{port}", "--webhook-secret-file", str(secret))
-    with cluster.running(*options, poll_seconds=POLL_SECONDS) as berth:
+    with cluster.running(*options, poll_seconds=poll_seconds) as berth:
         contender = Contender(cluster, berth, port)
         cluster.wait(lambda: _is_ready(port), "berth run to be ready", timeout_seconds=WAIT_SECONDS)
         contender.settle()
