@@ -14,7 +14,6 @@ from hosts.engine import Engine
 from hosts.vitals import parse_vitals, vitals_script
 from objects.errors import HostError
 from objects.measured import HostVitals
-from objects.measured import HostVitals
 from objects.names import LABEL_CLAIM
 from objects.observed import HostFacts, ImageFact
 

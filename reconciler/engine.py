@@ -34,7 +34,8 @@ from reconciler.controllers.garbage import orphaned_dependents
 from reconciler.events import EventLog
 from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
-from reconciler.messages import Desired, HostReport, HostSilent, Message, Restored
+from reconciler.measurements import PodMetrics, measured_objects
+from reconciler.messages import Desired, HostMeasured, HostReport, HostSilent, Message, Restored
 from reconciler.pod_state import terminating, with_reported_status
 from reconciler.scheduling import SchedulingLoop
 from reconciler.store import Changed, Store
@@ -213,6 +214,9 @@ class Engine:
                 self._take_desired(message, now)
             case HostReport():
                 self._take_report(message, now)
+            case HostMeasured():
+                for obj in measured_objects(self.store, message):
+                    self._put(obj)
             case HostSilent():
                 self._take_silence(message, now)
 
@@ -269,7 +273,12 @@ class Engine:
         subnet = message.pod_subnet or (known.pod_subnet if known else "")
         subnet = subnet or slice_for_host(self.store, message.host, self.settings.network, self._restored_subnets)
         status = HostStatus(
-            metadata=desiring.named(message.host), facts=message.facts, reachable=True, pod_subnet=subnet
+            metadata=desiring.named(message.host),
+            facts=message.facts,
+            reachable=True,
+            pod_subnet=subnet,
+            foreign=message.foreign,
+            measured_at=known.measured_at if known else None,
         )
         self._put(status)
         here = {pod.uid: pod for pod in self.store.pods_on(message.host)}
@@ -402,6 +411,8 @@ class Engine:
         self._note(self.store.remove(key))
         if key.kind == Host.KIND:
             self._note(self.store.remove(ObjectKey(HostStatus.KIND, "", key.name)))
+        elif key.kind == Pod.KIND:
+            self._note(self.store.remove(ObjectKey(PodMetrics.KIND, key.namespace, key.name)))
         wanted = self._wanted.get(key)
         if isinstance(wanted, Pod):
             self._want(wanted, now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+from objects.measured import ForeignLoad
 from objects.meta import KubeObject
 from objects.observed import HostFacts
 
@@ -16,7 +17,8 @@ from objects.observed import HostFacts
 class HostStatus(KubeObject):
     """reachable: the last attempt to observe it worked. unreachable_since: None while it is reachable.
 
-    pod_subnet: its slice of the pod network, '' until it was reached for the first time.
+    pod_subnet: its slice of the pod network, '' until it was reached for the first time. foreign: what others run on
+    it. measured_at: when its pods were last measured; moves only while somebody wants that.
     """
 
     API_VERSION: ClassVar[str] = "berth.dev/v1alpha1"
@@ -29,3 +31,5 @@ class HostStatus(KubeObject):
     reason: str = ""
     message: str = ""
     pod_subnet: str = ""
+    foreign: tuple[ForeignLoad, ...] = ()
+    measured_at: datetime | None = None

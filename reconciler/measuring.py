@@ -17,7 +17,7 @@ from differ.use import foreign_loads, is_foreign, pod_uses
 from hosts.runtime import HostRuntime
 from objects.measured import ForeignLoad, HostUse, HostVitals, Measurement
 from objects.observed import HostObservation
-from reconciler.messages import HostReport
+from reconciler.messages import HostMeasured, HostReport
 
 INTERVAL_SECONDS = 10.0
 """As the kubelet looks for pressure. One question over an open channel: 2 ms, no process of ours."""
@@ -34,20 +34,12 @@ FOREIGN_STEADY = 1 / 4
 """The scheduler's view of containers of others must not follow each of their breaths."""
 
 
-class Figures(msgspec.Struct, frozen=True):
-    """What was measured last, as it is told. use: on order only."""
-
-    vitals: HostVitals | None = None
-    use: HostUse | None = None
-    foreign: tuple[ForeignLoad, ...] = ()
-
-
 class HostMeter:
     """Of one host. due_at: when to measure again."""
 
     def __init__(self, now: datetime) -> None:
         self.due_at = now + timedelta(seconds=INTERVAL_SECONDS)
-        self._figures = Figures()
+        self._told: HostMeasured | None = None
         self._readings: tuple[tuple[datetime, Measurement], ...] = ()
         self._disk_at: datetime | None = None
         self._foreign_at: datetime | None = None
@@ -62,8 +54,11 @@ class HostMeter:
 
     def measure(
         self, runtime: HostRuntime, assignment: HostAssignment | None, seen: HostObservation, now: datetime
-    ) -> None:
-        """Take a reading. Raises HostError; then it is still due."""
+    ) -> HostMeasured | None:
+        """Take a reading; returns what is to be told of it, None when it is no news.
+
+        Raises HostError; then it is still due.
+        """
         order = assignment.measure if assignment is not None else MeasureOrder()
         has_disk = order.disk and (order.is_pressed or _is_over(self._disk_at, DISK_SECONDS, now))
         asks_foreign = any(map(is_foreign, seen.containers)) and _is_over(self._foreign_at, FOREIGN_SECONDS, now)
@@ -75,7 +70,8 @@ class HostMeter:
             window = reading.uptime_seconds - before.uptime_seconds if before is not None else 0.0
             pods = pod_uses(reading, before, assignment.pods, seen.containers)
             use = HostUse(at=now, window_seconds=window, pods=pods, has_disk=has_disk)
-        foreign = self._figures.foreign
+        last = self._told
+        foreign = last.foreign if last is not None else ()
         if has_containers:
             self._keep(reading, now)
             if asks_foreign:
@@ -83,19 +79,22 @@ class HostMeter:
                 self._foreign_at = now
         if has_disk:
             self._disk_at = now
-        vitals = reading.vitals if order.is_pressed else steady_vitals(self._figures.vitals, reading.vitals)
-        self._figures = Figures(vitals, use, foreign)
+        vitals = reading.vitals
+        if last is not None and not order.is_pressed:
+            vitals = steady_vitals(last.vitals, vitals)
+        self._told = HostMeasured(host=seen.host, vitals=vitals, use=use, foreign=foreign)
         self.due_at = now + timedelta(seconds=PRESSED_SECONDS if order.is_pressed else INTERVAL_SECONDS)
+        return None if self._told == last else self._told
 
     def complete(self, report: HostReport, seen: HostObservation) -> HostReport:
         """`report` with what was measured, which is newer than its facts, and with the containers of others."""
-        facts, figures = report.facts, self._figures
-        if figures.vitals is not None:
-            facts = msgspec.structs.replace(facts, **msgspec.structs.asdict(figures.vitals))
-        measured = {load.name: load for load in figures.foreign}
+        facts, told = report.facts, self._told
+        if told is not None:
+            facts = msgspec.structs.replace(facts, **msgspec.structs.asdict(told.vitals))
+        measured = {load.name: load for load in told.foreign} if told is not None else {}
         # Who came since then counts with its limits, who went not at all.
         foreign = tuple(measured.get(load.name, load) for load in foreign_loads(seen.containers, None, None))
-        return msgspec.structs.replace(report, facts=facts, use=figures.use, foreign=foreign)
+        return msgspec.structs.replace(report, facts=facts, foreign=foreign)
 
     def _base(self, now: datetime) -> Measurement | None:
         """The reading to compare with: the newest that is old enough, else the oldest."""

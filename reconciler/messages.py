@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from differ.happenings import Happening
-from objects.measured import ForeignLoad, HostUse
+from objects.measured import ForeignLoad, HostUse, HostVitals
 from objects.meta import KubeObject, KubeStruct, ObjectKey
 from objects.observed import HostFacts
 from objects.pods import Pod, PodStatus
@@ -31,7 +31,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A host was observed completely. use: what its pods use, on order. foreign: what others run on it.
+    """A host was observed completely. foreign: what others run on it.
 
     statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
     unknown: pods found on the host that were not assigned to it. happenings: worth an event, since the last report.
@@ -43,9 +43,17 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     gone: tuple[str, ...] = ()
     unknown: tuple[Pod, ...] = ()
     pod_subnet: str = ""
-    use: HostUse | None = None
     foreign: tuple[ForeignLoad, ...] = ()
     happenings: tuple[Happening, ...] = ()
+
+
+class HostMeasured(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of a host between two reports. use: what its pods use, when that was ordered."""
+
+    host: str
+    vitals: HostVitals
+    use: HostUse | None = None
+    foreign: tuple[ForeignLoad, ...] = ()
 
 
 class HostSilent(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,4 +89,4 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
 
 
-Message: TypeAlias = Desired | HostReport | HostSilent | Restored
+Message: TypeAlias = Desired | HostReport | HostMeasured | HostSilent | Restored

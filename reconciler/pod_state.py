@@ -16,8 +16,11 @@ def with_reported_status(pod: Pod, reported: PodStatus) -> Pod:
     """`pod` with the status its host reports.
 
     Conditions that the host does not speak of (PodScheduled, DisruptionTarget, readiness gates) stay; a condition whose
-    claim did not change keeps its transition time.
+    claim did not change keeps its transition time. A pod that has ended stays so: the host may not know of it yet.
     """
+    if pod.is_finished:
+        kept = pod.status
+        reported = msgspec.structs.replace(reported, phase=kept.phase, reason=kept.reason, message=kept.message)
     known = {condition.type: condition for condition in pod.status.conditions}
     merged: list[Condition] = []
     for condition in reported.conditions:

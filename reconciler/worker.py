@@ -27,7 +27,7 @@ from objects.observed import HostObservation
 from objects.pods import Pod
 from reconciler.host_pass import plan_pass
 from reconciler.measuring import HostMeter
-from reconciler.messages import HostReport, HostSilent, Message
+from reconciler.messages import HostMeasured, HostReport, HostSilent, Message
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,8 @@ class HostWorker:
         self._last_report_at: datetime | None = None
         self._failures = 0
         self._silent_for = ""
+        self._meter = HostMeter(clock())
+        self._look_at = clock()
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._lanes = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix=f"lane-{host}")
@@ -136,17 +138,20 @@ class HostWorker:
 
     def _turn(self, *, is_woken: bool) -> float:
         """What is due: a look, or between two looks only a measurement. Returns seconds until the next turn."""
-        now = self._clock()
-        seen, told = self.last_observation, self._last_report
-        if is_woken or seen is None or told is None or self._look_at <= now:
-            # A look that fails is due again.
-            self._look_at = now
+        now, seen = self._clock(), self.last_observation
+        if is_woken or seen is None or self._look_at <= now:
+            self._look_at = now  # a look that fails is due again
             pause = self._pass()
             self._look_at = self._clock() + timedelta(seconds=pause)
-        elif self._meter.is_due(seen, now):
-            self._meter.measure(self._runtime, self._assignment, seen, now)
-            self._tell(self._meter.complete(msgspec.structs.replace(told, happenings=()), seen), now)
+        elif (measured := self._measure(seen, now)) is not None:
+            self._report(measured)
         return max(0.0, (min(self._look_at, self._meter.due_at) - self._clock()).total_seconds())
+
+    def _measure(self, seen: HostObservation, now: datetime) -> HostMeasured | None:
+        """What is new of the figures of the host, if it is time to ask."""
+        if not self._meter.is_due(seen, now):
+            return None
+        return self._meter.measure(self._runtime, self._assignment, seen, now)
 
     def _pass(self) -> float:
         """One look and what follows from it. Returns seconds until the next look, if nothing wakes us before."""
@@ -164,7 +169,11 @@ class HostWorker:
         # A container may be in the making that this look could not show: such a pod is not gone yet.
         gone = tuple(uid for uid in report.gone if pod_lane(uid) not in busy)
         happened, self._happened = (*self._happened, *report.happenings), []
+        measured = self._measure(observation, now)
+        report = self._meter.complete(report, observation)
         self._tell(msgspec.structs.replace(report, gone=gone, happenings=happened), now)
+        if measured is not None:
+            self._report(measured)
         self._runtime.keep_probing(plan.probes)
         self._submit(plan, busy)
         if self._busy:
@@ -173,7 +182,7 @@ class HostWorker:
         return max(0.0, (wake_at - self._clock()).total_seconds())
 
     def _tell(self, report: HostReport, now: datetime) -> None:
-        """Report what is new; facts alone (free memory …) only once per re-list."""
+        """Report what is new; facts alone (free memory …) only once per re-list, or as they are measured."""
         last, at = self._last_report, self._last_report_at
         is_recent = at is not None and now - at < self._relist and not report.happenings
         if last is not None and is_recent and _same_pods(last, report):
@@ -245,9 +254,10 @@ class HostWorker:
 
 
 def _same_pods(before: HostReport, after: HostReport) -> bool:
-    return (before.statuses, before.gone, before.unknown, before.pod_subnet) == (
+    return (before.statuses, before.gone, before.unknown, before.pod_subnet, before.foreign) == (
         after.statuses,
         after.gone,
         after.unknown,
         after.pod_subnet,
+        after.foreign,
     )

@@ -23,7 +23,7 @@ from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
 from objects.observed import HostFacts, HostObservation, ObservedContainer
 from objects.pods import Container, Pod, PodSpec
 from reconciler.measuring import HostMeter, steady_vitals
-from reconciler.messages import HostReport
+from reconciler.messages import HostMeasured, HostReport
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 POD = Pod(
@@ -74,12 +74,18 @@ class Bench:
             host="h1", host_ip="", network=network, pause_image="", pods=(POD,), measure=order
         )
 
-    def run(self, seconds: int) -> HostReport:
-        """Let time pass, second by second; returns what would be told at its end."""
+    def run(self, seconds: int) -> list[HostMeasured]:
+        """Let time pass, second by second; returns what is told meanwhile."""
+        told = []
         for _ in range(seconds):
             self.now += timedelta(seconds=1)
             if self.meter.is_due(self.seen, self.now):
-                self.meter.measure(self.host, self.assignment, self.seen, self.now)  # type: ignore[arg-type]
+                told.append(self.meter.measure(self.host, self.assignment, self.seen, self.now))  # type: ignore[arg-type]
+        return [news for news in told if news is not None]
+
+    @property
+    def report(self) -> HostReport:
+        """What a look tells now."""
         return self.meter.complete(HostReport(host="h1", facts=self.seen.facts), self.seen)
 
 
@@ -109,40 +115,44 @@ def test_how_often_what_is_measured(
 
 def test_what_is_told_of_pods() -> None:
     bench = Bench(MeasureOrder(containers=True), OURS)
-    first = bench.run(10)
-    assert first.use == HostUse(
-        at=bench.now, pods={"u1": PodUse(containers=(ContainerUse(name="app", memory_bytes=64),))}
-    )
-    second = bench.run(10)
-    use = PodUse(containers=(ContainerUse(name="app", cpu_millis=500, memory_bytes=64),))
-    assert second.use == HostUse(at=bench.now, window_seconds=10, pods={"u1": use})
+    vitals = HostVitals(memory_available_bytes=1000, disk_bytes=100, disk_free_bytes=50, tasks=3)
+    first = PodUse(containers=(ContainerUse(name="app", memory_bytes=64),))
+    use = HostUse(at=START + timedelta(seconds=10), pods={"u1": first})
+    assert bench.run(10) == [HostMeasured(host="h1", vitals=vitals, use=use)]
+    second = PodUse(containers=(ContainerUse(name="app", cpu_millis=500, memory_bytes=64),))
+    use = HostUse(at=START + timedelta(seconds=20), window_seconds=10, pods={"u1": second})
+    assert bench.run(10) == [HostMeasured(host="h1", vitals=vitals, use=use)]
 
 
 def test_rates_under_pressure_are_averaged_over_more_than_a_breath() -> None:
     bench = Bench(MeasureOrder(containers=True, is_pressed=True), OURS)
     bench.run(10)
-    windows = [use.window_seconds for _ in range(8) if (use := bench.run(2).use) is not None]
+    windows = [news.use.window_seconds for news in bench.run(16) if news.use is not None]
     assert windows == [2, 4, 6, 8, 10, 10, 10, 10]
 
 
-def test_an_idle_host_is_told_the_same() -> None:
+def test_an_idle_host_has_no_news() -> None:
     bench = Bench(MeasureOrder(), OURS, FOREIGN)
-    first = bench.run(70)
+    assert len(bench.run(70)) == 2  # the second knows how busy others are
+    report = bench.report
     bench.host.memory_available_bytes = 1030
-    assert bench.run(600) == first
+    assert bench.run(600) == []
+    assert bench.report == report
     bench.host.memory_available_bytes = 1040
-    assert bench.run(10) == msgspec.structs.replace(
-        first, facts=msgspec.structs.replace(first.facts, memory_available_bytes=1040)
-    )
+    assert [news.vitals.memory_available_bytes for news in bench.run(10)] == [1040]
+    assert bench.report.facts == msgspec.structs.replace(report.facts, memory_available_bytes=1040)
 
 
 def test_others_are_told_at_once_and_with_what_they_use() -> None:
     bench = Bench(MeasureOrder(), FOREIGN)
-    assert bench.run(1).foreign == (ForeignLoad(name="database", memory_bytes=64),)
-    assert bench.run(60).foreign == (ForeignLoad(name="database", cpu_millis=500, memory_bytes=64),)
+    assert [news.foreign for news in bench.run(1)] == [(ForeignLoad(name="database", memory_bytes=64),)]
+    busy = ForeignLoad(name="database", cpu_millis=500, memory_bytes=64)
+    assert [news.foreign for news in bench.run(60)] == [(busy,)]
     limited = ObservedContainer(id="o2", name="cache", state="running", memory_bytes=5)
+    bench.seen = msgspec.structs.replace(bench.seen, containers=(FOREIGN, limited))
+    assert bench.report.foreign == (ForeignLoad(name="cache", memory_bytes=5), busy)
     bench.seen = msgspec.structs.replace(bench.seen, containers=(limited,))
-    assert bench.run(1).foreign == (ForeignLoad(name="cache", memory_bytes=5),)
+    assert bench.report.foreign == (ForeignLoad(name="cache", memory_bytes=5),)
 
 
 def test_small_moves_are_no_news() -> None:

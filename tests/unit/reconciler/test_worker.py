@@ -14,6 +14,7 @@ from differ.actions import Action, CreateContainer
 from differ.assignment import HostAssignment, PodNetwork
 from differ.probing import ProbeOrder
 from hosts.simulated import SimulatedHost
+from objects.measured import Measurement
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
 from reconciler.messages import HostReport, Message
@@ -37,6 +38,9 @@ class SlowCreate:
     def observe(self) -> HostObservation:
         self.looks.release()
         return self.host.observe()
+
+    def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
+        return self.host.measure(containers=containers, disk=disk)
 
     def perform(self, action: Action) -> None:
         if isinstance(action, CreateContainer):
