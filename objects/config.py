@@ -126,6 +126,12 @@ class EvictionThresholds(KubeStruct):
     """Memory."""
     disk_available: QuantityLike = "10%"
     """Disk that holds Docker's directory."""
+    inodes_free: QuantityLike = "5%"
+    """Inodes of that disk."""
+    pid_available: QuantityLike = "5%"
+    """Numbers for processes and threads."""
+    pressure_transition_seconds: float = 300
+    """A host that came under pressure counts as such at least so long, so that pods do not come and go in turn."""
     image_gc_high_percent: int = 85
     """Above this use of the disk, unused images are removed …"""
     image_gc_low_percent: int = 80

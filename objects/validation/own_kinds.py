@@ -153,8 +153,13 @@ def _check_eviction(found: Found, path: FieldPath, eviction: EvictionThresholds)
     for field, threshold in (
         ("memoryAvailable", eviction.memory_available),
         ("diskAvailable", eviction.disk_available),
+        ("inodesFree", eviction.inodes_free),
+        ("pidAvailable", eviction.pid_available),
     ):
         _check_threshold(found, (*path, field), threshold)
+    if eviction.pressure_transition_seconds < 0:
+        seconds = f"{eviction.pressure_transition_seconds:g}"
+        found.add((*path, "pressureTransitionSeconds"), f"must not be negative, not {seconds}")
     low, high = eviction.image_gc_low_percent, eviction.image_gc_high_percent
     found.number((*path, "imageGcHighPercent"), high, most=100)
     found.number((*path, "imageGcLowPercent"), low, most=100)

@@ -38,7 +38,8 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     if host is None:
         return NOTHING if node is None else Outcome(changes=(Delete(node.key, node.uid),))
     seen = view.get(HostStatus, "", key.name) or HostStatus(metadata=ObjectMeta(name=key.name))
-    return Outcome(changes=(Put(node_of(host, seen, node, context)),))
+    new = node_of(host, seen, node, context)
+    return Outcome(changes=(Put(new),), again_at=_may_end_at(new, host.spec.eviction, context.now))
 
 
 def node_of(host: Host, seen: HostStatus, before: Node | None, context: Context) -> Node:
@@ -137,7 +138,7 @@ def _conditions(host: Host, seen: HostStatus, before: Conditions, context: Conte
         wanted.append(_claim("Ready", "False" if is_engine else "Unknown", reason, seen.message))
     else:
         wanted = [
-            *_pressures(seen.facts, host.spec.eviction, before),
+            *_pressures(seen.facts, host.spec.eviction, before, context.now),
             _claim("Ready", "True", "EngineReady", "Docker Engine answers."),
         ]
     for condition in wanted:

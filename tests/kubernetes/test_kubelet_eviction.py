@@ -16,7 +16,7 @@ from policies.eviction import (
     rank_for_eviction,
     storage_limit_exceeded,
 )
-from reconciler.controllers.nodes import threshold_bytes
+from policies.pressure import threshold_amount
 from tests.kubernetes.loading import load
 from tests.kubernetes.tables import Case, table
 
@@ -143,7 +143,7 @@ def _assert_met(case: Case) -> None:
             continue
         said = threshold["Value"]
         limit = said["Quantity"] if said.get("Quantity") else f"{round(said['Percentage'] * 100)}%"
-        if value(seen["available"]) < threshold_bytes(limit, capacity=_bytes(seen.get("capacity"))):
+        if value(seen["available"]) < threshold_amount(limit, capacity=_bytes(seen.get("capacity"))):
             met.add(threshold["Signal"])
     assert met == signals(case["result"])
 

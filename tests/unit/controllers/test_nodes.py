@@ -14,9 +14,10 @@ from objects.core import Node, NodeAddress, Taint
 from objects.observed import HostFacts, ImageFact
 from objects.pods import Toleration
 from objects.taints import NOT_READY, OUT_OF_SERVICE, UNREACHABLE
+from policies.pressure import threshold_amount
 from reconciler.controllers.garbage import CASCADE, orphaned_dependents
 from reconciler.controllers.node_lifecycle import eviction_time
-from reconciler.controllers.nodes import allocatable, threshold_bytes
+from reconciler.controllers.nodes import allocatable
 from reconciler.host_status import HostStatus
 from tests.unit.controllers.harness import FACTS, START, World
 from tests.unit.controllers.manifests import deployment
@@ -110,7 +111,8 @@ def test_silent_host_is_tainted_and_keeps_what_was_known(reason: str, ready: str
 
 
 def test_pressure_begins_below_the_threshold_and_ends_well_above() -> None:
-    world = World(hosts=("n1",))
+    world = World(hosts=())
+    world.add_host("n1", eviction=EvictionThresholds(pressure_transition_seconds=0))
     world.settle()
     seen = []
     for free in (100, 99, 105, 111):
@@ -118,6 +120,38 @@ def test_pressure_begins_below_the_threshold_and_ends_well_above() -> None:
         seen.append((claims(node(world))["MemoryPressure"], [taint.key for taint in node(world).spec.taints]))
     pressed = ("True", ["node.kubernetes.io/memory-pressure"])
     assert seen == [("False", []), pressed, pressed, ("False", [])]
+
+
+def test_pressure_lasts_for_a_while() -> None:
+    world = World(hosts=("n1",))
+    world.settle()
+    report(world, msgspec.structs.replace(FACTS, memory_available_bytes=1))
+    report(world, FACTS)
+    seen = []
+    for seconds in (1, 296, 1, 1):
+        world.settle(seconds)
+        seen.append(claims(node(world))["MemoryPressure"])
+    assert seen == ["True", "True", "True", "False"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        pytest.param({"inodes": 100, "inodes_free": 5}, (), id="enough inodes"),
+        pytest.param({"inodes": 100, "inodes_free": 4}, ("disk-pressure",), id="few inodes"),
+        pytest.param({"inodes": 0, "inodes_free": 0}, (), id="inodes are not counted"),
+        pytest.param({"tasks": 95, "tasks_limit": 100}, (), id="enough processes"),
+        pytest.param({"tasks": 96, "tasks_limit": 100}, ("pid-pressure",), id="many processes"),
+        pytest.param(
+            {"disk_free_bytes": 1, "memory_available_bytes": 1}, ("memory-pressure", "disk-pressure"), id="two at once"
+        ),
+    ],
+)
+def test_what_a_host_can_be_short_of(figures: dict[str, int], expected: tuple[str, ...]) -> None:
+    world = World(hosts=("n1",))
+    report(world, msgspec.structs.replace(FACTS, **figures))
+    keys = [taint.key for taint in node(world).spec.taints]
+    assert keys == [f"node.kubernetes.io/{name}" for name in expected]
 
 
 def test_cordon_and_own_taints() -> None:
@@ -154,7 +188,7 @@ def test_host_that_left_takes_its_node_along() -> None:
 )
 def test_threshold(threshold: str | int, capacity: int, expected: int) -> None:
     limits = EvictionThresholds(memory_available=threshold)
-    assert threshold_bytes(limits.memory_available, capacity=capacity) == expected
+    assert threshold_amount(limits.memory_available, capacity=capacity) == expected
 
 
 def test_reserved_more_than_there_is_leaves_nothing() -> None:
