@@ -8,16 +8,17 @@ conditions; what they do to pods is the work of the scheduler and of `node_lifec
 from __future__ import annotations
 
 import ipaddress
+from datetime import datetime, timedelta
 
-from objects.conditions import Conditions, find_condition, is_true, with_condition
+from objects.conditions import Conditions, find_condition, with_condition
 from objects.config import EvictionThresholds, Host, HostSpec
 from objects.core import ContainerImage, Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo
 from objects.errors import EngineUnavailable
-from objects.intstr import parse_percent
-from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta, QuantityLike, ResourceList
+from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta, ResourceList
 from objects.names import stable_uid
 from objects.observed import HostFacts
 from objects.quantity import subtract_resources, value
+from policies.pressure import Level, levels_of
 from reconciler.controllers.base import NOTHING, Context, Controller, Delete, Outcome, Put
 from reconciler.controllers.node_taints import taints_of
 from reconciler.host_status import HostStatus
@@ -27,8 +28,6 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686"
 """Docker reports the kernel's names, manifests select by Go's."""
 _MAX_IMAGES = 50
 """As many as a kubelet reports; the scheduler's image locality looks at large images only, and the list is by size."""
-_RELIEF = 1.1
-"""Pressure ends at 110 % of the threshold at which it began: what eviction frees must not invite the next pod."""
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
@@ -150,45 +149,39 @@ def _claim(kind: str, status: str, reason: str, message: str) -> Condition:
     return Condition(type=kind, status=status, reason=reason, message=message)
 
 
-def _pressures(facts: HostFacts, limits: EvictionThresholds, before: Conditions) -> list[Condition]:
-    memory = _is_short(
-        facts.memory_available_bytes,
-        threshold_bytes(limits.memory_available, capacity=facts.memory_bytes),
-        was_short=is_true(before, "MemoryPressure"),
-    )
-    disk = _is_short(
-        facts.disk_free_bytes,
-        threshold_bytes(limits.disk_available, capacity=facts.disk_bytes),
-        was_short=is_true(before, "DiskPressure"),
-    )
-    return [
-        _pressure("MemoryPressure", "Memory", "available memory", memory),
-        _pressure("DiskPressure", "Disk", "free disk space", disk),
-        _claim("PIDPressure", "False", "HasSufficientPID", "The host has sufficient PIDs."),
-    ]
+def _pressures(facts: HostFacts, limits: EvictionThresholds, before: Conditions, now: datetime) -> list[Condition]:
+    levels = levels_of(facts, limits)
+    return [_pressure(kind, [one for one in levels if one.condition == kind], before, limits, now) for kind in _ENOUGH]
 
 
-def _pressure(kind: str, resource: str, figure: str, is_short: bool) -> Condition:
-    if is_short:
-        return _claim(kind, "True", f"HasInsufficient{resource}", f"The host is short of {figure}.")
-    enough = f"HasSufficient{resource}" if resource == "Memory" else f"HasNo{resource}Pressure"
-    return _claim(kind, "False", enough, f"The host has sufficient {figure}.")
+def _pressure(
+    kind: str, levels: list[Level], before: Conditions, limits: EvictionThresholds, now: datetime
+) -> Condition:
+    known = find_condition(before, kind)
+    if known is not None and known.status == "True":
+        lasts = (known.last_transition_time or now) + timedelta(seconds=limits.pressure_transition_seconds) > now
+        if lasts or not all(level.is_relieved for level in levels):
+            return _claim(kind, "True", known.reason, known.message)
+    short = next((level for level in levels if level.is_short), None)
+    if short is not None:
+        return _claim(kind, "True", f"HasInsufficient{_ENOUGH[kind][0]}", f"The host is short of {short.figure}.")
+    _, reason, message = _ENOUGH[kind]
+    return _claim(kind, "False", reason, message)
 
 
-def threshold_bytes(threshold: QuantityLike, *, capacity: int) -> int:
-    """A threshold of `Host.spec.eviction` in bytes: a quantity, or a percentage of the capacity.
-
-    threshold  capacity -> bytes
-        "10%"      1000      100
-        "100Mi"       -  104857600
-    """
-    if isinstance(threshold, str) and threshold.endswith("%"):
-        return parse_percent(threshold) * capacity // 100
-    return value(threshold)
+_ENOUGH = {
+    "MemoryPressure": ("Memory", "HasSufficientMemory", "The host has sufficient available memory."),
+    "DiskPressure": ("Disk", "HasNoDiskPressure", "The host has sufficient free disk space."),
+    "PIDPressure": ("PID", "HasSufficientPID", "The host has sufficient PIDs."),
+}
+"""Condition -> (what it is about, reason and message while there is enough)."""
 
 
-def _is_short(free: int, threshold: int, *, was_short: bool) -> bool:
-    return free < (threshold * _RELIEF if was_short else threshold)
+def _may_end_at(node: Node, limits: EvictionThresholds, now: datetime) -> datetime | None:
+    """When a pressure that lasts only because it began a short time ago may end."""
+    lasting = timedelta(seconds=limits.pressure_transition_seconds)
+    begun = (one.last_transition_time for one in node.status.conditions if one.type in _ENOUGH and one.status == "True")
+    return min((at + lasting for at in begun if at is not None and at + lasting > now), default=None)
 
 
 def _keys(_view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
