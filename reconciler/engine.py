@@ -26,7 +26,7 @@ from policies.scheduling.profiles import Rules
 from reconciler import desired as desiring
 from reconciler.addresses import slice_for_host
 from reconciler.admission import admit_pod
-from reconciler.adoption import is_from_git, missing_replica_sets
+from reconciler.adoption import is_from_git, owners_as_found
 from reconciler.assignments import build_assignment
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
@@ -90,6 +90,7 @@ class Engine:
         self._restored: Restored | None = None
         self._heard: set[str] = set()
         self._must_prune = False
+        self._adopted: list[Pod] = []
         self._changed: list[Changed] = []
         self._occurred: list[tuple[str, Occurrence]] = []
 
@@ -103,6 +104,7 @@ class Engine:
         if self._may_start():
             self._start(now)
         if self.is_started:
+            self._find_owners(are_all=False)
             if self._must_prune:
                 self._prune(now)
             self._settle(now)
@@ -171,10 +173,15 @@ class Engine:
         self.is_started = True
         if self._restored is not None:
             self._restore_from_status(self._restored, now)
-        for replica_set in missing_replica_sets(self.store, self.store.all_of(Pod)):
-            self._put(replica_set)
+        self._adopted = self.store.all_of(Pod)
+        self._find_owners(are_all=True)
         for obj in self.store:
             self._loop.mark(self.store, obj)
+
+    def _find_owners(self, *, are_all: bool) -> None:
+        for owner in owners_as_found(self.store, self._adopted, are_all=are_all):
+            self._put(owner)
+        self._adopted = []
 
     def _restore_from_status(self, restored: Restored, now: datetime) -> None:
         """Objects of an earlier process. Of pods those on silent hosts and those that wait: others are seen or gone."""
@@ -251,10 +258,14 @@ class Engine:
         self._must_prune = False
         if self.desired is None:
             return
+        plan = desiring.plan_prune(self._inventory, self.desired, self.settings, protected_before=self._protected)
         if self.is_observer:
+            # What goes is not shown any more; its pods are, as long as hosts have them.
+            for key in plan.delete:
+                if key.kind != Pod.KIND:
+                    self._remove(key, now)
             self._inventory |= {key: self.desired.application.get(key, "") for key in self._wanted}
             return
-        plan = desiring.plan_prune(self._inventory, self.desired, self.settings, protected_before=self._protected)
         self.held_deletions = plan.held
         for key in plan.delete:
             live = self.store.find(key)
@@ -278,7 +289,9 @@ class Engine:
             reachable=True,
             pod_subnet=subnet,
             foreign=message.foreign,
-            measured_at=known.measured_at if known else None,
+            is_reclaiming=message.is_reclaiming,
+            # What was measured while room is made says too little of what will be free.
+            measured_at=known.measured_at if known and not (message.is_reclaiming or known.is_reclaiming) else None,
         )
         self._put(status)
         here = {pod.uid: pod for pod in self.store.pods_on(message.host)}
@@ -321,9 +334,7 @@ class Engine:
         elif is_from_git(pod):
             self._inventory.setdefault(pod.key, pod.annotations.get(ANNOTATION_APPLICATION, ""))
             self._must_prune = True
-        if self.is_started:
-            for replica_set in missing_replica_sets(self.store, (pod,)):
-                self._put(replica_set)
+        self._adopted.append(pod)
 
     def _take_silence(self, message: HostSilent, now: datetime) -> None:
         self._heard.add(message.host)
@@ -433,7 +444,7 @@ class Engine:
                 self._dirty_hosts.add(obj.spec.node_name)
         elif isinstance(obj, Host | HostStatus | Node):
             self._dirty_hosts.add(obj.name)
-        elif isinstance(obj, ConfigMap | Secret | PersistentVolumeClaim):
+        elif isinstance(obj, ConfigMap | Secret | PersistentVolumeClaim | HorizontalPodAutoscaler):
             self._dirty_hosts.update(
                 p.spec.node_name for p in self.store.all_of(Pod, obj.namespace) if p.spec.node_name
             )

@@ -54,6 +54,17 @@ def test_an_application_that_leaves_with_its_objects(spec: dict[str, bool], pods
     assert (WEB in cluster.engine.inventory) is (pods > 0)
 
 
+@pytest.mark.parametrize(("prune", "is_shown"), [(True, False), (False, True)], ids=["pruned", "kept"])
+def test_who_only_looks_sees_what_will_be(prune: bool, is_shown: bool) -> None:
+    cluster = FakeCluster("a")
+    cluster.settle(cluster.desired(shop(prune=prune), deployment(), application=SHOP))
+    observer = FakeCluster("a", is_observer=True)
+    observer.hosts = cluster.hosts
+    observer.step(memory(cluster, deployment()), cluster.desired(commit="c2"), observer.report("a"))
+    assert (observer.engine.store.find(WEB) is not None) is is_shown
+    assert len(observer.engine.store.pods_on("a")) == 3
+
+
 def test_it_stays_protected_until_git_says_otherwise() -> None:
     cluster = after_removal(shop(prune=False), restarted=False)
     cluster.settle(cluster.desired(commit="c3"))
