@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -21,4 +22,14 @@ def make_group() -> click.Group:
 
 def main() -> None:
     """Entry point of the script `berth`."""
+    collect_garbage_seldom()
     sys.exit(run_command(make_group()))
+
+
+def collect_garbage_seldom() -> None:
+    """Let Python look for reference cycles more rarely than it does by default. For the process, before it does much.
+
+    Our objects are immutable values without cycles, so there is next to nothing to find; but each look goes over all of
+    them, which takes a fifth of a plan's time with 1,000 manifests. It costs 5 MB there.
+    """
+    gc.set_threshold(50_000, 20, 50)

@@ -20,6 +20,7 @@ from typing import TypeVar
 from differ.plan import Plan
 from hosts.simulated import SimulatedHost
 from objects.config import Host
+from reconciler.cli import collect_garbage_seldom
 from reconciler.commits import CommitReader
 from reconciler.controllers import CONTROLLERS
 from reconciler.engine import Engine
@@ -113,6 +114,7 @@ TEXTS = {"deployment": DEPLOYMENT, "configmap": CONFIGMAP, "service": SERVICE, "
 
 
 def run(settings: Settings) -> Sequence[Figure]:
+    collect_garbage_seldom()  # as `berth` does it
     with TemporaryDirectory(prefix="berth-bench-") as folder:
         home = Path(folder)
         remote = make_repository(home / "remote")

@@ -25,6 +25,8 @@ Times = dict[str, list[float]]
 
 def run(settings: Settings) -> Sequence[Figure]:
     times: Times = defaultdict(list)
+    if not compose.is_installed():
+        settings.say("Compose is left out: docker-compose is not installed (Debian's package has this name)")
     with bench_lab(settings) as (lab, home):
         cluster = new_cluster(lab, home)
         _berth(cluster, defaultdict(list))  # makes the pod network, and everything warm
