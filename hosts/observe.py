@@ -42,6 +42,7 @@ class Observer:
         self._known: dict[str, tuple[Any, ObservedContainer]] = {}
         self._changed: set[str] = set()
         self._acted_on: set[str] = set()
+        self._doubted: set[str] = set()
         self._complete_at: float | None = None
         self._must_ask_network = True
         self._network_fact: NetworkFact | None = None
@@ -65,6 +66,8 @@ class Observer:
             yield
         finally:
             self._acted_on.discard(container_id)
+            # The list goes on saying `created` of a running container whose state did not fit on the disk.
+            self._doubted.add(container_id)
 
     def invalidate_all(self) -> None:
         """Anything may have changed (events were missed, the host was restarted)."""
@@ -95,13 +98,14 @@ class Observer:
             asks_network = self._must_ask_network or is_complete
             self._must_ask_network = False
         try:
-            if is_complete:
-                self._host_time = self._ask_time()
-            facts = self._facts.read(max_age_seconds=COMPLETE_SECONDS)
-            if asks_network:
-                self._network_fact = self._ask_network()
-            now = self.host_now()
-            containers = self._look(changed, is_complete=is_complete)
+            with self._engine.deadline(ANSWER_SECONDS):
+                if is_complete:
+                    self._host_time = self._ask_time()
+                facts = self._facts.read(max_age_seconds=COMPLETE_SECONDS)
+                if asks_network:
+                    self._network_fact = self._ask_network()
+                now = self.host_now()
+                containers = self._look(changed, is_complete=is_complete)
         except BaseException:
             with self._lock:
                 self._changed |= changed
@@ -129,9 +133,10 @@ class Observer:
                 self.invalidate(container_id)  # what came of it is asked when it is over
                 known[container_id] = before
                 continue
-            if _is_just_made(summary):
+            if _is_just_made(summary) and container_id not in self._doubted and not is_complete:
                 known[container_id] = (print_, compose_just_made(summary))
                 continue
+            self._doubted.discard(container_id)
             details = self._inspect(container_id)
             if details is not None:
                 known[container_id] = (print_, compose_container(details, network=self._network))

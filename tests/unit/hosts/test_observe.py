@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,22 +11,29 @@ import pytest
 from hosts.observe import Observer
 from hosts.ssh_commands import CommandResult
 
-FACTS = b"disk 4096 1000 250\nmemory 2048 kB\nboot 5a1c\n"
+FACTS = b"disk 4096 1000 250 64 32\nmemory 2048 kB\ntasks 1\nlimit 9\nboot 5a1c\n"
 
 
 class PlainEngine:
-    """The calls of an engine that a look makes. state: of its one container; asked: how often it was asked for."""
+    """The calls of an engine that a look makes. state: of its one container; asked: how often it was asked for.
+
+    listed: what the list says of it, if that is something else.
+    """
 
     host = "h"
 
     def __init__(self) -> None:
         self.state = "running"
+        self.listed = ""
         self.asked = 0
         self.link = SimpleNamespace(clock=lambda: 0.0, run=lambda *_, **__: CommandResult(0, FACTS, b""))
         self.api = self
 
     def containers(self, *, all: bool) -> list[dict[str, Any]]:  # noqa: A002 - the SDK's word
-        return [{"Id": "1", "Names": ["/n"], "Image": "web:v1", "State": self.state, "Status": ""}]
+        return [{"Id": "1", "Names": ["/n"], "Image": "web:v1", "State": self.listed or self.state, "Status": ""}]
+
+    def deadline(self, _seconds: float) -> nullcontext[None]:
+        return nullcontext()
 
     def inspect_container(self, container_id: str) -> dict[str, Any]:
         self.asked += 1
@@ -81,6 +89,17 @@ def test_a_container_that_is_acted_on_is_shown_as_it_was(engine: PlainEngine, ob
         assert (look(observer), engine.asked) == (["exited"], 1)
     engine.state = "exited"
     assert (look(observer), engine.asked) == (["exited"], 2), "it ran, and nothing but its details tells"
+
+
+def test_a_list_that_still_says_created_is_not_believed_after_a_start(engine: PlainEngine, observer: Observer) -> None:
+    look(observer)
+    engine.state = "created"
+    assert (look(observer), engine.asked) == (["created"], 1), "the list is enough"
+    engine.listed, engine.state = "created", "running"
+    with observer.acting_on("1"):
+        pass
+    observer.invalidate("1")
+    assert (look(observer), engine.asked) == (["running"], 2)
 
 
 def test_one_that_nobody_has_seen_before_is_asked_for(engine: PlainEngine, observer: Observer) -> None:
