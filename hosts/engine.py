@@ -126,7 +126,11 @@ class EngineClient(docker.APIClient):
 
     def versioned(self, path: str) -> str:
         """The URL of an API path, for calls that the SDK has no method for."""
-        return f"{self.base_url}/v{self._version}{path}"
+        return f"{self.base_url}{self.versioned_path(path)}"
+
+    def versioned_path(self, path: str) -> str:
+        """The same without what names the transport: for requests that are written by hand."""
+        return f"/v{self._version}{path}"
 
     def check(self, response: requests.Response) -> None:
         """Raise the error that the engine answered with, if it did."""
@@ -159,7 +163,7 @@ class Engine:
         self, link: SshLink, *, socket_path: str = "/var/run/docker.sock", call_seconds: float = CALL_SECONDS
     ) -> None:
         self.link = link
-        self._streams = StreamPool(EngineDialer(link, socket_path))
+        self.streams = StreamPool(EngineDialer(link, socket_path))
         self._default_seconds = call_seconds
         self._of_thread = threading.local()
         self._lock = threading.Lock()
@@ -172,7 +176,7 @@ class Engine:
     @property
     def open_streams(self) -> int:
         """Streams to the engine that are open now, idle ones included."""
-        return self._streams.open_count
+        return self.streams.open_count
 
     @property
     def api(self) -> EngineClient:
@@ -180,7 +184,7 @@ class Engine:
         with self._lock:
             client = self._client
         if client is None:
-            client = EngineClient(self, self._streams)
+            client = EngineClient(self, self.streams)
             client.negotiate()  # not under the lock: a slow host would queue up everybody
             with self._lock:
                 client = self._client = self._client or client
@@ -222,7 +226,7 @@ class Engine:
 
     def close(self) -> None:
         """Close idle streams; the link stays."""
-        self._streams.close()
+        self.streams.close()
 
 
 def _message_of(body: bytes) -> str:

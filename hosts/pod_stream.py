@@ -56,6 +56,10 @@ class PodStream:
             raise self._transport.lost()
         return block
 
+    def close(self) -> None:
+        """End the stream, and whatever the other end still says."""
+        self._transport.close_at_once(self._channel)
+
     @property
     def _transport(self) -> SshTransport:
         transport = self._channel.get_transport()
@@ -143,10 +147,11 @@ def open_stream(link: SshLink, address: str, port: int, *, timeout_seconds: floa
         raise NoAnswer(f"dial tcp {address}:{port}: {why[:1].lower()}{why[1:]}") from refusal
     except DeadlineExceeded as error:
         raise _late_or_unreachable(error, timeout_seconds) from error
+    stream = PodStream(channel, link, deadline, timeout_seconds)
     try:
-        yield PodStream(channel, link, deadline, timeout_seconds)
+        yield stream
     finally:
-        channel.close()
+        stream.close()
 
 
 def _late_or_unreachable(error: HostError, timeout_seconds: float) -> Exception:

@@ -29,8 +29,9 @@ CASES = {
     "rollout": "tests.bench.rollout",
     "heal": "tests.bench.heal",
     "idle": "tests.bench.idle",
+    "probes": "tests.bench.probes",
 }
-ON_REAL_HOSTS = {"push", "rollout", "heal", "idle"}
+ON_REAL_HOSTS = {"push", "rollout", "heal", "idle", "probes"}
 
 
 def main() -> None:

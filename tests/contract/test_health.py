@@ -43,7 +43,7 @@ def test_a_pod_is_ready_when_its_probe_says_so(kubelet: Kubelet) -> None:
     begun = kubelet.world.now()
     plan = kubelet.until(lambda plan: is_ready(plan, pod), pod)
     # Sooner than its period of 10 s: until it is ready for the first time it is asked more often.
-    assert kubelet.world.now() - begun < timedelta(seconds=5)
+    assert kubelet.world.now() - begun < timedelta(seconds=8)
     assert [(said.reason, said.type) for said in kubelet.happened] == [("Unhealthy", "Warning")]
 
 

@@ -50,7 +50,7 @@ BEHAVIOURS: dict[str, tuple[tuple[str, ...], Program]] = {
         ("sh", "-c", "x=abcdefgh; while :; do x=$x$x; done"),
         Program(run_seconds=0.3, out_of_memory=True),
     ),
-    "warming": (_script("sleep 1; touch /ready"), Program(answer=lambda _, seconds: "" if seconds >= 1 else "cold")),
+    "warming": (_script("sleep 2; touch /ready"), Program(answer=lambda _, seconds: "" if seconds >= 2 else "cold")),
     "flicker": (
         _script("touch /ready; sleep 1.5; rm /ready"),
         Program(answer=lambda _, seconds: "" if seconds < 1.5 else "gone"),

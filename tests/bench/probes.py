@@ -1,0 +1,97 @@
+"""What probes cost the reconciler: 1,000 probed containers, one probe each every 10 s, on three real hosts.
+
+A thousand containers would measure this machine and not us, so a few stand for all: each host has one, asked as many
+times a second as a third of a thousand would be. Commands are asked at a tenth of the rate, and counted tenfold: their
+cost on the hosts (a process each) would drown everything else here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from random import Random
+
+from differ.checks import Check, ExecCheck, HttpCheck, TcpCheck
+from differ.probing import READINESS, ProbeOrder
+from hosts.docker_runtime import DockerRuntime
+from objects.pods import Probe
+from tests.bench.case import Settings, bench_lab, main
+from tests.bench.figures import Figure
+from tests.lab.host import LabHost
+from tests.lab.links import engine_of
+
+CONTAINERS = 1000
+PERIOD_SECONDS = 10
+MOST_PERCENT = 10.0
+NAME = "probed"
+
+
+def run(settings: Settings) -> Sequence[Figure]:
+    with bench_lab(settings) as (lab, _), _containers(lab.hosts) as addresses:
+        return [
+            _measure(settings, lab.hosts, addresses, "httpGet", share=1),
+            _measure(settings, lab.hosts, addresses, "tcpSocket", share=1),
+            _measure(settings, lab.hosts, addresses, "exec", share=10),
+        ]
+
+
+@contextmanager
+def _containers(hosts: Sequence[LabHost]) -> Iterator[dict[str, tuple[str, str]]]:
+    """A web server on each host: host → (container id, address)."""
+    found = {}
+    try:
+        for host in hosts:
+            container_id = host.docker("run", "-d", "--name", NAME, "web:v1")
+            address = host.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", NAME)
+            found[host.name] = (container_id, address)
+        yield found
+    finally:
+        for host in hosts:
+            host.docker("rm", "-f", NAME)
+
+
+def _measure(
+    settings: Settings, hosts: Sequence[LabHost], addresses: dict[str, tuple[str, str]], kind: str, *, share: int
+) -> Figure:
+    settings.say(f"{kind} for {settings.seconds:g} s")
+    with ExitStack() as stack:
+        runtimes = []
+        for host in hosts:
+            runtime = DockerRuntime(stack.enter_context(engine_of(host)), random=Random(5))
+            stack.callback(runtime.close)
+            runtimes.append(runtime)
+            now = runtime.observe().now
+            container_id, address = addresses[host.name]
+            count = CONTAINERS // len(hosts) // share
+            runtime.keep_probing([_order(container_id, address, kind, number, now) for number in range(count)])
+        time.sleep(PERIOD_SECONDS)  # every probe was asked once; from here on they keep their beat
+        cpu, began = time.process_time(), time.monotonic()
+        time.sleep(max(settings.seconds, 2 * PERIOD_SECONDS))
+        percent = 100 * share * (time.process_time() - cpu) / (time.monotonic() - began)
+        facts = [fact for runtime in runtimes for fact in runtime.observe().probes]
+    passing = sum(fact.passes is True for fact in facts)
+    assert passing == len(facts) >= CONTAINERS // share - len(hosts), f"{passing} of {len(facts)} probes pass"
+    name = f"{CONTAINERS} {kind} probes every {PERIOD_SECONDS} s: CPU, share of a core"
+    return Figure(name, percent, "%", MOST_PERCENT if kind != "exec" else None)
+
+
+def _order(container_id: str, address: str, kind: str, number: int, now: datetime) -> ProbeOrder:
+    checks: dict[str, Check] = {
+        "httpGet": HttpCheck(address=address, port=80),
+        "tcpSocket": TcpCheck(address=address, port=80),
+        "exec": ExecCheck(command=("true",)),
+    }
+    return ProbeOrder(
+        container_id=container_id,
+        kind=f"{READINESS}-{number}",
+        started_at=now - timedelta(minutes=1),
+        check=checks[kind],
+        probe=Probe(period_seconds=PERIOD_SECONDS, timeout_seconds=5, failure_threshold=3, success_threshold=1),
+        is_known=True,
+    )
+
+
+if __name__ == "__main__":
+    main("probes", run)
