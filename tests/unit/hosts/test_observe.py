@@ -52,6 +52,9 @@ class PlainEngine:
     def images(self) -> list[dict[str, Any]]:
         return []
 
+    def volumes(self, *, filters: dict[str, str]) -> dict[str, Any]:
+        return {"Volumes": None}
+
 
 @pytest.fixture
 def engine() -> PlainEngine:
