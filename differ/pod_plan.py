@@ -30,7 +30,7 @@ def plan_living(situation: PodSituation) -> Step:
     obstacle = situation.host.network if not situation.pod.spec.host_network else ""
     if not situation.found.current:
         obstacle = obstacle or missing_claim(situation.pod, situation.host.assignment)
-    if obstacle:
+    if obstacle and not is_over(situation):
         waiting = ContainerStateWaiting(reason="ContainerCreating", message=obstacle)
         return Step(surplus, {c.name: waiting for c in situation.pod.spec.containers if not _lives(c, situation)})
     step = _plan_sandboxed(situation) if has_sandbox(situation.pod) else _plan_alone(situation)

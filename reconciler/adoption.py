@@ -1,20 +1,25 @@
 """Adoption: pods that are found running, but are not in the store, come back into it. Pure.
 
 A fresh process has an empty store; its pods are in the labels of their containers, and their owners' uids are derived
-from names. What cannot be found again is a ReplicaSet of an older revision: when the status branch does not know it
-either, it is rebuilt from one of its pods, so that garbage collection does not take running pods for garbage.
+from names. What cannot be found again is what controllers made: a ReplicaSet of an older revision, the Job of one time
+of a CronJob. When the status branch does not know it either (it lags), it is rebuilt from its pods, so that garbage
+collection does not take them for garbage and no time is run twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 
 from objects.apps import Deployment, ReplicaSet, ReplicaSetSpec
-from objects.meta import LabelSelector, ObjectKey, ObjectMeta, controller_of, controller_reference
+from objects.batch import CronJob, Job
+from objects.meta import KubeObject, LabelSelector, ObjectKey, ObjectMeta, controller_of, controller_reference
 from objects.names import ANNOTATION_TEMPLATE_HASH, POD_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod, PodTemplateSpec
+from reconciler.controllers.cronjob import job_of, scheduled_in_name
+from reconciler.controllers.owned_pods import is_active
 from reconciler.store import View
 
 
@@ -23,21 +28,81 @@ def is_from_git(pod: Pod) -> bool:
     return controller_of(pod) is None and ANNOTATION_TEMPLATE_HASH in pod.annotations
 
 
-def missing_replica_sets(view: View, pods: Iterable[Pod]) -> list[ReplicaSet]:
-    """ReplicaSets that `pods` name as their controller and the store does not hold, one each, sized as found.
+def owners_as_found(view: View, pods: Iterable[Pod], *, are_all: bool) -> list[KubeObject]:
+    """What has to be put so that `pods`, just found, have their owners, and these are of the size that was found.
 
-    Only for Deployments that exist: pods of a deleted one are garbage and stay so.
+    are_all: `pods` are all there are (a process begins): a ReplicaSet of a Deployment then has the size of what is
+    there, since what the status branch says may be old, and where a rollout stands follows from its pods. Later finds
+    only let it grow. Either way the Deployment decides what is too many, by its rules of availability.
     """
-    found: dict[str, list[Pod]] = {}
+    found: dict[ObjectKey, list[Pod]] = {}
     for pod in pods:
         owner = controller_of(pod)
-        if owner and owner.kind == "ReplicaSet" and view.get(ReplicaSet, pod.namespace, owner.name) is None:
-            found.setdefault(owner.uid, []).append(pod)
-    rebuilt = (_rebuild(view, members) for _, members in sorted(found.items()))
-    return [replica_set for replica_set in rebuilt if replica_set is not None]
+        if owner is not None and owner.kind in (ReplicaSet.KIND, Job.KIND):
+            found.setdefault(ObjectKey(owner.kind, pod.namespace, owner.name), []).append(pod)
+    rebuilt = [_rebuilt(view, members) for key, members in sorted(found.items()) if view.find(key) is None]
+    missing = _without_replaced(view, [obj for obj in rebuilt if obj is not None])
+    known = [view.find(key) for key in sorted(found)]
+    sized = view.all_of(ReplicaSet) if are_all else [one for one in known if isinstance(one, ReplicaSet)]
+    resized = (_resized(view, one, may_shrink=are_all) for one in sized)
+    return [*missing, *(one for one in resized if one is not None)]
 
 
-def _rebuild(view: View, pods: list[Pod]) -> ReplicaSet | None:
+def _resized(view: View, replica_set: ReplicaSet, *, may_shrink: bool) -> ReplicaSet | None:
+    owner = controller_of(replica_set)
+    if owner is None or view.get(Deployment, replica_set.namespace, owner.name) is None:
+        return None
+    there = sum(map(is_active, view.owned(Pod, replica_set.uid)))
+    size = there if may_shrink else max(there, replica_set.spec.replicas or 0)
+    return msgspec.structs.replace(replica_set, spec=msgspec.structs.replace(replica_set.spec, replicas=size))
+
+
+def _rebuilt(view: View, pods: list[Pod]) -> KubeObject | None:
+    owner = controller_of(pods[0])
+    is_job = owner is not None and owner.kind == Job.KIND
+    return _rebuilt_job(view, pods) if is_job else _rebuilt_replica_set(view, pods)
+
+
+def _rebuilt_job(view: View, pods: list[Pod]) -> Job | None:
+    """The Job of a CronJob that exists, by its name, which holds its time.
+
+    When the status branch knows of the time, but not of the Job, that was deleted already: its pods are garbage.
+    """
+    owner = controller_of(pods[0])
+    name, minute = scheduled_in_name(owner.name) if owner is not None else ("", None)
+    cron_job = view.get(CronJob, pods[0].namespace, name)
+    if owner is None or cron_job is None or minute is None:
+        return None
+    last = cron_job.status.last_schedule_time
+    if last is not None and minute <= last:
+        return None
+    job = job_of(cron_job, minute, _first_created(pods))
+    return job if job.uid == owner.uid else None
+
+
+def _without_replaced(view: View, owners: list[KubeObject]) -> list[KubeObject]:
+    """Of several Jobs of a CronJob that replaces the running one only the newest: the others were on their way out."""
+    newest: dict[str, str] = {}
+    for obj in owners:
+        owner = controller_of(obj)
+        cron_job = view.get(CronJob, obj.namespace, owner.name) if owner is not None else None
+        if cron_job is not None and cron_job.spec.concurrency_policy == "Replace":
+            newest[cron_job.uid] = max(newest.get(cron_job.uid, ""), obj.name)
+    return [obj for obj in owners if obj.name == newest.get(_owner_uid(obj), obj.name)]
+
+
+def _owner_uid(obj: KubeObject) -> str:
+    owner = controller_of(obj)
+    return owner.uid if owner is not None else ""
+
+
+def _first_created(pods: list[Pod]) -> datetime | None:
+    times = (pod.metadata.creation_timestamp for pod in pods)
+    return min((at for at in times if at is not None), default=None)
+
+
+def _rebuilt_replica_set(view: View, pods: list[Pod]) -> ReplicaSet | None:
+    """Only of a Deployment that exists: pods of a deleted one are garbage and stay so."""
     pod = pods[0]
     owner = controller_of(pod)
     template_hash = pod.labels.get(POD_TEMPLATE_HASH, "")
@@ -61,10 +126,8 @@ def _rebuild(view: View, pods: list[Pod]) -> ReplicaSet | None:
             namespace=pod.namespace,
             uid=owner.uid,
             labels=pod.labels,
-            creation_timestamp=min(
-                (p.metadata.creation_timestamp for p in pods if p.metadata.creation_timestamp), default=None
-            ),
+            creation_timestamp=_first_created(pods),
             owner_references=(controller_reference(deployment),),
         ),
-        spec=ReplicaSetSpec(selector=selector, template=template, replicas=len(pods)),
+        spec=ReplicaSetSpec(selector=selector, template=template, replicas=sum(map(is_active, pods))),
     )

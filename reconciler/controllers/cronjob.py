@@ -37,6 +37,8 @@ KEPT_SUCCESSFUL = 3
 KEPT_FAILED = 1
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_LONGEST_MINUTES = 9
+"""Digits: enough until the year 3871."""
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
@@ -68,6 +70,13 @@ def job_name(cron_job: CronJob, scheduled: datetime) -> str:
     return f"{cron_job.name}-{int(scheduled.timestamp()) // 60}"
 
 
+def scheduled_in_name(name: str) -> tuple[str, datetime | None]:
+    """The CronJob and the scheduled time in a name as `job_name` makes it; ("", None) for another name."""
+    cron_job, _, minutes = name.rpartition("-")
+    is_ours = bool(cron_job) and minutes.isascii() and minutes.isdigit() and len(minutes) <= _LONGEST_MINUTES
+    return (cron_job, datetime.fromtimestamp(int(minutes) * 60, UTC)) if is_ours else ("", None)
+
+
 def _due(view: View, cron_job: CronJob, jobs: list[Job], schedule: Schedule, now: datetime) -> Outcome:
     after = _counted_from(cron_job, jobs)
     scheduled = schedule.last_at(now, after=after)
@@ -83,7 +92,7 @@ def _due(view: View, cron_job: CronJob, jobs: list[Job], schedule: Schedule, now
         message = f"more than {MANY_MISSED} times were missed; only the last one is made up for"
         said.append(Occurrence(cron_job.key, "Warning", "TooManyMissedTimes", message))
     replaced = active if cron_job.spec.concurrency_policy == "Replace" else []
-    made = _job(cron_job, scheduled, now)
+    made = job_of(cron_job, scheduled, now)
     changes: list[Change] = [Delete(job.key, job.uid) for job in replaced]
     if view.find(made.key) is None:
         changes.append(Put(made))
@@ -114,7 +123,8 @@ def _scheduled_at(job: Job) -> datetime:
         return _EPOCH
 
 
-def _job(cron_job: CronJob, scheduled: datetime, now: datetime) -> Job:
+def job_of(cron_job: CronJob, scheduled: datetime, created: datetime | None) -> Job:
+    """The Job of one scheduled time, the same whoever makes it."""
     template = cron_job.spec.job_template
     name = job_name(cron_job, scheduled)
     metadata = ObjectMeta(
@@ -123,7 +133,7 @@ def _job(cron_job: CronJob, scheduled: datetime, now: datetime) -> Job:
         uid=stable_uid(ObjectKey(Job.KIND, cron_job.namespace, name)),
         labels=template.metadata.labels,
         annotations={**template.metadata.annotations, SCHEDULED_AT: scheduled.isoformat()},
-        creation_timestamp=now,
+        creation_timestamp=created,
         owner_references=(controller_reference(cron_job),),
     )
     return Job(metadata=metadata, spec=template.spec)

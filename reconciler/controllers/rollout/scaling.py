@@ -22,6 +22,8 @@ def is_scaling(rollout: Rollout) -> bool:
 
 def scaled_sizes(rollout: Rollout) -> Sizes:
     """The sizes that follow from the Deployment's; only those that change."""
+    if not rollout.revisions:
+        return {}  # paused since it exists
     desired = desired_replicas(rollout.deployment)
     single = _active_or_latest(rollout)
     if single is not None:

@@ -107,7 +107,8 @@ def _update_step(situation: Situation) -> Step:
     if away:
         pod = situation.pods[away[0]]
         return Step(hold=_waits("terminate" if pod.is_terminating else "be ready", pod))
-    return REST
+    leaving = _condemned(situation)
+    return Step(hold=_waits("terminate", leaving[0])) if leaving else REST
 
 
 def max_unavailable(stateful_set: StatefulSet) -> int:
