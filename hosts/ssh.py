@@ -282,10 +282,12 @@ class SshLink:
         self._transport = None
         self._since = self.clock()
         self._error = transport.lost()
-        if self._since - transport.connected_at >= STEADY_SECONDS:
+        is_steady = self._since - transport.connected_at >= STEADY_SECONDS
+        if is_steady:
             self._failures = 0
             self._retry_at = self._since
-        else:
+        if transport.loss or not is_steady:
+            # A peer that fell silent is said to be lost at once: a new attempt may take as long as the silence did.
             self._back_off(self._error)
 
     def _back_off(self, error: HostError) -> None:

@@ -47,7 +47,7 @@ class SshTarget(msgspec.Struct, frozen=True, kw_only=True):
     key_files: tuple[str, ...] = ()
     jump: SshTarget | None = None
     connect_timeout_seconds: float = 10
-    keepalive_seconds: float = 5
+    keepalive_seconds: float = 2
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"

@@ -43,8 +43,8 @@ class SshSettings(KubeStruct):
     """Private keys, as paths on the machine where Berth runs."""
     connect_timeout_seconds: float = 10
     """How long connecting and logging in may take."""
-    keepalive_seconds: float = 5
-    """How often a silent connection is tried; a few unanswered tries end it."""
+    keepalive_seconds: float = 2
+    """How often a silent connection is tried; three unanswered tries end it, and the host is not ready."""
 
 
 class SyncSettings(KubeStruct):
