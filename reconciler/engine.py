@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from differ.assignment import HostAssignment
+from objects.autoscaling import HorizontalPodAutoscaler
 from objects.config import Application, ApplicationStatus, ClusterSpec, Host
 from objects.core import ConfigMap, Node, Secret
 from objects.meta import Condition, KubeObject, ObjectKey
