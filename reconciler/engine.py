@@ -185,7 +185,10 @@ class Engine:
         self._adopted = []
 
     def _restore_from_status(self, restored: Restored, now: datetime) -> None:
-        """Objects of an earlier process. Of pods those on silent hosts and those that wait: others are seen or gone."""
+        """Objects of an earlier process. Of pods those on silent hosts, those that wait, and those that have ended.
+
+        Others are seen or gone. What has ended is a record: its containers may be gone (evicted pods leave none).
+        """
         silent = {status.name for status in self.store.all_of(HostStatus) if not status.reachable}
         for obj in restored.objects:
             live = self.store.find(obj.key)
@@ -193,7 +196,9 @@ class Engine:
                 if live is None:
                     memory = restored.remembered.get(obj.key)
                     self._put(obj if obj.uid else desiring.stored_form(self.store, obj, memory, now=now))
-            elif obj.spec.node_name in silent and not (isinstance(live, Pod) and live.spec.node_name):
+            elif isinstance(live, Pod) and live.spec.node_name:
+                continue
+            elif obj.spec.node_name in silent or obj.is_finished:
                 self._adopt(obj, obj.spec.node_name, now)
 
     def fork(self, source: random.Random) -> Engine:
@@ -302,6 +307,8 @@ class Engine:
         for uid in message.gone:
             if uid in here:
                 self._remove(here[uid].key, now)
+        if self.is_observer:
+            self._forget_unseen(message, here.values(), now)
         for pod in message.unknown:
             if pod.uid in here:
                 self._put(with_reported_status(here[pod.uid], pod.status))
@@ -310,6 +317,21 @@ class Engine:
         for happened in message.happenings if not self.is_observer else ():
             said = Occurrence(happened.pod, happened.type, happened.reason, happened.message)
             self._note_event(said, f"host/{message.host}", now)
+
+    def _forget_unseen(self, message: HostReport, known: Iterable[Pod], now: datetime) -> None:
+        """Who only looks assigns nothing, so no host tells it of an end: what a complete look does not show is gone.
+
+        Finished pods stay: they are records, and their containers may be gone long before them.
+        """
+        seen = {pod.uid for pod in message.unknown}
+        for pod in known:
+            if pod.uid not in seen and not pod.is_finished:
+                self._remove(pod.key, now)
+        for pod in message.unknown:
+            namesake = self.store.find(pod.key)
+            if isinstance(namesake, Pod) and namesake.uid == pod.uid and namesake.node_name not in ("", message.host):
+                # A bare pod that moved: its old host has not been looked at since.
+                self._note(self.store.remove(pod.key))
 
     def _adopt(self, pod: Pod, host: str, now: datetime) -> None:
         """A pod that runs on a host and is not bound to it in the store.

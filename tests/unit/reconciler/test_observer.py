@@ -1,0 +1,44 @@
+"""An engine that only looks: it follows what hosts show, pods that end included."""
+
+from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
+
+
+def watched() -> tuple[FakeCluster, FakeCluster]:
+    """A cluster that acts, and somebody who looks at the same hosts."""
+    acting = FakeCluster("a", "b")
+    acting.settle(acting.desired(deployment(replicas=4), bare_pod()))
+    looking = FakeCluster("a", "b", is_observer=True)
+    looking.hosts = acting.hosts
+    looking.step(looking.desired(deployment(replicas=4), bare_pod()), *map(looking.report, looking.hosts))
+    return acting, looking
+
+
+def shown(looking: FakeCluster) -> dict[str, list[str]]:
+    looking.step(*map(looking.report, looking.hosts))
+    return {name: sorted(pod.name for pod in looking.engine.store.pods_on(name)) for name in looking.hosts}
+
+
+def test_pods_that_end_are_not_shown_any_more():
+    acting, looking = watched()
+    assert shown(looking) == acting.running
+    acting.settle(acting.desired(deployment("web:v2", replicas=2), commit="c2"))
+    assert shown(looking) == acting.running
+
+
+def test_a_bare_pod_that_moves_is_shown_once_under_its_name():
+    acting, looking = watched()
+    (old,) = (name for name, pods in acting.running.items() if "lone" in pods)
+    new = "b" if old == "a" else "a"
+    uid = next(uid for uid, pod in acting.hosts[old].items() if pod.name == "lone")
+    acting.hosts[new][uid] = acting.hosts[old].pop(uid)
+    looking.step(looking.report(new))
+    assert "lone" in {pod.name for pod in looking.engine.store.pods_on(new)}
+    assert shown(looking) == acting.running
+
+
+def test_a_silent_host_keeps_what_was_seen_of_it():
+    acting, looking = watched()
+    before = shown(looking)
+    acting.hosts["b"].clear()
+    looking.silent.add("b")
+    assert shown(looking) == before
