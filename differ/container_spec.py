@@ -28,6 +28,7 @@ from objects.meta import ObjectMeta
 from objects.names import (
     LABEL_CONTAINER,
     LABEL_FILES_HASH,
+    LABEL_LAST_WORDS,
     LABEL_MANAGED,
     LABEL_POD,
     LABEL_POD_NAME,
@@ -109,7 +110,7 @@ def compose_container(
     """
     pod, role = context.pod, role_of(context.pod, container)
     environment = resolve_environment(container, context)
-    labels = _labels(pod, container.name, role, container_hash(container))
+    labels = _labels(pod, container.name, role, container_hash(container)) | last_words_label(container)
     return ContainerSpec(
         name=container_name(pod, container.name, attempt),
         image=container.image,
@@ -209,6 +210,18 @@ def _labels(pod: Pod, container: str, role: str, spec_hash: str) -> dict[str, st
         LABEL_ROLE: role,
         LABEL_SPEC_HASH: spec_hash,
     }
+
+
+def last_words_label(container: Container) -> dict[str, str]:
+    """Where to read what the container says at its end; nothing where there is nothing to read.
+
+    `/dev` is memory and gone with the process, so of a file there only the policy counts.
+    """
+    policy, path = container.termination_message_policy or "File", container.termination_message_path
+    is_lost = not path or path == "/dev" or path.startswith("/dev/")
+    if is_lost and policy == "File":
+        return {}
+    return {LABEL_LAST_WORDS: f"{policy}:{'' if is_lost else path}"}
 
 
 def _files_label(context: PodContext) -> dict[str, str]:

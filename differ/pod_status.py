@@ -153,7 +153,7 @@ def terminated_state(found: ObservedContainer) -> ContainerStateTerminated:
     elif found.exit_code == 0:
         reason = "Completed"
     else:
-        reason = "ContainerCannotRun" if found.error and found.started_at is None else "Error"
+        reason = "StartError" if found.error and found.started_at is None else "Error"
     return ContainerStateTerminated(
         exit_code=found.exit_code,
         signal=found.exit_code - SIGNAL_EXIT_BASE if SIGNAL_EXIT_BASE < found.exit_code < 2 * SIGNAL_EXIT_BASE else 0,

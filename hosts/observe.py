@@ -17,6 +17,7 @@ from msgspec import structs
 
 from hosts.engine import Engine
 from hosts.facts import FactsReader
+from hosts.last_words import read_last_words
 from objects.errors import EngineError
 from objects.observed import HostObservation, NetworkFact, ObservedContainer
 
@@ -139,7 +140,12 @@ class Observer:
             self._doubted.discard(container_id)
             details = self._inspect(container_id)
             if details is not None:
-                known[container_id] = (print_, compose_container(details, network=self._network))
+                container = compose_container(details, network=self._network)
+                said = read_last_words(self._engine, details)
+                known[container_id] = (
+                    print_,
+                    structs.replace(container, termination_message=said) if said else container,
+                )
         self._known = known
         return tuple(sorted((container for _, container in known.values()), key=lambda container: container.id))
 

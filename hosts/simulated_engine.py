@@ -36,8 +36,9 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
     run_seconds: after which it ends by itself with exit_code (None: never). stop_seconds: how long it takes to end
     after SIGTERM, with stop_code (None: it ignores the signal). out_of_memory: the kernel kills it at its end.
-    start_error: it cannot be started at all. answer: (kind of probe, seconds since the start) → '' when the probe
-    passes, else what it says. hooks: by kind, how many seconds a hook takes and why it fails ('' if it does not).
+    last_words: its termination message. start_error: it cannot be started at all. answer: (kind of probe, seconds since
+    the start) → '' when the probe passes, else what it says. hooks: by kind, how many seconds a hook takes and why it
+    fails ('' if it does not).
     """
 
     run_seconds: float | None = None
@@ -45,6 +46,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     stop_seconds: float | None = 0.0
     stop_code: int = 0
     out_of_memory: bool = False
+    last_words: str = ""
     start_error: str = ""
     answer: Callable[[str, float], str] = always_well
     hooks: Mapping[str, tuple[float, str]] = {}
@@ -357,6 +359,7 @@ class SimulatedEngine:
             process.delay_seconds = RESTART_FIRST_SECONDS
         process.restart_at = now + timedelta(seconds=process.delay_seconds)
         process.delay_seconds *= 2
+            termination_message=program.last_words,
         self._change(container_id, state="restarting", restart_count=found.restart_count + 1)
 
     def _change(self, container_id: str, **fields: object) -> None:

@@ -27,6 +27,8 @@ LABEL_FILES_HASH = "berth.dev/files-hash"
 """Hash of the ConfigMap and Secret files that a sandbox's pod had when it was made."""
 LABEL_CLAIM = "berth.dev/claim"
 """On a Docker volume: the claim (`namespace/name`) whose data it holds. Nothing of ours removes such a volume."""
+LABEL_LAST_WORDS = "berth.dev/last-words"
+"""On containers that may leave a message at their end: `policy:path`, path '' where no file can be read."""
 LABEL_POD = "berth.dev/pod"
 """The pod's manifest as JSON, on the container that owns its namespaces."""
 

@@ -9,10 +9,14 @@ from objects.honoured.table import FieldNotice, Level, Rule, Table, honoured, is
 from objects.pods import Container, PodSpec
 from objects.volumes import EmptyDirVolumeSource
 
-_PROBES = "probes are accepted, not acted on yet: a container that runs counts as started and ready"
-_HOOKS = "lifecycle hooks are accepted, not acted on yet"
+_TCP_HOOK = "hooks cannot only connect, in Kubernetes neither: use exec, httpGet or sleep"
 _DEVICES = "block devices and claimed devices are not supported yet"
 _WINDOWS = "Windows containers are not supported"
+
+
+def _is_lost_with_the_process(path: str) -> bool:
+    """The default is not warned of: it is in every manifest, and few programs write there."""
+    return path.startswith("/dev/") and path != "/dev/termination-log"
 
 
 def _is_localhost_profile(profile: object) -> bool:
@@ -42,21 +46,22 @@ def _container(field: str) -> tuple[Rule, ...]:
                     "stdinOnce",
                     "tty",
                     "securityContext",
-                    "lifecycle.stopSignal",
+                    "livenessProbe",
+                    "readinessProbe",
+                    "startupProbe",
+                    "lifecycle",
+                    "terminationMessagePath",
+                    "terminationMessagePolicy",
                 )
             )
         ),
-        *warned(at + "livenessProbe", _PROBES),
-        *warned(at + "readinessProbe", _PROBES),
-        *warned(at + "startupProbe", _PROBES),
-        *warned(at + "lifecycle.postStart", _HOOKS),
-        *warned(at + "lifecycle.preStop", _HOOKS),
         *warned(
             at + "terminationMessagePath",
-            "termination messages are not read yet",
-            unless=("/dev/termination-log",),
+            "/dev is memory and gone with the process: only a file elsewhere, or the log, can be read afterwards",
+            when=_is_lost_with_the_process,
         ),
-        *warned(at + "terminationMessagePolicy", "termination messages are not read yet", unless=("File",)),
+        *refused(at + "lifecycle.postStart.tcpSocket", _TCP_HOOK),
+        *refused(at + "lifecycle.preStop.tcpSocket", _TCP_HOOK),
         *warned(at + "volumeMounts[].recursiveReadOnly", "mounts below a read-only mount stay as they are"),
         *warned(at + "resizePolicy", "running pods are not resized: a change makes new pods"),
         *refused(at + "volumeDevices", _DEVICES),

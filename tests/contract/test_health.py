@@ -173,3 +173,20 @@ def with_longer_start(pod: Pod) -> Pod:
     startup = msgspec.structs.replace(one.startup_probe, failure_threshold=10)
     changed = msgspec.structs.replace(one, startup_probe=startup)
     return msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, containers=(changed,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "policy", "message"),
+    [
+        pytest.param("wordy", "/words", "File", "to the file", id="a-file"),
+        pytest.param("wordy", "/words", "FallbackToLogsOnError", "to the file", id="the-file-first"),
+        pytest.param("loud", "/dev/termination-log", "FallbackToLogsOnError", "to the log\n", id="the-log"),
+    ],
+)
+def test_what_a_container_says_at_its_end(kubelet: Kubelet, name: str, path: str, policy: str, message: str) -> None:
+    words = {"termination_message_path": path, "termination_message_policy": policy}
+    pod = make_pod("words", container(name, **words), restart_policy="Never")
+    plan = kubelet.until(lambda plan: plan.statuses[pod.uid].phase == "Failed", pod)
+    (status,) = plan.statuses[pod.uid].container_statuses
+    assert status.state.terminated is not None
+    assert (status.state.terminated.reason, status.state.terminated.message) == ("Error", message)

@@ -61,6 +61,11 @@ BEHAVIOURS: dict[str, tuple[tuple[str, ...], Program]] = {
     ),
     "hooked": (_script(":"), Program(hooks={"postStart": (0.5, ""), "preStop": (0.5, "")})),
     "unhooked": (_script(":"), Program(hooks={"postStart": (0.1, "hook: refused"), "preStop": (0.1, "hook: refused")})),
+    "wordy": (
+        ("sh", "-c", "echo to the log; echo -n to the file > /words; sleep 0.2; exit 3"),
+        Program(run_seconds=0.2, exit_code=3, last_words="to the file"),
+    ),
+    "loud": (("sh", "-c", "echo to the log; exit 3"), Program(run_seconds=0.1, exit_code=3, last_words="to the log\n")),
     "broken": (("/no/such/program",), Program(start_error="exec: /no/such/program: no such file or directory")),
 }
 """What a container does, by the first part of its name (`sleeper-2`): its command for real, its program simulated."""

@@ -118,13 +118,20 @@ def notices(manifest: Manifest) -> list[tuple[str, Level]]:
         pytest.param(workload("Deployment"), [], id="plain-deployment"),
         pytest.param(
             edited(pod(), ((*CONTAINER, "livenessProbe"), {"tcpSocket": {"port": 80}})),
-            [("spec.containers.0.livenessProbe", Level.WARNED)],
+            [],
             id="probe",
         ),
         pytest.param(
-            edited(pod(), ((*CONTAINER, "lifecycle"), {"stopSignal": "SIGINT", "preStop": {"sleep": {"seconds": 1}}})),
-            [("spec.containers.0.lifecycle.preStop", Level.WARNED)],
-            id="hook-beside-a-signal",
+            edited(pod(), ((*CONTAINER, "terminationMessagePath"), "/dev/shm/words")),
+            [("spec.containers.0.terminationMessagePath", Level.WARNED)],
+            id="last-words-that-are-lost",
+        ),
+        pytest.param(
+            edited(
+                pod(), ((*CONTAINER, "lifecycle"), {"stopSignal": "SIGINT", "preStop": {"tcpSocket": {"port": 80}}})
+            ),
+            [("spec.containers.0.lifecycle.preStop.tcpSocket", Level.REFUSED)],
+            id="hook-that-only-connects",
         ),
         pytest.param(
             edited(
