@@ -10,7 +10,6 @@ from tests.kubernetes.tables import ABSENT, FOLDER
 
 LATER = {
     "kubelet_network_dns": "names come with the network work",
-    "kubelet_prober": "probes are accepted, not acted on yet",
     "proxy": "Services are accepted, not acted on yet",
     "proxy_iptables": "Services are accepted, not acted on yet",
 }
