@@ -36,7 +36,7 @@ def mask_secrets(text: str, other: str = "") -> str:
     if any(value.span is None and value.value is not None for value in found):
         return UNREADABLE
     for item in sorted(found, key=lambda item: -(item.span.start if item.span else 0)):
-        if item.span is None:
+        if item.span is None or item.value is None:
             continue
         mark = " (changed)" if item.name in known and known[item.name] != item.value else ""
         tail = "\n" if text[: item.span.end].endswith("\n") else ""
