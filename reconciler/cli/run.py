@@ -17,6 +17,7 @@ from reconciler.daemon import Daemon
 from reconciler.engine import Engine
 from reconciler.messages import Desired
 from reconciler.options import Options
+from reconciler.rollback import RollbackLoop, RollbackWriter
 from reconciler.source_loop import SourceLoop
 from reconciler.status_loop import Refusal, StatusLoop
 from reconciler.timers import Timers
@@ -77,15 +78,19 @@ class Reconciler:
         self._last_commit = ""
         self._untold: Desired | None = None
         self.source = SourceLoop(self._read, on_desired=self._take, on_problem=self._take_problem)
+        writer = RollbackWriter(session.repository, session.options.branch)
+        self._rollbacks = RollbackLoop(writer.roll_back, on_commit=self.source.wake)
 
     def run(self, stopping: threading.Event, timers: Timers, *, poll_seconds: float | None) -> None:
         """Until `stopping` is set (and the daemon is told something)."""
         self.source.start()
+        self._rollbacks.start()
         poll = poll_seconds or self.engine.settings.sync.poll_seconds
         timers.every(poll, self.source.wake, name="poll")
         try:
             while not stopping.is_set():
                 result = self.daemon.run_once()
+                self._rollbacks.note(self.engine.store, result)
                 status = self._status or self._start_status()
                 if status is not None:
                     status.refuse(self._refusal)
@@ -97,6 +102,7 @@ class Reconciler:
         finally:
             log.info("stopping; hosts keep running what they run")
             self.source.stop()
+            self._rollbacks.stop()
             if self._status is not None:
                 self._status.flush(timeout_seconds=FLUSH_SECONDS)
             self.daemon.stop()
