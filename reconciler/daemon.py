@@ -58,6 +58,8 @@ class Daemon:
         result = self.engine.step(self._collect(timeout_seconds), self._clock())
         self._wake_at = result.wake_at
         for source, occurrence in result.occurred:
+            if not is_worth_saying(self.engine.events.count(occurrence, source)):
+                continue
             level = logging.WARNING if occurrence.type == "Warning" else logging.INFO
             log.log(level, "%s %s: %s (%s)", occurrence.key, occurrence.reason, occurrence.message, source)
         self._match_workers()
@@ -132,6 +134,11 @@ class Daemon:
         if assignment is not None:
             worker.assign(assignment)
         worker.start()
+
+
+def is_worth_saying(count: int) -> bool:
+    """Whether the count-th time of the same occurrence is logged: 1st, 2nd, 4th, 8th … A pod may wait for a week."""
+    return count & (count - 1) == 0
 
 
 def connection_of(host: Host) -> tuple[object, ...]:

@@ -38,6 +38,11 @@ class EventLog:
         if len(self._records) > CAPACITY:
             self._records.popitem(last=False)
 
+    def count(self, occurrence: Occurrence, source: str) -> int:
+        """How often this was said so far."""
+        record = self._records.get((occurrence, source))
+        return record.count if record else 0
+
     def about(self, key: ObjectKey) -> list[EventRecord]:
         """What happened to one object, oldest first."""
         return [record for record in self if record.occurrence.key == key]
