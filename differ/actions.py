@@ -166,6 +166,17 @@ class PullImage(Action, kw_only=True):
         return f"image/{self.image}"
 
 
+class RemoveImage(Action, kw_only=True):
+    """Remove an image by all its names; one that a container uses stays, and that is an error. names: may be empty."""
+
+    id: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def lane(self) -> str:
+        return "images"
+
+
 class CreateContainer(Action, kw_only=True):
     """Make a container and start it, unless `start` says not to. container: its name in the manifest."""
 

@@ -11,6 +11,7 @@ from typing import dataclass_transform
 
 import msgspec
 
+from objects.config import EvictionThresholds
 from objects.core import ConfigMap, Secret
 from objects.pods import Pod
 
@@ -50,7 +51,8 @@ class HostAssignment(DifferStruct):
     decision that ended the pod (Evicted, …): it is stopped and not started again.
 
     config_maps and secrets: those that the pods name, by (namespace, name); one that is missing does not exist.
-    pull_secrets follow the same rule and lie in `secrets`. claim_volumes: the Docker volume of each bound claim that
+    pull_secrets follow the same rule and lie in `secrets`. eviction: the Host's thresholds; has_disk_pressure: it is
+    short of disk. claim_volumes: the Docker volume of each bound claim that
     the pods name, by (namespace, claim). host: its Host object's name. pause_image: for sandboxes.
     """
 
@@ -65,3 +67,5 @@ class HostAssignment(DifferStruct):
     node_labels: dict[str, str] = {}
     node_allocatable: dict[str, str | int | float] = {}
     measure: MeasureOrder = MeasureOrder()
+    eviction: EvictionThresholds = EvictionThresholds()
+    has_disk_pressure: bool = False

@@ -19,6 +19,7 @@ from differ.actions import (
     PrepareVolume,
     PullImage,
     RemoveContainer,
+    RemoveImage,
     RemoveVolume,
     RunHook,
     SignalContainer,
@@ -116,10 +117,15 @@ class PodMemory(DifferStruct):
 
 
 class WorkerMemory(DifferStruct):
-    """Of one host. Keys: pod uid, image reference as written."""
+    """Of one host. Keys: pod uid, image reference as written; of the last two the image's id.
+
+    unused_images: since when an image is seen unused. image_removals: those that could not be removed.
+    """
 
     pods: Mapping[str, PodMemory] = {}
     images: Mapping[str, Failure] = {}
+    unused_images: Mapping[str, datetime] = {}
+    image_removals: Mapping[str, Failure] = {}
     network_failure: Failure | None = None
 
     def pod(self, uid: str) -> PodMemory:
@@ -137,6 +143,10 @@ class WorkerMemory(DifferStruct):
             return self
         if isinstance(action, PullImage):
             return _record_pull(self, action, error, now)
+        if isinstance(action, RemoveImage):
+            failure = _next_failure(self.image_removals.get(action.id), error, now, PULL_RETRY_SECONDS)
+            others = {image: kept for image, kept in self.image_removals.items() if image != action.id}
+            return structs.replace(self, image_removals=others | ({action.id: failure} if failure else {}))
         if isinstance(action, EnsureNetwork):
             failure = _next_failure(self.network_failure, error, now, RETRY_SECONDS)
             return structs.replace(self, network_failure=failure)

@@ -182,8 +182,11 @@ def _plan_assigned(situation: PodSituation) -> _PodResult:
 
 
 def _plan_ended(situation: PodSituation, ending: Ending) -> _PodResult:
-    """Phases Succeeded and Failed are for ever, whatever is done to the containers afterwards."""
-    step = plan_stop(situation)
+    """Phases Succeeded and Failed are for ever, whatever is done to the containers afterwards.
+
+    An evicted pod had to go for the room that it takes: nothing of it stays.
+    """
+    step = plan_termination(situation) if situation.pod.is_evicted else plan_stop(situation)
     status = compose_status(situation, step, ending=ending)
     return _PodResult(step=step, status=status, memory=situation.memory)
 

@@ -22,6 +22,8 @@ from objects.observed import ObservedContainer
 from objects.pods import Container, Pod
 
 DEFAULT_GRACE_SECONDS = 30
+EVICTION_GRACE_SECONDS = 1
+"""The host is short now, and its kernel would not ask before it kills."""
 MIN_GRACE_SECONDS = 2
 """What a preStop hook leaves of the grace period at least, as in the kubelet."""
 DEFAULT_SIGNAL = "TERM"
@@ -39,7 +41,11 @@ class Stop(NamedTuple):
 
 
 def grace_seconds(pod: Pod) -> int:
-    """How long its processes may take to end: the deletion's grace period, else the pod's own."""
+    """How long its processes may take to end: the deletion's grace period, else the pod's own; next to nothing when it
+    was evicted.
+    """
+    if pod.is_evicted:
+        return EVICTION_GRACE_SECONDS
     chosen = pod.metadata.deletion_grace_period_seconds
     own = pod.spec.termination_grace_period_seconds
     return next((seconds for seconds in (chosen, own) if seconds is not None), DEFAULT_GRACE_SECONDS)

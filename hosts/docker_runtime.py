@@ -24,6 +24,7 @@ from differ.actions import (
     PrepareVolume,
     PullImage,
     RemoveContainer,
+    RemoveImage,
     RemoveVolume,
     RenameContainer,
     RunHook,
@@ -41,7 +42,7 @@ from hosts.engine import Engine
 from hosts.events import ContainerEvent, EventStream
 from hosts.gauge import Gauge
 from hosts.hooks import HookRunner
-from hosts.images import pull_image
+from hosts.images import pull_image, remove_image
 from hosts.observe import Observer
 from hosts.pod_network import ensure_pod_network
 from hosts.prober import Prober
@@ -71,6 +72,7 @@ class DockerRuntime:
         self._hands: dict[type[Action], Callable[[Any], None]] = {
             EnsureNetwork: self._ensure_network,
             PullImage: self._pull,
+            RemoveImage: self._remove_image,
             CreateContainer: self._create,
             StartContainer: self._start,
             SignalContainer: self._signal,
@@ -154,6 +156,12 @@ class DockerRuntime:
     def _pull(self, action: PullImage) -> None:
         try:
             pull_image(self._engine, action)
+        finally:
+            self._observer.invalidate_images()
+
+    def _remove_image(self, action: RemoveImage) -> None:
+        try:
+            remove_image(self._engine, action)
         finally:
             self._observer.invalidate_images()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from differ.actions import PullImage, RegistryCredentials
+from differ.actions import PullImage, RegistryCredentials, RemoveImage
 from hosts.engine import Engine, translated
 from objects.errors import DeadlineExceeded, DiskFull, EngineError, ImagePullFailed
 from objects.image_reference import parse_image_reference
@@ -31,6 +31,20 @@ def pull_image(engine: Engine, action: PullImage) -> None:
         return
     if refusal is not None:
         raise refusal
+
+
+def remove_image(engine: Engine, action: RemoveImage) -> None:
+    """Remove the image by each of its names; the last one takes its layers along. Images that containers use stay.
+
+    Raises EngineError (409 when it is used) or what the link raises; what is not there any more is fine.
+    """
+    tags = [name for name in action.names if "@" not in name]
+    for name in tags or action.names or (action.id,):
+        try:
+            engine.api.remove_image(name, force=False, noprune=False)
+        except EngineError as error:
+            if error.status != 404:
+                raise
 
 
 def _pull(engine: Engine, image: str, credentials: RegistryCredentials | None) -> None:

@@ -22,6 +22,7 @@ from differ.actions import (
     PrepareVolume,
     PullImage,
     RemoveContainer,
+    RemoveImage,
     RemoveVolume,
     RenameContainer,
     RunHook,
@@ -127,6 +128,7 @@ class SimulatedHost:
         self._hands: dict[type[Action], Callable[[Any], None]] = {
             EnsureNetwork: self._ensure_network,
             PullImage: self._pull,
+            RemoveImage: lambda action: self.engine.remove_image(action.id),
             CreateContainer: self._create,
             StartContainer: self._start,
             SignalContainer: self._signal,

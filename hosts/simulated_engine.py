@@ -284,6 +284,14 @@ class SimulatedEngine:
         self.images[canonical] = f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
         self.changes += 1
 
+    def remove_image(self, image_id: str) -> None:
+        """Remove an image under all its names; one that a container was made of stays, and none there is fine."""
+        user = next((one for one in self.containers.values() if one.image_id == image_id), None)
+        if user is not None:
+            raise self._error(409, f"conflict: unable to delete {image_id}: container {user.id} is using it")
+        self.images = {name: known for name, known in self.images.items() if known != image_id}
+        self.changes += 1
+
     def set_network(self, name: str, subnet: str, gateway: str) -> None:
         """Make the pod network, or another in its place when nothing hangs on it."""
         fact = NetworkFact(name=name, subnet=subnet, gateway=gateway)
@@ -351,6 +359,7 @@ class SimulatedEngine:
             finished_at=now,
             address="",
             oom_killed=program.out_of_memory and not process.is_ending,
+            termination_message=program.last_words,
         )
         restarts = found.restart_policy in ("always", "unless-stopped")
         if process.is_ending or not restarts:
@@ -359,7 +368,6 @@ class SimulatedEngine:
             process.delay_seconds = RESTART_FIRST_SECONDS
         process.restart_at = now + timedelta(seconds=process.delay_seconds)
         process.delay_seconds *= 2
-            termination_message=program.last_words,
         self._change(container_id, state="restarting", restart_count=found.restart_count + 1)
 
     def _change(self, container_id: str, **fields: object) -> None:

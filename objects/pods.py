@@ -273,6 +273,10 @@ class HostIP(KubeStruct):
     ip: str = ""
 
 
+EVICTED = "Evicted"
+"""Reason of a pod that was failed because its host was short of something, or because it used more than it may."""
+
+
 class PodStatus(KubeStruct):
     phase: str = ""
     conditions: tuple[Condition, ...] = ()
@@ -308,6 +312,11 @@ class Pod(KubeObject):
     @property
     def is_finished(self) -> bool:
         return self.status.phase in ("Succeeded", "Failed")
+
+    @property
+    def is_evicted(self) -> bool:
+        """Whether it had to leave its host for the room it took: it never runs again, and nothing of it stays there."""
+        return self.status.phase == "Failed" and self.status.reason == EVICTED
 
     @property
     def is_ready(self) -> bool:

@@ -121,6 +121,14 @@ def _binary(amount: int) -> str:
 # --- limits on local storage: who is evicted though the host has enough --------------------------------------------
 
 
+def has_storage_limit(pod: Pod) -> bool:
+    """Whether it matters how much local storage the pod uses, even if its host has enough."""
+    volumes = (volume.empty_dir for volume in pod.spec.volumes if volume.empty_dir is not None)
+    if any(source.size_limit is not None and source.medium != "Memory" for source in volumes):
+        return True
+    return any(DISK in container.resources.limits for container in _containers(pod)) or DISK in pod_limits(pod.spec)
+
+
 def storage_limit_exceeded(pod: Pod, used: PodUsage) -> str:
     """Why a pod has to go for using more local storage than it may; '' when it has not.
 

@@ -87,15 +87,3 @@ def threshold_amount(threshold: QuantityLike, *, capacity: int) -> int:
     if isinstance(threshold, str) and threshold.endswith("%"):
         return parse_percent(threshold) * capacity // 100
     return value(threshold)
-
-
-def image_gc_target(facts: HostFacts, limits: EvictionThresholds) -> int:
-    """Bytes that removing unused images should free; 0 while the disk is not so full that it should begin.
-
-    high 85, low 80    used  84 % -> 0
-                             85 % -> down to 80 %: 5 % of the disk
-    """
-    used = facts.disk_bytes - facts.disk_free_bytes
-    if not facts.disk_bytes or used * 100 < facts.disk_bytes * limits.image_gc_high_percent:
-        return 0
-    return used - facts.disk_bytes * limits.image_gc_low_percent // 100

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from differ.assignment import HostAssignment, PodNetwork
+from objects.conditions import is_true
 from objects.config import ClusterSpec, Host
 from objects.core import ConfigMap, Node, Secret
 from objects.meta import Condition, ObjectMeta
@@ -19,6 +20,7 @@ from objects.storage import PersistentVolumeClaim
 from objects.volumes import Volume
 from reconciler.controllers.claim_binding import bound_volume, claims_of, docker_volume_of
 from reconciler.host_status import HostStatus
+from reconciler.measure_orders import order_for
 from reconciler.store import View
 
 ConfigRef = tuple[str, str]
@@ -60,6 +62,9 @@ def build_assignment(
         claim_volumes=claim_volumes,
         node_labels=node.metadata.labels if node else {},
         node_allocatable=node.status.allocatable if node else {},
+        measure=order_for(view, host.name, node),
+        eviction=host.spec.eviction,
+        has_disk_pressure=node is not None and is_true(node.status.conditions, "DiskPressure"),
     )
 
 

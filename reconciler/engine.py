@@ -185,9 +185,9 @@ class Engine:
         self._adopted = []
 
     def _restore_from_status(self, restored: Restored, now: datetime) -> None:
-        """Objects of an earlier process. Of pods those on silent hosts, those that wait, and those that have ended.
+        """Objects of an earlier process. Of pods those on silent hosts and those that wait: others are seen or gone.
 
-        Others are seen or gone. What has ended is a record: its containers may be gone (evicted pods leave none).
+        And those that were evicted: they leave nothing on their hosts, and nobody may start them again.
         """
         silent = {status.name for status in self.store.all_of(HostStatus) if not status.reachable}
         for obj in restored.objects:
@@ -198,7 +198,7 @@ class Engine:
                     self._put(obj if obj.uid else desiring.stored_form(self.store, obj, memory, now=now))
             elif isinstance(live, Pod) and live.spec.node_name:
                 continue
-            elif obj.spec.node_name in silent or obj.is_finished:
+            elif obj.spec.node_name in silent or obj.is_evicted:
                 self._adopt(obj, obj.spec.node_name, now)
 
     def fork(self, source: random.Random) -> Engine:

@@ -10,12 +10,14 @@ from datetime import datetime
 
 import msgspec
 
+from differ.actions import RemoveImage
 from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import PodMemory, WorkerMemory
 from differ.pods import HostPlan, plan_host
 from objects.observed import HostObservation
 from objects.pods import Pod
 from reconciler.messages import HostReport
+from reconciler.reclaiming import plan_reclaiming
 
 
 def plan_pass(
@@ -28,7 +30,11 @@ def plan_pass(
     is_told = assignment is not None
     assignment = assignment or _nothing_for(host)
     plan = plan_host(assignment, observation, memory, now)
-    if not is_told:
+    reclaiming: tuple[RemoveImage, ...] = ()
+    if is_told:
+        reclaiming, memory = plan_reclaiming(assignment, observation, plan.memory, now)
+        plan = msgspec.structs.replace(plan, memory=memory, actions=(*plan.actions, *reclaiming))
+    else:
         # What was last said of its pods is needed once they are assigned.
         plan = msgspec.structs.replace(plan, memory=memory)
     report = HostReport(
@@ -39,6 +45,7 @@ def plan_pass(
         unknown=_with_statuses(plan.unknown, assignment, observation, memory, now),
         pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
         happenings=plan.happenings,
+        is_reclaiming=bool(reclaiming),
     )
     return plan, report
 

@@ -18,7 +18,8 @@ class HostStatus(KubeObject):
     """reachable: the last attempt to observe it worked. unreachable_since: None while it is reachable.
 
     pod_subnet: its slice of the pod network, '' until it was reached for the first time. foreign: what others run on
-    it. measured_at: when its pods were last measured; moves only while somebody wants that.
+    it. measured_at: when its pods were last measured; moves only while somebody wants that. is_reclaiming: unused
+    images are being removed.
     """
 
     API_VERSION: ClassVar[str] = "berth.dev/v1alpha1"
@@ -33,3 +34,4 @@ class HostStatus(KubeObject):
     pod_subnet: str = ""
     foreign: tuple[ForeignLoad, ...] = ()
     measured_at: datetime | None = None
+    is_reclaiming: bool = False

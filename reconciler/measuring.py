@@ -17,7 +17,7 @@ from differ.use import foreign_loads, is_foreign, pod_uses
 from hosts.runtime import HostRuntime
 from objects.measured import ForeignLoad, HostUse, HostVitals, Measurement
 from objects.observed import HostObservation
-from reconciler.messages import HostMeasured, HostReport
+from reconciler.messages import HostMeasured
 
 INTERVAL_SECONDS = 10.0
 """As the kubelet looks for pressure. One question over an open channel: 2 ms, no process of ours."""
@@ -86,15 +86,17 @@ class HostMeter:
         self.due_at = now + timedelta(seconds=PRESSED_SECONDS if order.is_pressed else INTERVAL_SECONDS)
         return None if self._told == last else self._told
 
-    def complete(self, report: HostReport, seen: HostObservation) -> HostReport:
-        """`report` with what was measured, which is newer than its facts, and with the containers of others."""
-        facts, told = report.facts, self._told
-        if told is not None:
-            facts = msgspec.structs.replace(facts, **msgspec.structs.asdict(told.vitals))
-        measured = {load.name: load for load in told.foreign} if told is not None else {}
-        # Who came since then counts with its limits, who went not at all.
-        foreign = tuple(measured.get(load.name, load) for load in foreign_loads(seen.containers, None, None))
-        return msgspec.structs.replace(report, facts=facts, foreign=foreign)
+    def renewed(self, seen: HostObservation) -> HostObservation:
+        """`seen` with the figures measured last, which are newer than its facts."""
+        if self._told is None:
+            return seen
+        facts = msgspec.structs.replace(seen.facts, **msgspec.structs.asdict(self._told.vitals))
+        return seen if facts == seen.facts else msgspec.structs.replace(seen, facts=facts)
+
+    def foreign(self, seen: HostObservation) -> tuple[ForeignLoad, ...]:
+        """The containers of others. Who came since they were measured counts with its limits, who went not at all."""
+        measured = {load.name: load for load in self._told.foreign} if self._told is not None else {}
+        return tuple(measured.get(load.name, load) for load in foreign_loads(seen.containers, None, None))
 
     def _base(self, now: datetime) -> Measurement | None:
         """The reading to compare with: the newest that is old enough, else the oldest."""

@@ -31,7 +31,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A host was observed completely. foreign: what others run on it.
+    """A host was observed completely. foreign: what others run on it. is_reclaiming: unused images are being removed.
 
     statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
     unknown: pods found on the host that were not assigned to it. happenings: worth an event, since the last report.
@@ -44,6 +44,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     unknown: tuple[Pod, ...] = ()
     pod_subnet: str = ""
     foreign: tuple[ForeignLoad, ...] = ()
+    is_reclaiming: bool = False
     happenings: tuple[Happening, ...] = ()
 
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from differ import happenings
-from differ.actions import Action, PullImage, pod_lane
+from differ.actions import Action, PullImage, RemoveImage, pod_lane
 from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
 from differ.pods import HostPlan
@@ -158,8 +158,10 @@ class HostWorker:
         self._take_finished()
         # Taken before the look: an action that ends during it is planned again only by the next, newer look.
         busy = frozenset(self._busy)
-        observation = self.last_observation = self._runtime.observe()
+        observation = self._runtime.observe()
         now = self._clock()
+        measured = self._measure(observation, now)
+        observation = self.last_observation = self._meter.renewed(observation)
         plan, report = plan_pass(self.host, self._assignment, observation, self._memory, now)
         self._memory = plan.memory
         if self._silent_for:
@@ -169,8 +171,7 @@ class HostWorker:
         # A container may be in the making that this look could not show: such a pod is not gone yet.
         gone = tuple(uid for uid in report.gone if pod_lane(uid) not in busy)
         happened, self._happened = (*self._happened, *report.happenings), []
-        measured = self._measure(observation, now)
-        report = self._meter.complete(report, observation)
+        report = msgspec.structs.replace(report, foreign=self._meter.foreign(observation))
         self._tell(msgspec.structs.replace(report, gone=gone, happenings=happened), now)
         if measured is not None:
             self._report(measured)
@@ -247,6 +248,8 @@ class HostWorker:
                 if error is not None:
                     log.warning("%s: %s", type(action).__name__, error)
                 self._memory = self._memory.record(action, error, self._clock())
+                if isinstance(action, RemoveImage):
+                    self._meter.hasten(self._clock())
                 self._happened += happenings.performed(action, error, self._pods())
 
     def _pods(self) -> dict[str, Pod]:
@@ -254,10 +257,5 @@ class HostWorker:
 
 
 def _same_pods(before: HostReport, after: HostReport) -> bool:
-    return (before.statuses, before.gone, before.unknown, before.pod_subnet, before.foreign) == (
-        after.statuses,
-        after.gone,
-        after.unknown,
-        after.pod_subnet,
-        after.foreign,
-    )
+    """Whether nothing is new but facts, and what happened."""
+    return msgspec.structs.replace(before, facts=after.facts, happenings=after.happenings) == after

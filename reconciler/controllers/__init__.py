@@ -9,6 +9,7 @@ from reconciler.controllers import (
     deployment,
     disruption,
     drain,
+    eviction,
     finished_pods,
     garbage,
     hpa,
@@ -24,6 +25,7 @@ from reconciler.controllers.base import Controller
 CONTROLLERS: tuple[Controller, ...] = (
     nodes.CONTROLLER,
     node_lifecycle.CONTROLLER,
+    eviction.CONTROLLER,
     claims.CONTROLLER,
     deployment.CONTROLLER,
     replicaset.CONTROLLER,

@@ -456,7 +456,8 @@ def test_plan(case: Case) -> None:
 
 DEADLINE = make_pod(active_deadline_seconds=60, status=PodStatus(pod_ip="10.244.3.7", start_time=ago(50)))
 OVERDUE = make_pod(active_deadline_seconds=60, status=PodStatus(pod_ip="10.244.3.7", start_time=ago(60)))
-EVICTED = make_pod(status=PodStatus(pod_ip="10.244.3.7", reason="Evicted"))
+DECIDED = make_pod(status=PodStatus(pod_ip="10.244.3.7", phase="Failed", reason="Preempting"))
+EVICTED = make_pod(status=PodStatus(pod_ip="10.244.3.7", phase="Failed", reason="Evicted"))
 
 
 def stop(pod: Pod) -> tuple[Action, ...]:
@@ -469,7 +470,10 @@ def stop(pod: Pod) -> tuple[Action, ...]:
     [
         pytest.param(DEADLINE, (), RUNS, after(10), id="before-its-deadline"),
         pytest.param(OVERDUE, stop(OVERDUE), "Failed DeadlineExceeded [main running r0]", None, id="past-its-deadline"),
-        pytest.param(EVICTED, stop(EVICTED), "Failed Evicted [main running r0]", None, id="evicted"),
+        pytest.param(DECIDED, stop(DECIDED), "Failed Preempting [main running r0]", None, id="by-decision"),
+        pytest.param(
+            EVICTED, (ends(found(EVICTED)),), "Failed Evicted [main running r0]", None, id="evicted-without-a-trace"
+        ),
     ],
 )
 def test_ended_by_decision(pod: Pod, actions: tuple[Action, ...], status: str, wake: datetime | None) -> None:

@@ -23,7 +23,7 @@ from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
 from objects.observed import HostFacts, HostObservation, ObservedContainer
 from objects.pods import Container, Pod, PodSpec
 from reconciler.measuring import HostMeter, steady_vitals
-from reconciler.messages import HostMeasured, HostReport
+from reconciler.messages import HostMeasured
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 POD = Pod(
@@ -84,9 +84,9 @@ class Bench:
         return [news for news in told if news is not None]
 
     @property
-    def report(self) -> HostReport:
+    def facts(self) -> HostFacts:
         """What a look tells now."""
-        return self.meter.complete(HostReport(host="h1", facts=self.seen.facts), self.seen)
+        return self.meter.renewed(self.seen).facts
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_rates_under_pressure_are_averaged_over_more_than_a_breath() -> None:
 def test_an_idle_host_has_no_news() -> None:
     bench = Bench(MeasureOrder(), OURS, FOREIGN)
     assert len(bench.run(70)) == 2  # the second knows how busy others are
-    report = bench.report
+    facts = bench.facts
     bench.host.memory_available_bytes = 1030
     assert bench.run(600) == []
-    assert bench.report == report
+    assert bench.facts == facts
     bench.host.memory_available_bytes = 1040
     assert [news.vitals.memory_available_bytes for news in bench.run(10)] == [1040]
-    assert bench.report.facts == msgspec.structs.replace(report.facts, memory_available_bytes=1040)
+    assert bench.facts == msgspec.structs.replace(facts, memory_available_bytes=1040)
 
 
 def test_others_are_told_at_once_and_with_what_they_use() -> None:
@@ -150,9 +150,9 @@ def test_others_are_told_at_once_and_with_what_they_use() -> None:
     assert [news.foreign for news in bench.run(60)] == [(busy,)]
     limited = ObservedContainer(id="o2", name="cache", state="running", memory_bytes=5)
     bench.seen = msgspec.structs.replace(bench.seen, containers=(FOREIGN, limited))
-    assert bench.report.foreign == (ForeignLoad(name="cache", memory_bytes=5), busy)
+    assert bench.meter.foreign(bench.seen) == (ForeignLoad(name="cache", memory_bytes=5), busy)
     bench.seen = msgspec.structs.replace(bench.seen, containers=(limited,))
-    assert bench.report.foreign == (ForeignLoad(name="cache", memory_bytes=5),)
+    assert bench.meter.foreign(bench.seen) == (ForeignLoad(name="cache", memory_bytes=5),)
 
 
 def test_small_moves_are_no_news() -> None:

@@ -1,0 +1,43 @@
+"""Room on a host's disk without taking it from pods: unused images are removed. Pure; the host's worker performs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from differ.actions import RemoveImage
+from differ.assignment import HostAssignment
+from differ.memory import WorkerMemory
+from objects.observed import HostObservation
+from policies.image_gc import choose_images, fullness_target, note_unused, unused_images
+
+
+def plan_reclaiming(
+    assignment: HostAssignment, observation: HostObservation, memory: WorkerMemory, now: datetime
+) -> tuple[tuple[RemoveImage, ...], WorkerMemory]:
+    """The images to remove now, and the memory with since when which image is unused.
+
+    Above the Host's high mark the longest unused ones go, down to the low mark; under disk pressure all of them.
+    """
+    facts, limits = observation.facts, assignment.eviction
+    unused = unused_images(facts.images, observation.containers, set(_wanted(assignment)))
+    since = note_unused(memory.unused_images, unused, now)
+    if since is not memory.unused_images:
+        memory = msgspec.structs.replace(memory, unused_images=since)
+    target = fullness_target(facts, high_percent=limits.image_gc_high_percent, low_percent=limits.image_gc_low_percent)
+    if not target and not assignment.has_disk_pressure:
+        return (), memory
+    chosen = choose_images(unused, since, target_bytes=target, is_pressed=assignment.has_disk_pressure, now=now)
+    failures = memory.image_removals
+    ready = (image for image in chosen if image.id not in failures or failures[image.id].retry_at <= now)
+    return tuple(RemoveImage(id=image.id, names=image.names) for image in ready), memory
+
+
+def _wanted(assignment: HostAssignment) -> Iterator[str]:
+    yield assignment.pause_image
+    for pod in assignment.pods:
+        if not pod.is_finished:
+            for container in (*pod.spec.init_containers, *pod.spec.containers):
+                yield container.image

@@ -1,0 +1,85 @@
+"""Unused images in the plan of a host."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from differ.actions import RemoveImage
+from differ.assignment import HostAssignment, PodNetwork
+from differ.memory import WorkerMemory
+from objects.errors import EngineError
+from objects.meta import ObjectMeta
+from objects.observed import HostFacts, HostObservation, ImageFact
+from objects.pods import Container, Pod, PodSpec, PodStatus
+from reconciler.host_pass import plan_pass
+from reconciler.reclaiming import plan_reclaiming
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
+
+
+def pulled(name: str) -> ImageFact:
+    return ImageFact(id=f"id-{name}", names=(f"{name}:v1", f"{name}@sha256:{'0' * 64}"), size_bytes=10)
+
+
+UNUSED, WANTED, PAUSE, ENDED = (pulled(name) for name in ("unused", "wanted", "pause", "ended"))
+GONE = tuple(RemoveImage(id=image.id, names=image.names) for image in (UNUSED, ENDED))
+
+
+def pod(image: str, phase: str = "") -> Pod:
+    return Pod(
+        metadata=ObjectMeta(name=image, namespace="default", uid=image),
+        spec=PodSpec(containers=(Container(name="c", image=f"{image}:v1"),), host_network=True),
+        status=PodStatus(phase=phase),
+    )
+
+
+def assignment(*, has_disk_pressure: bool = False) -> HostAssignment:
+    return HostAssignment(
+        host="h1",
+        host_ip="192.0.2.1",
+        network=PodNetwork(subnet="10.244.1.0/24", cluster_cidr="10.244.0.0/16"),
+        pause_image="pause:v1",
+        pods=(pod("wanted"), pod("ended", "Failed")),
+        has_disk_pressure=has_disk_pressure,
+    )
+
+
+def looked(free: int) -> HostObservation:
+    facts = HostFacts(disk_bytes=100, disk_free_bytes=free, images=(UNUSED, WANTED, PAUSE, ENDED))
+    return HostObservation(host="h1", now=NOW, facts=facts)
+
+
+def test_a_full_disk_is_relieved_of_what_was_unused_for_a_while() -> None:
+    actions, memory = plan_reclaiming(assignment(), looked(free=5), WorkerMemory(), NOW)
+    assert (actions, memory.unused_images) == ((), {UNUSED.id: NOW, ENDED.id: NOW})
+    actions, again = plan_reclaiming(assignment(), looked(free=5), memory, LATER)
+    assert actions == tuple(sorted(GONE, key=lambda action: action.id))
+    assert again is memory
+    assert plan_reclaiming(assignment(), looked(free=50), memory, LATER) == ((), memory)
+
+
+def test_under_pressure_at_once() -> None:
+    actions, _ = plan_reclaiming(assignment(has_disk_pressure=True), looked(free=50), WorkerMemory(), NOW)
+    assert set(actions) == set(GONE)
+
+
+def test_what_cannot_be_removed_waits_and_keeps_nobody_else() -> None:
+    refused = EngineError("image is being used by stopped container", status=409)
+    memory = WorkerMemory().record(GONE[0], refused, NOW)
+    told = assignment(has_disk_pressure=True)
+    assert plan_reclaiming(told, looked(free=5), memory, NOW)[0] == GONE[1:]
+    later = NOW + timedelta(seconds=10)
+    assert set(plan_reclaiming(told, looked(free=5), memory, later)[0]) == set(GONE)
+    assert memory.record(GONE[0], None, later).image_removals == {}
+
+
+def test_it_is_part_of_a_pass_and_said_in_the_report() -> None:
+    plan, report = plan_pass("h1", assignment(has_disk_pressure=True), looked(free=5), WorkerMemory(), NOW)
+    assert [action for action in plan.actions if action.lane == "images"] == sorted(GONE, key=lambda one: one.id)
+    assert report.is_reclaiming
+    calm = msgspec.structs.replace(assignment(), pods=())
+    assert not plan_pass("h1", calm, looked(free=50), WorkerMemory(), NOW)[1].is_reclaiming
+    assert plan_pass("h1", None, looked(free=0), WorkerMemory(), NOW)[0].actions == ()
