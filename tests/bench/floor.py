@@ -35,8 +35,15 @@ from tests.lab.host import LabHost
 PARALLEL = (2, 4, 6, 10)
 """Calls at the same time per engine that are tried; the best counts."""
 
+QUICK = (4,)
 GRACE_SECONDS = 5
 NETWORK = "berth-pods"
+
+
+def halves(*, is_quick: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What is tried before and after Berth's turn of a round: a load that comes or goes meanwhile meets both."""
+    parallel = QUICK if is_quick else PARALLEL
+    return parallel[: len(parallel) // 2], parallel[len(parallel) // 2 :]
 
 
 @dataclass(frozen=True)

@@ -42,14 +42,20 @@ def run(settings: Settings) -> Sequence[Figure]:
 def _round(
     settings: Settings, lab: Lab, cluster: Cluster, plain: Floor, requests: list[Request], home: Path, times: Times
 ) -> None:
-    for parallel in floor.PARALLEL[1:2] if settings.is_quick else floor.PARALLEL:
-        times[f"floor {parallel}"].append(plain.start_all(requests, parallel=parallel))
-        plain.remove(floor.containers_on(lab.hosts))
+    before, after = floor.halves(is_quick=settings.is_quick)
+    _floor(lab, plain, requests, before, times)
     _berth(cluster, times)
+    _floor(lab, plain, requests, after, times)
     with swarm.running(lab, home) as stack:
         times["swarm"].append(stack.deploy(PODS, IMAGES[0]))
     if compose.is_installed():
         times["compose"].append(compose.measure_up(lab, home, PODS, IMAGES[0]))
+
+
+def _floor(lab: Lab, plain: Floor, requests: list[Request], parallels: Sequence[int], times: Times) -> None:
+    for parallel in parallels:
+        times[f"floor {parallel}"].append(plain.start_all(requests, parallel=parallel))
+        plain.remove(floor.containers_on(lab.hosts))
 
 
 def _berth(cluster: Cluster, times: Times) -> None:

@@ -60,16 +60,22 @@ def _round(
     home: Path,
     times: Times,
 ) -> None:
-    before, after = requests
-    for parallel in floor.PARALLEL[1:2] if settings.is_quick else floor.PARALLEL:
-        plain.start_all(before, parallel=4)
-        old = floor.containers_on(lab.hosts)
-        times[f"floor {parallel}"].append(plain.roll(after, old, surge=SURGE, parallel=parallel))
-        plain.remove(floor.containers_on(lab.hosts))
+    before, after = floor.halves(is_quick=settings.is_quick)
+    _floor(lab, plain, requests, before, times)
     _berth(cluster, times)
+    _floor(lab, plain, requests, after, times)
     with swarm.running(lab, home) as stack:
         stack.deploy(PODS, OLD)
         times["swarm"].append(stack.deploy(PODS, NEW))
+
+
+def _floor(lab: Lab, plain: Floor, requests: list[list[Request]], parallels: Sequence[int], times: Times) -> None:
+    old_ones, new_ones = requests
+    for parallel in parallels:
+        plain.start_all(old_ones, parallel=4)
+        old = floor.containers_on(lab.hosts)
+        times[f"floor {parallel}"].append(plain.roll(new_ones, old, surge=SURGE, parallel=parallel))
+        plain.remove(floor.containers_on(lab.hosts))
 
 
 def _berth(cluster: Cluster, times: Times) -> None:
