@@ -156,4 +156,6 @@ def open_stream(link: SshLink, address: str, port: int, *, timeout_seconds: floa
 
 def _late_or_unreachable(error: HostError, timeout_seconds: float) -> Exception:
     """A host that talks to us otherwise leaves the pod to blame."""
-    return NoAnswer(f"no answer within {round(timeout_seconds, 1):g} s") if isinstance(error, DeadlineExceeded) else error
+    return (
+        NoAnswer(f"no answer within {round(timeout_seconds, 1):g} s") if isinstance(error, DeadlineExceeded) else error
+    )
