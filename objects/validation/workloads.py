@@ -13,6 +13,7 @@ from objects.apps import (
     StatefulSet,
 )
 from objects.batch import CronJob, Job, JobSpec
+from objects.canary import strategy_problem
 from objects.fields import FieldPath
 from objects.meta import LabelSelector
 from objects.pods import PodTemplateSpec
@@ -80,6 +81,9 @@ def check_deployment(found: Found, obj: Deployment) -> None:
         place = (*_SPEC, "progressDeadlineSeconds")
         found.add(place, f"must be greater than minReadySeconds {spec.min_ready_seconds}, not {deadline}")
     _check_strategy(found, spec)
+    if (problem := strategy_problem(obj.annotations)) is not None:
+        annotation, text = problem
+        found.add(("metadata", "annotations", annotation), text)
     _check_selector_and_template(found, spec.selector, spec.template)
 
 

@@ -6,6 +6,8 @@ it down; the numbers are in `rollout/`.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from objects.apps import Deployment, ReplicaSet
@@ -26,7 +28,7 @@ from reconciler.controllers.base import (
 )
 from reconciler.controllers.owned_pods import claiming_keys
 from reconciler.controllers.rollout.arithmetic import is_rolling
-from reconciler.controllers.rollout.progress import deadline_at, hold_of, is_complete, status_of
+from reconciler.controllers.rollout.progress import CANARY_PAUSED, deadline_at, hold_of, is_complete, status_of
 from reconciler.controllers.rollout.revisions import (
     REVISION,
     Revision,
@@ -39,7 +41,8 @@ from reconciler.controllers.rollout.revisions import (
     with_size,
 )
 from reconciler.controllers.rollout.scaling import is_scaling, scaled_sizes
-from reconciler.controllers.rollout.strategies import Sizes, has_old_pods, next_recreate_sizes, next_rolling_sizes
+from reconciler.controllers.rollout.stages import Stage, next_staged_sizes, stage_of
+from reconciler.controllers.rollout.strategies import Sizes, has_old_pods, next_recreate_sizes
 from reconciler.store import View
 
 
@@ -56,8 +59,10 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     if created and rollout.new is not None and view.find(rollout.new.replica_set.key) is not None:
         message = f"ReplicaSet {rollout.new.name} exists already and belongs to another owner"
         return Outcome(hold=Hold("ReplicaSetNameTaken", message))
-    sizes = _next_sizes(rollout, created=created)
-    status = status_of(rollout, created=created, now=context.now)
+    stage = stage_of(rollout, now=context.now)
+    sizes = _next_sizes(rollout, stage, created=created)
+    held = stage.held if stage is not None and not sizes else ""
+    status = status_of(rollout, created=created, now=context.now, held=held)
     changes, occurrences = _written(observed, rollout, sizes)
     if not sizes and (is_complete(deployment, status) or deployment.spec.paused):
         changes += tuple(Delete(rs.key, rs.uid) for rs in surplus_history(rollout))
@@ -65,8 +70,8 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     return Outcome(
         changes=changes,
         occurrences=occurrences,
-        hold=hold_of(rollout, status),
-        again_at=deadline_at(deployment, status.conditions),
+        hold=Hold(CANARY_PAUSED, held, stage.until) if stage is not None and held else hold_of(rollout, status),
+        again_at=_earliest(deadline_at(deployment, status.conditions), stage.until if stage is not None else None),
     )
 
 
@@ -82,13 +87,17 @@ def _with_newest(rollout: Rollout, context: Context) -> Rollout:
     return msgspec.structs.replace(rollout, new=Revision(created))
 
 
-def _next_sizes(rollout: Rollout, *, created: bool) -> Sizes:
+def _earliest(*times: datetime | None) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)
+
+
+def _next_sizes(rollout: Rollout, stage: Stage | None, *, created: bool) -> Sizes:
     """The step's sizes. A commit that changes template and size together does not first scale the old template."""
     if rollout.deployment.spec.paused:
         return scaled_sizes(rollout)
     if not created and is_scaling(rollout) and (sizes := scaled_sizes(rollout)):
         return sizes
-    return next_rolling_sizes(rollout) if is_rolling(rollout.deployment) else next_recreate_sizes(rollout)
+    return next_staged_sizes(rollout, stage) if is_rolling(rollout.deployment) else next_recreate_sizes(rollout)
 
 
 def _written(observed: Rollout, rollout: Rollout, sizes: Sizes) -> tuple[tuple[Change, ...], tuple[Occurrence, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from objects.apps import Deployment
+from objects.canary import BLUE_GREEN, strategy_of
 from objects.intstr import scaled_value
 from objects.meta import IntOrString
 
@@ -53,10 +54,15 @@ def desired_replicas(deployment: Deployment) -> int:
 
 
 def fenceposts_of(deployment: Deployment) -> Fenceposts:
-    """The fenceposts of a rolling update; both 0 for `Recreate`. Unavailable is never more than there are pods."""
+    """The fenceposts of a rolling update; both 0 for `Recreate`. Unavailable is never more than there are pods.
+
+    Blue-green has all new pods beside all old ones.
+    """
     if not is_rolling(deployment):
         return Fenceposts(0, 0)
     desired = desired_replicas(deployment)
+    if strategy_of(deployment.annotations) == BLUE_GREEN:
+        return Fenceposts(desired, 0)
     rolling = deployment.spec.strategy.rolling_update
     if rolling is None:
         posts = resolve_fenceposts(DEFAULT_SHARE, DEFAULT_SHARE, desired=desired)

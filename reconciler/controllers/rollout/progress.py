@@ -28,6 +28,8 @@ COMPLETE = "NewReplicaSetAvailable"
 DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 PAUSED = "DeploymentPaused"
 RESUMED = "DeploymentResumed"
+CANARY_PAUSED = "CanaryPaused"
+"""Ours: a canary rests at one of its steps."""
 
 _NO_DEADLINE = 2**31 - 1
 """What `extensions/v1beta1` wrote for "none"."""
@@ -49,15 +51,18 @@ def counted_status(rollout: Rollout) -> DeploymentStatus:
     )
 
 
-def status_of(rollout: Rollout, *, created: bool, now: datetime) -> DeploymentStatus:
-    """The status with all conditions. created: the newest revision's ReplicaSet is being created in this step."""
+def status_of(rollout: Rollout, *, created: bool, now: datetime, held: str = "") -> DeploymentStatus:
+    """The status with all conditions. created: the newest revision's ReplicaSet is being created in this step.
+
+    held: why a canary rests now; '' when it does not.
+    """
     status = counted_status(rollout)
     conditions = _with_available(status.conditions, rollout, status, now)
     if deadline_of(rollout.deployment) is None:
         conditions = without_condition(conditions, PROGRESSING)
     else:
-        conditions = _with_pause(conditions, rollout.deployment, now)
-        if not rollout.deployment.spec.paused:
+        conditions = _with_pause(conditions, rollout.deployment, held, now)
+        if not rollout.deployment.spec.paused and not held:
             conditions = _with_progress(conditions, rollout, status, created=created, now=now)
     return msgspec.structs.replace(status, conditions=conditions)
 
@@ -95,7 +100,7 @@ def deadline_at(deployment: Deployment, conditions: Conditions) -> datetime | No
     condition = find_condition(conditions, PROGRESSING)
     if limit is None or condition is None or condition.last_update_time is None:
         return None
-    if condition.reason in (COMPLETE, DEADLINE_EXCEEDED, PAUSED):
+    if condition.reason in (COMPLETE, DEADLINE_EXCEEDED, PAUSED, CANARY_PAUSED):
         return None
     return condition.last_update_time + limit
 
@@ -148,7 +153,7 @@ def _with_available(conditions: Conditions, rollout: Rollout, status: Deployment
     return _set(conditions, AVAILABLE, "False", "MinimumReplicasUnavailable", message, now)
 
 
-def _with_pause(conditions: Conditions, deployment: Deployment, now: datetime) -> Conditions:
+def _with_pause(conditions: Conditions, deployment: Deployment, held: str, now: datetime) -> Conditions:
     """A pause stops the clock of the deadline, and so does its end; a rollout that is stuck already stays so."""
     condition = find_condition(conditions, PROGRESSING)
     reason = condition.reason if condition is not None else ""
@@ -156,7 +161,11 @@ def _with_pause(conditions: Conditions, deployment: Deployment, now: datetime) -
         return conditions
     if deployment.spec.paused and reason != PAUSED:
         return _set(conditions, PROGRESSING, "Unknown", PAUSED, "Deployment is paused", now)
-    if not deployment.spec.paused and reason == PAUSED:
+    if deployment.spec.paused:
+        return conditions
+    if held:
+        return _set(conditions, PROGRESSING, "Unknown", CANARY_PAUSED, held, now)
+    if reason in (PAUSED, CANARY_PAUSED):
         return _set(conditions, PROGRESSING, "Unknown", RESUMED, "Deployment is resumed", now)
     return conditions
 

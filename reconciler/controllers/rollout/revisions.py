@@ -14,7 +14,7 @@ from objects.apps import Deployment, ReplicaSet, ReplicaSetSpec
 from objects.meta import LabelSelector, ObjectKey, ObjectMeta, controller_reference
 from objects.names import ANNOTATION_TEMPLATE_HASH, LABEL_PREFIX, POD_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod
-from reconciler.controllers.owned_pods import PodCounts, count_pods
+from reconciler.controllers.owned_pods import PodCounts, available_at, count_pods
 from reconciler.controllers.pod_template import hash_of_template, with_hash_label
 from reconciler.controllers.rollout.arithmetic import desired_replicas, max_total
 from reconciler.store import View
@@ -36,10 +36,11 @@ _LARGEST = 2**31 - 1
 
 
 class Revision(msgspec.Struct, frozen=True):
-    """One ReplicaSet of the Deployment and what is seen of its pods."""
+    """One ReplicaSet of the Deployment and what is seen of its pods. last_ready_at: of the youngest ready one."""
 
     replica_set: ReplicaSet
     counts: PodCounts = PodCounts()
+    last_ready_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -92,13 +93,13 @@ def whole_number(text: str) -> int:
 def observe_rollout(view: View, deployment: Deployment, *, now: datetime) -> Rollout:
     """The revisions as they are. Pods are counted here and not read from statuses, which may lag behind a lost pod."""
     replica_sets = [rs for rs in view.owned(ReplicaSet, deployment.uid) if not rs.is_terminating]
-    revisions = [
-        Revision(
-            replica_set,
-            count_pods(view.owned(Pod, replica_set.uid), now=now, min_ready_seconds=deployment.spec.min_ready_seconds),
-        )
-        for replica_set in sorted(replica_sets, key=_by_age)
-    ]
+    seconds = deployment.spec.min_ready_seconds
+    revisions: list[Revision] = []
+    for replica_set in sorted(replica_sets, key=_by_age):
+        pods = view.owned(Pod, replica_set.uid)
+        counts = count_pods(pods, now=now, min_ready_seconds=seconds)
+        times = [at for pod in pods if not pod.is_terminating and (at := available_at(pod, seconds)) is not None]
+        revisions.append(Revision(replica_set, counts, max(times, default=None)))
     newest = find_new_replica_set(deployment, [revision.replica_set for revision in revisions])
     new = next((revision for revision in revisions if newest is not None and revision.name == newest.name), None)
     return Rollout(deployment, new, tuple(revision for revision in revisions if revision is not new))

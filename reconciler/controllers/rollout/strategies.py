@@ -50,14 +50,18 @@ def _sizes_of_new(rollout: Rollout) -> Sizes:
     return {} if size == rollout.new.size else {rollout.new.name: size}
 
 
-def shrink_old(rollout: Rollout) -> Sizes:
+def shrink_old(rollout: Rollout, *, most: int | None = None) -> Sizes:
     """Sizes of old revisions that can be smaller now: unavailable pods first, then available ones above the minimum.
+
+    most: no more pods than this may go; None for no such limit.
 
     Pods of the newest revision that are not available yet count as lost here: had all old ones gone when they fail,
     nothing would be left.
     """
     pending = rollout.new.size - rollout.new.available if rollout.new is not None else 0
     allowed = rollout.total_size - min_available(rollout.deployment) - pending
+    if most is not None:
+        allowed = min(allowed, most)
     if allowed <= 0:
         return {}
     sizes = {revision.name: revision.size for revision in rollout.old}
@@ -65,6 +69,8 @@ def shrink_old(rollout: Rollout) -> Sizes:
     _take(sizes, unavailable, allowed, _dead_first(rollout.old))
     available = sum(revision.available for revision in rollout.revisions)
     spare = available - min_available(rollout.deployment)
+    if most is not None:
+        spare = min(spare, most - sum(revision.size - sizes[revision.name] for revision in rollout.old))
     _take(sizes, dict(sizes), spare, [revision.name for revision in rollout.old])
     return {revision.name: sizes[revision.name] for revision in rollout.old if sizes[revision.name] != revision.size}
 
