@@ -144,6 +144,7 @@ def test_a_copy_of_a_container_is_taken_away(cluster: Cluster, foreign: object) 
     host = cluster.host(web.host)
     labels = host.api().inspect_container(web.id)["Config"]["Labels"]
     arguments = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
-    host.docker("run", "-d", "--name", "copy", *arguments, "web:v1")
+    # Not `docker run`: the copy may be gone before it could be started.
+    assert host.docker("create", "--name", "copy", *arguments, "web:v1")
     cluster.wait(lambda: "copy" not in host.docker("ps", "-a", "--format", "{{.Names}}").split(), "the copy to go")
     assert web in cluster.containers()
