@@ -16,19 +16,17 @@ from datetime import datetime
 import msgspec
 
 from differ.assignment import HostAssignment
-from objects.autoscaling import HorizontalPodAutoscaler
 from objects.config import Application, ApplicationStatus, ClusterSpec, Host
-from objects.core import ConfigMap, Node, Secret
+from objects.core import Node
 from objects.meta import Condition, KubeObject, ObjectKey
 from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
-from objects.storage import PersistentVolumeClaim
 from policies.scheduling.profiles import Rules
 from reconciler import desired as desiring
 from reconciler.addresses import slice_for_host
 from reconciler.admission import admit_pod
 from reconciler.adoption import is_from_git, owners_as_found
-from reconciler.assignments import build_assignment
+from reconciler.assignment_book import AssignmentBook
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.garbage import orphaned_dependents
@@ -81,8 +79,7 @@ class Engine:
         self._random = source
         self._rules = rules or Rules()
         self._scheduling = SchedulingLoop(self._rules)
-        self._dirty_hosts: set[str] = set()
-        self._assignments: dict[str, HostAssignment] = {}
+        self._book = AssignmentBook()
         self._wanted: dict[ObjectKey, KubeObject] = {}
         self._inventory: dict[ObjectKey, str] = {}
         self._protected: frozenset[str] = frozenset()
@@ -110,7 +107,8 @@ class Engine:
                 self._prune(now)
             self._settle(now)
         return StepResult(
-            assignments=self._new_assignments(),
+            # Before the start, and for an observer, there are none: workers then only look.
+            assignments=self._book.write(self.store, self.settings) if self._may_act else {},
             changed=tuple(self._changed),
             occurred=tuple(self._occurred),
             wake_at=self._loop.wake_at,
@@ -149,7 +147,7 @@ class Engine:
 
     def assignment(self, host: str) -> HostAssignment | None:
         """What `host` was last told to run."""
-        return self._assignments.get(host)
+        return self._book.find(host)
 
     @property
     def unheard_hosts(self) -> list[str]:
@@ -165,6 +163,10 @@ class Engine:
     @property
     def _restored_subnets(self) -> Mapping[str, str]:
         return self._restored.subnets if self._restored else {}
+
+    @property
+    def _may_act(self) -> bool:
+        return self.is_started and not self.is_observer
 
     def _may_start(self) -> bool:
         return not self.is_started and self.desired is not None and not self.unheard_hosts
@@ -212,7 +214,7 @@ class Engine:
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
             twin._loop.mark(twin.store, obj)
-        twin._dirty_hosts.update(host.name for host in twin.store.all_of(Host))
+        twin._book.mark_hosts(host.name for host in twin.store.all_of(Host))
         return twin
 
     # --- messages ------------------------------------------------------------------------------------------------
@@ -247,7 +249,7 @@ class Engine:
         }
         for obj in self._wanted.values():
             self._want(obj, now)
-        self._dirty_hosts.update(host.name for host in self.store.all_of(Host))
+        self._book.mark_hosts(host.name for host in self.store.all_of(Host))
         self._must_prune = True
 
     def _want(self, desired: KubeObject, now: datetime) -> None:
@@ -459,33 +461,4 @@ class Engine:
         for obj in (changed.old, changed.new):
             if obj is not None:
                 self._loop.mark(self.store, obj)
-                self._mark_hosts(obj)
-
-    def _mark_hosts(self, obj: KubeObject) -> None:
-        if isinstance(obj, Pod):
-            if obj.spec.node_name:
-                self._dirty_hosts.add(obj.spec.node_name)
-        elif isinstance(obj, Host | HostStatus | Node):
-            self._dirty_hosts.add(obj.name)
-        elif isinstance(obj, ConfigMap | Secret | PersistentVolumeClaim | HorizontalPodAutoscaler):
-            self._dirty_hosts.update(
-                p.spec.node_name for p in self.store.all_of(Pod, obj.namespace) if p.spec.node_name
-            )
-
-    # --- results -------------------------------------------------------------------------------------------------
-
-    def _new_assignments(self) -> dict[str, HostAssignment]:
-        """Assignments that changed. Before the start, and for an observer, there are none: workers then only look."""
-        if not self.is_started or self.is_observer:
-            return {}
-        fresh: dict[str, HostAssignment] = {}
-        for name in sorted(self._dirty_hosts):
-            host = self.store.get(Host, "", name)
-            before = self._assignments.get(name)
-            assignment = build_assignment(self.store, host, self.settings, before=before) if host else None
-            if assignment is None:
-                self._assignments.pop(name, None)
-            elif before != assignment:
-                self._assignments[name] = fresh[name] = assignment
-        self._dirty_hosts.clear()
-        return fresh
+                self._book.mark(self.store, obj)

@@ -1,0 +1,55 @@
+"""What every host was last told to run, and which hosts have to be told anew. Owned by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from differ.assignment import HostAssignment
+from objects.autoscaling import HorizontalPodAutoscaler
+from objects.config import ClusterSpec, Host
+from objects.core import ConfigMap, Node, Secret
+from objects.meta import KubeObject
+from objects.pods import Pod
+from objects.storage import PersistentVolumeClaim
+from reconciler.assignments import build_assignment
+from reconciler.host_status import HostStatus
+from reconciler.store import View
+
+
+class AssignmentBook:
+    """`mark` what changed, then `write` what is new: no work for a host of which nothing changed."""
+
+    def __init__(self) -> None:
+        self._stale: set[str] = set()
+        self._last: dict[str, HostAssignment] = {}
+
+    def find(self, host: str) -> HostAssignment | None:
+        """What `host` was last told to run."""
+        return self._last.get(host)
+
+    def mark_hosts(self, hosts: Iterable[str]) -> None:
+        self._stale.update(hosts)
+
+    def mark(self, view: View, obj: KubeObject) -> None:
+        """`obj` changed: the hosts whose pods have to do with it are looked at again."""
+        if isinstance(obj, Pod):
+            if obj.spec.node_name:
+                self._stale.add(obj.spec.node_name)
+        elif isinstance(obj, Host | HostStatus | Node):
+            self._stale.add(obj.name)
+        elif isinstance(obj, ConfigMap | Secret | PersistentVolumeClaim | HorizontalPodAutoscaler):
+            self._stale.update(pod.spec.node_name for pod in view.all_of(Pod, obj.namespace) if pod.spec.node_name)
+
+    def write(self, view: View, settings: ClusterSpec) -> dict[str, HostAssignment]:
+        """The assignments that differ from the last ones, by host."""
+        fresh: dict[str, HostAssignment] = {}
+        for name in sorted(self._stale):
+            host = view.get(Host, "", name)
+            before = self._last.get(name)
+            assignment = build_assignment(view, host, settings, before=before) if host else None
+            if assignment is None:
+                self._last.pop(name, None)
+            elif before != assignment:
+                self._last[name] = fresh[name] = assignment
+        self._stale.clear()
+        return fresh
