@@ -20,12 +20,30 @@ from objects.names import ANNOTATION_TEMPLATE_HASH, POD_TEMPLATE_HASH, stable_ui
 from objects.pods import Pod, PodTemplateSpec
 from reconciler.controllers.cronjob import job_of, scheduled_in_name
 from reconciler.controllers.owned_pods import is_active
+from reconciler.desired import renamed_for_removal
+from reconciler.pod_state import terminating
 from reconciler.store import View
 
 
 def is_from_git(pod: Pod) -> bool:
     """Whether the pod was written by a person and not made by a controller: Git alone decides whether it goes."""
     return controller_of(pod) is None and ANNOTATION_TEMPLATE_HASH in pod.annotations
+
+
+def is_fragment(pod: Pod) -> bool:
+    """Whether its host told no more than its name: the container that holds the manifest was removed by somebody."""
+    return controller_of(pod) is None and not is_from_git(pod)
+
+
+def made_whole(fragment: Pod, remembered: Iterable[KubeObject], *, now: datetime) -> Pod:
+    """The pod of a fragment as the status branch knows it; one that nobody knows any more is to go.
+
+    That one gets a name that no manifest can have: it must not stand in the way of its successor.
+    """
+    known = next((obj for obj in remembered if isinstance(obj, Pod) and obj.uid == fragment.uid), None)
+    if known is None:
+        return terminating(renamed_for_removal(fragment), grace_seconds=None, now=now)
+    return known if known.is_finished else msgspec.structs.replace(known, status=fragment.status)
 
 
 def owners_as_found(view: View, pods: Iterable[Pod], *, are_all: bool) -> list[KubeObject]:

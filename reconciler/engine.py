@@ -25,7 +25,7 @@ from policies.scheduling.profiles import Rules
 from reconciler import desired as desiring
 from reconciler.addresses import slice_for_host
 from reconciler.admission import admit_pod
-from reconciler.adoption import is_from_git, owners_as_found
+from reconciler.adoption import is_fragment, is_from_git, made_whole, owners_as_found
 from reconciler.assignment_book import AssignmentBook
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
@@ -35,7 +35,7 @@ from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
 from reconciler.measurements import PodMetrics, measured_objects
 from reconciler.messages import Desired, HostMeasured, HostReport, HostSilent, Message, Restored
-from reconciler.pod_state import terminating, with_reported_status
+from reconciler.pod_state import terminating, with_reported_status, with_same_address, without_address
 from reconciler.scheduling import SchedulingLoop
 from reconciler.store import Changed, Store
 
@@ -189,7 +189,8 @@ class Engine:
     def _restore_from_status(self, restored: Restored, now: datetime) -> None:
         """Objects of an earlier process. Of pods those on silent hosts and those that wait: others are seen or gone.
 
-        And those that were evicted: they leave nothing on their hosts, and nobody may start them again.
+        And those that have ended: their containers may be gone (evicted, or tidied away by somebody, or with their
+        host), and nobody may start them again.
         """
         silent = {status.name for status in self.store.all_of(HostStatus) if not status.reachable}
         for obj in restored.objects:
@@ -200,7 +201,7 @@ class Engine:
                     self._put(obj if obj.uid else desiring.stored_form(self.store, obj, memory, now=now))
             elif isinstance(live, Pod) and live.spec.node_name:
                 continue
-            elif obj.spec.node_name in silent or obj.is_evicted:
+            elif obj.spec.node_name in silent or obj.is_finished:
                 self._adopt(obj, obj.spec.node_name, now)
 
     def fork(self, source: random.Random) -> Engine:
@@ -341,6 +342,8 @@ class Engine:
         The one that waits to be bound is found again. One that waits under this name with another uid has to wait until
         the found one is gone; beside one that is bound already the found one has to go.
         """
+        if is_fragment(pod):
+            pod = made_whole(pod, self._restored.objects if self._restored else (), now=now)
         pod = msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, node_name=host))
         namesake = self.store.find(pod.key)
         if isinstance(namesake, Pod) and not namesake.spec.node_name:
@@ -352,6 +355,9 @@ class Engine:
                 self._note(self.store.remove(namesake.key))
         elif namesake is not None:
             pod = terminating(desiring.renamed_for_removal(pod), grace_seconds=None, now=now)
+        for other in with_same_address(self.store.pods_on(host), pod):
+            # Remembered from before, and not on its host: its address was given on. It gets another one.
+            self._put(without_address(other))
         self._put(pod)
         wanted = self._wanted.get(pod.key)
         if isinstance(wanted, Pod):
@@ -364,7 +370,9 @@ class Engine:
     def _take_silence(self, message: HostSilent, now: datetime) -> None:
         self._heard.add(message.host)
         known = self.store.get(HostStatus, "", message.host) or HostStatus(
-            metadata=desiring.named(message.host), pod_subnet=self._restored_subnets.get(message.host, "")
+            metadata=desiring.named(message.host),
+            pod_subnet=self._restored_subnets.get(message.host, ""),
+            may_hold_pods=not self.is_started and self._restored is not None and bool(self._restored.inventory),
         )
         self._put(
             msgspec.structs.replace(

@@ -12,10 +12,10 @@ import msgspec
 
 from differ.actions import RemoveImage
 from differ.assignment import HostAssignment, PodNetwork
-from differ.memory import PodMemory, WorkerMemory
+from differ.memory import ContainerMemory, PodMemory, WorkerMemory
 from differ.pods import HostPlan, plan_host
 from objects.observed import HostObservation
-from objects.pods import Pod
+from objects.pods import Pod, PodStatus
 from reconciler.messages import HostReport
 from reconciler.reclaiming import plan_reclaiming
 
@@ -53,10 +53,20 @@ def plan_pass(
 def remember(pods: Iterable[Pod]) -> WorkerMemory:
     """The memory of a worker that begins: what was last said of the pods on its host, by an earlier worker or process.
 
-    So that what was ready stays ready until a probe says otherwise, and times of conditions stay.
+    So that what was ready stays ready until a probe says otherwise, times of conditions stay, and so does how often a
+    container was restarted and how its last run ended.
     """
     known = (pod for pod in pods if pod.status.container_statuses)
-    return WorkerMemory(pods={pod.uid: PodMemory(status=pod.status) for pod in known})
+    return WorkerMemory(pods={pod.uid: _memory_of(pod.status) for pod in known})
+
+
+def _memory_of(status: PodStatus) -> PodMemory:
+    containers: dict[str, ContainerMemory] = {}
+    for one in (*status.init_container_statuses, *status.container_statuses):
+        ended = one.state.terminated or one.last_state.terminated
+        if one.container_id or ended is not None:
+            containers[one.name] = ContainerMemory(restarts=one.restart_count, last_termination=ended)
+    return PodMemory(status=status, containers=containers)
 
 
 def _nothing_for(host: str) -> HostAssignment:

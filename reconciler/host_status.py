@@ -20,6 +20,9 @@ class HostStatus(KubeObject):
     pod_subnet: its slice of the pod network, '' until it was reached for the first time. foreign: what others run on
     it. measured_at: when its pods were last measured; moves only while somebody wants that. is_reclaiming: unused
     images are being removed.
+
+    may_hold_pods: it was in Git when this process began, and an earlier one may have used it: of its last moments the
+    status branch tells nothing.
     """
 
     API_VERSION: ClassVar[str] = "berth.dev/v1alpha1"
@@ -32,6 +35,7 @@ class HostStatus(KubeObject):
     reason: str = ""
     message: str = ""
     pod_subnet: str = ""
+    may_hold_pods: bool = False
     foreign: tuple[ForeignLoad, ...] = ()
     measured_at: datetime | None = None
     is_reclaiming: bool = False

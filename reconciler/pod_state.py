@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -38,6 +39,17 @@ def with_reported_status(pod: Pod, reported: PodStatus) -> Pod:
         pod_ip=pod.status.pod_ip or reported.pod_ip,
     )
     return msgspec.structs.replace(pod, status=status)
+
+
+def with_same_address(pods: Iterable[Pod], pod: Pod) -> list[Pod]:
+    """Those of `pods` of the same host that are said to have the address of `pod`."""
+    address = "" if pod.spec.host_network else pod.status.pod_ip
+    return [p for p in pods if address and p.uid != pod.uid and p.status.pod_ip == address and not p.spec.host_network]
+
+
+def without_address(pod: Pod) -> Pod:
+    """`pod` as it was before it got its address."""
+    return msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, pod_ip="", pod_ips=()))
 
 
 def terminating(pod: Pod, *, grace_seconds: int | None, now: datetime) -> Pod:

@@ -129,7 +129,8 @@ def _superfluous(placement: Placement, revision: str, now: datetime) -> Iterator
             continue  # adopted, and the scheduler has not said yet where it goes
         belonging = placement.belonging.get(name)
         standing: set[bool] = set()
-        for pod in pods:
+        # Of two old ones the ready one stays: a surge that failed is no reason to lose what works.
+        for pod in sorted(pods, key=lambda pod: not pod.is_ready):
             if pod.is_terminating:
                 continue
             if belonging is None or not belonging.may_stay:

@@ -71,12 +71,14 @@ def is_certainly_gone(view: View, node_name: str) -> bool:
 def hosts_that_may_hold_pods(view: View) -> list[str]:
     """Hosts that had pods before this process started and were not seen since: what runs there is not known.
 
-    Those that only joined are not among them: they have no slice of the pod network yet, so they never had a pod.
+    Those that joined since are not among them; nor is any while the status branch shows that no process was before.
     """
     return [
         status.name
         for status in view.all_of(HostStatus)
-        if status.facts is None and status.pod_subnet and not is_certainly_gone(view, status.name)
+        if status.facts is None
+        and (status.pod_subnet or status.may_hold_pods)
+        and not is_certainly_gone(view, status.name)
     ]
 
 

@@ -13,31 +13,39 @@ from datetime import datetime
 
 from objects.conditions import find_condition
 from objects.pods import Pod
+from reconciler.controllers.owned_pods import is_available
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES = {"Pending": 0, "": 0, "Unknown": 1, "Running": 2}
 
-RankKey = tuple[bool, int, bool, int, int, int, int, int, str]
+RankKey = tuple[bool, int, bool, bool, int, int, int, int, int, str]
 
 
-def choose_pods_to_delete(pods: Sequence[Pod], count: int, *, related: Iterable[Pod], now: datetime) -> tuple[Pod, ...]:
+def choose_pods_to_delete(
+    pods: Sequence[Pod], count: int, *, related: Iterable[Pod], now: datetime, min_ready_seconds: int = 0
+) -> tuple[Pod, ...]:
     """The `count` pods that are missed least, first the one that is missed least of all.
 
     related: the active pods of all revisions of a Deployment, `pods` included: of two pods the one goes whose host has
-    more of them.
+    more of them. min_ready_seconds: after which a ready pod counts as available.
     """
     if count <= 0:
         return ()
     crowds = Counter(pod.node_name for pod in related)
-    ranked = sorted(pods, key=lambda pod: rank_key(pod, crowd=crowds[pod.node_name], now=now))
+    ranked = sorted(
+        pods, key=lambda pod: rank_key(pod, crowd=crowds[pod.node_name], now=now, min_ready_seconds=min_ready_seconds)
+    )
     return tuple(ranked[:count])
 
 
-def rank_key(pod: Pod, *, crowd: int, now: datetime) -> RankKey:
+def rank_key(pod: Pod, *, crowd: int, now: datetime, min_ready_seconds: int = 0) -> RankKey:
     """Sorts the pod that should go first to the front. crowd: related pods on its host.
 
     Ages are compared on a logarithmic scale (KEP-2185), so that not always the youngest pods of one scale-out go, which
     would undo its spreading; the uid decides among equals, which is as good as random and yet repeatable.
+
+    One rule is ours: a ready pod that is not available yet goes before one that is. A rollout that gives up one of each
+    would else lose two available ones, and with them its minimum.
     """
     ready = find_condition(pod.status.conditions, "Ready")
     is_ready = ready is not None and ready.status == "True"
@@ -46,6 +54,7 @@ def rank_key(pod: Pod, *, crowd: int, now: datetime) -> RankKey:
         bool(pod.node_name),
         _PHASES.get(pod.status.phase, 2),
         is_ready,
+        is_available(pod, min_ready_seconds=min_ready_seconds, now=now),
         deletion_cost(pod),
         -crowd if pod.node_name else 0,
         _age_bucket(ready_since, now),

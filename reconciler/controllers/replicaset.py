@@ -94,7 +94,13 @@ def _create(view: View, replica_set: ReplicaSet, count: int, context: Context) -
 
 
 def _delete(view: View, replica_set: ReplicaSet, pods: tuple[Pod, ...], count: int, context: Context) -> Outcome:
-    chosen = choose_pods_to_delete(pods, count, related=related_pods(view, replica_set), now=context.now)
+    chosen = choose_pods_to_delete(
+        pods,
+        count,
+        related=related_pods(view, replica_set),
+        now=context.now,
+        min_ready_seconds=replica_set.spec.min_ready_seconds,
+    )
     return Outcome(
         changes=tuple(Delete(pod.key, pod.uid) for pod in chosen),
         occurrences=tuple(

@@ -75,11 +75,12 @@ def test_a_finished_job_whose_pods_are_gone_is_not_run_again() -> None:
     work = job()
     cluster = settled(work, ends={"work-": "Succeeded"})
     memory = memory_of(cluster)
+    done = [(pod.uid, "Succeeded") for pod in cluster.pods()]
     for pods in cluster.hosts.values():
         pods.clear()
     cluster.restart()
     cluster.settle(memory, cluster.desired(work))
-    assert list(cluster.pods()) == []
+    assert [(pod.uid, pod.status.phase) for pod in cluster.pods()] == done
 
 
 def test_a_cron_job_neither_loses_nor_doubles_a_time() -> None:

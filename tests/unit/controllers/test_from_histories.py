@@ -1,0 +1,83 @@
+"""Controllers in situations that simulated histories met first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from objects.apps import DaemonSet, Deployment, StatefulSet
+from objects.meta import Condition, ObjectKey, ObjectMeta
+from objects.pods import Pod, PodSpec, PodStatus
+from reconciler.controllers.pod_ranking import choose_pods_to_delete
+from tests.unit.controllers.harness import START, World
+from tests.unit.controllers.manifests import daemon_set, deployment, stateful_set
+
+
+def ready_pod(name: str, *, since_seconds: int, node: str) -> Pod:
+    ready = Condition(type="Ready", status="True", last_transition_time=START - timedelta(seconds=since_seconds))
+    return Pod(
+        metadata=ObjectMeta(name=name, namespace="default", uid=name, creation_timestamp=START - timedelta(hours=1)),
+        spec=PodSpec(node_name=node),
+        status=PodStatus(phase="Running", conditions=(ready,)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("min_ready_seconds", "expected"),
+    [
+        pytest.param(0, "crowded-1", id="all are available: the fuller host gives one"),
+        pytest.param(10, "fresh", id="one is not available yet: it goes first"),
+    ],
+)
+def test_a_pod_that_is_not_available_yet_goes_before_one_that_is(min_ready_seconds: int, expected: str) -> None:
+    pods = (
+        ready_pod("crowded-1", since_seconds=60, node="n1"),
+        ready_pod("crowded-2", since_seconds=100, node="n1"),
+        ready_pod("fresh", since_seconds=1, node="n2"),
+    )
+    (chosen,) = choose_pods_to_delete(pods, 1, related=pods, now=START, min_ready_seconds=min_ready_seconds)
+    assert chosen.name == expected
+
+
+def test_a_deployment_may_be_paused_from_the_beginning() -> None:
+    world = World()
+    world.declare(deployment(paused=True))
+    world.settle()
+    hold = world.holds["deployment-controller", ObjectKey(Deployment.KIND, "default", "web")]
+    assert (hold.reason, world.pods()) == ("DeploymentPaused", [])
+
+
+def test_a_set_that_has_to_lose_a_pod_of_a_silent_host_says_what_it_waits_for() -> None:
+    world = World()
+    world.declare(stateful_set(replicas=2, parallel=True))
+    world.settle()
+    world.run_kubelets()
+    world.settle()
+    (last,) = (pod for pod in world.pods() if pod.name == "db-1")
+    world.silence(last.node_name)
+    world.declare(stateful_set(replicas=1, parallel=True))
+    world.settle()
+    hold = world.holds["statefulset-controller", ObjectKey(StatefulSet.KIND, "default", "db")]
+    assert hold.reason == "HostUnknown"
+    assert "pod db-1 may still run" in hold.message
+
+
+def test_of_two_old_daemons_on_a_node_the_one_that_works_stays() -> None:
+    """A surge that failed left an unready pod beside the serving one; then comes the next template."""
+    world = World(hosts=("n1",))
+    world.declare(daemon_set("web:1", surge=1, unavailable=0))
+    world.settle()
+    world.run_kubelets()
+    (serving,) = world.pods()
+    world.declare(daemon_set("web:2", surge=1, unavailable=0))
+    world.settle()
+    world.bind_all()
+    (failed,) = (pod for pod in world.pods() if pod.uid != serving.uid)
+    older = msgspec.structs.replace(failed.metadata, creation_timestamp=START - timedelta(hours=1))
+    world.put(msgspec.structs.replace(failed, metadata=older))
+    world.declare(daemon_set("web:3", surge=1, unavailable=0))
+    world.settle()
+    assert world.store.get(DaemonSet, "default", "agent") is not None
+    assert [pod.uid for pod in world.pods() if pod.is_ready and not pod.is_terminating] == [serving.uid]
