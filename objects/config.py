@@ -133,7 +133,7 @@ class EvictionThresholds(KubeStruct):
     pressure_transition_seconds: float = 300
     """A host that came under pressure counts as such at least so long, so that pods do not come and go in turn."""
     image_gc_high_percent: int = 85
-    """Above this use of the disk, unused images are removed …"""
+    """Above this use of the disk, unused images that a registry can give again are removed …"""
     image_gc_low_percent: int = 80
     """… until it is below this."""
 

@@ -14,6 +14,7 @@ from differ.actions import RemoveImage
 from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import ContainerMemory, PodMemory, WorkerMemory
 from differ.pods import HostPlan, plan_host
+from objects.names import LABEL_POD_UID
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
 from reconciler.messages import HostReport
@@ -45,9 +46,18 @@ def plan_pass(
         unknown=_with_statuses(plan.unknown, assignment, observation, memory, now),
         pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
         happenings=plan.happenings,
-        is_reclaiming=bool(reclaiming),
+        is_reclaiming=bool(reclaiming) or _is_clearing(assignment, observation, plan),
     )
     return plan, report
+
+
+def _is_clearing(assignment: HostAssignment, observation: HostObservation, plan: HostPlan) -> bool:
+    """Whether something of an evicted pod is still there."""
+    evicted = {pod.uid for pod in assignment.pods if pod.is_evicted}
+    if not evicted:
+        return False
+    left = {container.labels.get(LABEL_POD_UID) for container in observation.containers}
+    return not evicted.isdisjoint(left) or any(action.pod_uid in evicted for action in plan.actions)
 
 
 def remember(pods: Iterable[Pod]) -> WorkerMemory:

@@ -19,7 +19,7 @@ class HostStatus(KubeObject):
 
     pod_subnet: its slice of the pod network, '' until it was reached for the first time. foreign: what others run on
     it. measured_at: when its pods were last measured; moves only while somebody wants that. is_reclaiming: unused
-    images are being removed.
+    images, or what evicted pods left, are being removed.
 
     may_hold_pods: it was in Git when this process began, and an earlier one may have used it: of its last moments the
     status branch tells nothing.

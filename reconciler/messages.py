@@ -31,7 +31,8 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A host was observed completely. foreign: what others run on it. is_reclaiming: unused images are being removed.
+    """A host was observed completely. foreign: what others run on it. is_reclaiming: room is being made, by removing
+    unused images, or what evicted pods left.
 
     statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
     unknown: pods found on the host that were not assigned to it. happenings: worth an event, since the last report.

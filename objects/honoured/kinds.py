@@ -73,12 +73,12 @@ _HOST = (
         "spec.reserved",
         "spec.eviction.memoryAvailable",
         "spec.eviction.diskAvailable",
+        "spec.eviction.imageGcHighPercent",
+        "spec.eviction.imageGcLowPercent",
         "spec.eviction.inodesFree",
         "spec.eviction.pidAvailable",
         "spec.eviction.pressureTransitionSeconds",
     ),
-    *warned("spec.eviction.imageGcHighPercent", "images are not removed yet", unless=(85,)),
-    *warned("spec.eviction.imageGcLowPercent", "images are not removed yet", unless=(80,)),
 )
 
 _APPLICATION = (

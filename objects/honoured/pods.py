@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from objects.fields import FieldPath
 from objects.honoured.table import FieldNotice, Level, Rule, Table, honoured, is_false, refused, warned
 from objects.pods import Container, PodSpec
-from objects.volumes import EmptyDirVolumeSource
 
 _TCP_HOOK = "hooks cannot only connect, in Kubernetes neither: use exec, httpGet or sleep"
 _DEVICES = "block devices and claimed devices are not supported yet"
@@ -104,10 +103,6 @@ _NETWORK_VOLUMES = (
 )
 
 
-def _is_limited_disk(source: EmptyDirVolumeSource | None) -> bool:
-    return source is not None and source.medium != "Memory" and source.size_limit is not None
-
-
 def _is_huge_pages(medium: str) -> bool:
     return medium.startswith("HugePages")
 
@@ -123,7 +118,6 @@ _VOLUMES = (
         "volumes[].projected",
         "volumes[].persistentVolumeClaim",
     ),
-    *warned("volumes[].emptyDir", "sizeLimit is only kept in memory, not on disk, so far", when=_is_limited_disk),
     *refused("volumes[].emptyDir.medium", "huge pages are not supported", when=_is_huge_pages),
     *refused(
         "volumes[].hostPath.type",

@@ -92,13 +92,14 @@ def _wait(view: View, name: str, status: HostStatus, level: Level, pods: Iterabl
     if pressure is None or pressure.status != "True":
         return "the node does not say yet that it is under pressure"
     if status.is_reclaiming:
-        return "unused images are being removed first"
+        return "room is being made on it first"
     times = [pressure.last_transition_time]
     for pod in pods:
         if pod.is_evicted or pod.is_terminating:
             if _runs(pod):
                 return f"pod {pod.namespace}/{pod.name} is on its way out"
-            times += _ends(pod)
+            decided = find_condition(pod.status.conditions, "DisruptionTarget")
+            times.append(decided.last_transition_time if decided is not None else None)
     last = max((at for at in times if at is not None), default=None)
     if status.measured_at is None or (last is not None and status.measured_at <= last):
         return "what the host has left is being measured"
@@ -108,14 +109,6 @@ def _wait(view: View, name: str, status: HostStatus, level: Level, pods: Iterabl
 def _runs(pod: Pod) -> bool:
     statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
     return any(one.state.running is not None for one in statuses)
-
-
-def _ends(pod: Pod) -> list[datetime | None]:
-    """When its containers ended, and when it was decided that they should."""
-    statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
-    decided = find_condition(pod.status.conditions, "DisruptionTarget")
-    ended = [one.state.terminated.finished_at for one in statuses if one.state.terminated is not None]
-    return [*ended, decided.last_transition_time if decided is not None else None]
 
 
 def _ended(pods: Iterable[Pod]) -> list[Pod]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
 
 import msgspec
 import pytest
@@ -68,36 +67,40 @@ class Cluster:
         assert found is not None
         return found
 
-    def measure(self, figures: dict[str, int], *, disk: bool = False, **used: int) -> list[str]:
-        """A second passes, and this is measured (used: pod -> MiB). Returns the pods that are evicted then."""
+    def measure(self, figures: dict[str, int], **used: int) -> list[str]:
+        """A second passes, and this is measured. Returns the pods that are evicted then.
+
+        used: pod -> MiB of memory and of disk.
+        """
         self.world.settle(1)
         now = self.world.now
         for name, mebibytes in used.items():
-            amounts: dict[str, QuantityLike] = {"ephemeral-storage" if disk else "memory": mebibytes * MIB}
+            amounts: dict[str, QuantityLike] = dict.fromkeys(("memory", "ephemeral-storage"), mebibytes * MIB)
             self.world.put(
                 PodMetrics(
                     metadata=ObjectMeta(name=name, namespace="default"), timestamp=now, containers={"c": amounts}
                 )
             )
-        self.tell(figures, measured_at=now if used else None)
+        facts = msgspec.structs.replace(FACTS, **figures)
+        self.put_status(facts=facts, **({"measured_at": now} if used else {}))
         return self.evicted
 
-    def tell(self, figures: dict[str, int], measured_at: datetime | None = None, **status: object) -> None:
-        known = self.world.store.get(HostStatus, "", "n1")
-        assert known is not None
-        facts = msgspec.structs.replace(FACTS, **figures)
-        at = measured_at or known.measured_at
-        self.world.put(msgspec.structs.replace(known, facts=facts, measured_at=at, **status))
-        self.world.settle()
-
-    def end(self, name: str) -> None:
-        """The host has stopped the pod."""
+    def clear(self, name: str) -> None:
+        """The host stops the pod and removes what it left; the engine then forgets what was measured before."""
+        self.put_status(is_reclaiming=True, measured_at=None)
         ended = ContainerState(terminated=ContainerStateTerminated(exit_code=137, finished_at=self.world.now))
         pod = self.pod(name)
         statuses = (ContainerStatus(name="c", state=ended),)
         self.world.put(
             msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, container_statuses=statuses))
         )
+        self.world.settle()
+        self.put_status(is_reclaiming=False)
+
+    def put_status(self, **status: object) -> None:
+        known = self.world.store.get(HostStatus, "", "n1")
+        assert known is not None
+        self.world.put(msgspec.structs.replace(known, **status))
         self.world.settle()
 
     @property
@@ -122,10 +125,10 @@ def test_one_at_a_time_until_there_is_enough(cluster: Cluster) -> None:
     assert cluster.measure(SHORT) == []  # the pressure is known now, what pods use is not
     assert cluster.measure(SHORT, a=150, b=200, c=900) == ["b"]
     assert cluster.measure(SHORT, a=150, c=900) == ["b"]  # b is still there
-    cluster.end("b")
+    cluster.clear("b")
     assert cluster.evicted == ["b"]  # nobody has looked since
     assert cluster.measure(SHORT, a=150, c=900) == ["a", "b"]
-    cluster.end("a")
+    cluster.clear("a")
     assert cluster.measure({}, c=900) == ["a", "b"]
     assert cluster.measure({}, c=900) == ["a", "b"]
 
@@ -160,12 +163,12 @@ def test_a_workload_makes_another_pod_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        pytest.param({"is_reclaiming": True}, "unused images are being removed first", id="images"),
+        pytest.param({"is_reclaiming": True}, "room is being made on it first", id="images"),
         pytest.param({}, "what the host has left is being measured", id="not measured"),
     ],
 )
 def test_what_is_waited_for_is_said(cluster: Cluster, status: dict[str, object], reason: str) -> None:
-    cluster.tell(FULL, **status)
+    cluster.put_status(facts=msgspec.structs.replace(FACTS, **FULL), **status)
     assert (cluster.evicted, cluster.hold) == ([], Hold("EvictionWaits", reason))
 
 
@@ -199,11 +202,11 @@ def test_a_full_disk_costs_ended_pods_first() -> None:
     world.run()
     cluster.run_pod("bare")
     world.finish(cluster.pod("bare"), exit_code=1)
-    cluster.tell(FULL)
+    cluster.measure(FULL)
     assert [pod.name for pod in world.pods() if pod.is_terminating] == [old.name]
     assert cluster.evicted == []
     world.remove(old.key)
-    assert cluster.measure(FULL, disk=True, **{living.name: 10}) == [living.name]
+    assert cluster.measure(FULL, **{living.name: 10}) == [living.name]
 
 
 def test_memory_is_looked_at_before_the_disk(cluster: Cluster) -> None:
@@ -235,7 +238,7 @@ def test_old_figures_decide_nothing(cluster: Cluster) -> None:
     cluster.world.settle(30)
     cluster.measure({}, a=200)
     cluster.world.settle(61)
-    cluster.tell(SHORT)
+    cluster.measure(SHORT)
     assert cluster.evicted == []
 
 

@@ -11,7 +11,8 @@ from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import WorkerMemory
 from objects.errors import EngineError
 from objects.meta import ObjectMeta
-from objects.observed import HostFacts, HostObservation, ImageFact
+from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
+from objects.observed import HostFacts, HostObservation, ImageFact, ObservedContainer
 from objects.pods import Container, Pod, PodSpec, PodStatus
 from reconciler.host_pass import plan_pass
 from reconciler.reclaiming import plan_reclaiming
@@ -83,3 +84,13 @@ def test_it_is_part_of_a_pass_and_said_in_the_report() -> None:
     calm = msgspec.structs.replace(assignment(), pods=())
     assert not plan_pass("h1", calm, looked(free=50), WorkerMemory(), NOW)[1].is_reclaiming
     assert plan_pass("h1", None, looked(free=0), WorkerMemory(), NOW)[0].actions == ()
+
+
+def test_what_an_evicted_pod_left_is_being_removed_until_nothing_is_there() -> None:
+    gone = msgspec.structs.replace(pod("gone"), status=PodStatus(phase="Failed", reason="Evicted"))
+    told = msgspec.structs.replace(assignment(), pods=(gone,))
+    labels = {LABEL_MANAGED: "true", LABEL_POD_UID: "gone", LABEL_CONTAINER: "c"}
+    left = ObservedContainer(id="c1", name="c1", labels=labels, state="exited", restart_policy="no")
+    there = msgspec.structs.replace(looked(free=50), containers=(left,))
+    assert plan_pass("h1", told, there, WorkerMemory(), NOW)[1].is_reclaiming
+    assert not plan_pass("h1", told, looked(free=50), WorkerMemory(), NOW)[1].is_reclaiming
