@@ -126,8 +126,7 @@ class SimulatedEngine:
         if canonical_image(spec.image) not in self.images:
             raise self._error(404, f"No such image: {spec.image}")
         mode = spec.namespaces.network_mode
-        self._made += 1
-        container_id = f"{self._made:064x}"
+        container_id = self._next_id()
         self.containers[container_id] = ObservedContainer(
             id=container_id,
             name=spec.name,
@@ -149,6 +148,14 @@ class SimulatedEngine:
                 (self.claim_volumes if LABEL_CLAIM in mount.labels else self.volumes).add(mount.source)
         self.changes += 1
         return container_id
+
+    def _next_id(self) -> str:
+        """Of a copied host the first ids are taken by what it was copied with."""
+        while True:
+            self._made += 1
+            container_id = f"{self._made:064x}"
+            if container_id not in self.containers:
+                return container_id
 
     def add_claim_volume(self, name: str) -> None:
         """A volume that outlives what mounts it."""
