@@ -2,14 +2,17 @@
 
 from datetime import UTC, datetime
 
-from differ.actions import ContainerSpec, CreateContainer
+from differ.actions import ContainerSpec, CreateContainer, NamespaceSettings
 from hosts.simulated import SimulatedHost
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOST = NamespaceSettings(network_mode="host")
 
 
 def create(name: str) -> CreateContainer:
-    return CreateContainer(pod_uid=name, container=name, spec=ContainerSpec(name=name, image="web:v1", labels={}))
+    return CreateContainer(
+        pod_uid=name, container=name, spec=ContainerSpec(name=name, image="web:v1", labels={}, namespaces=HOST)
+    )
 
 
 def test_a_new_container_of_a_copy_stands_beside_those_that_were_copied() -> None:
