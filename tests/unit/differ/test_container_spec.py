@@ -406,7 +406,7 @@ def test_a_part_of_a_file_volume_is_mounted_from_its_place_on_the_host() -> None
         ),
         pytest.param(
             mounting(Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="c"))),
-            'volume "v": persistent_volume_claim volumes are not supported yet',
+            'claim "c" has no volume on this host yet',
             id="claim",
         ),
         pytest.param(
