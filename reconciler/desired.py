@@ -8,16 +8,17 @@ longer has it, its Application allows pruning and the deletion budget is kept.
 from __future__ import annotations
 
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
-from objects.autoscaling import HorizontalPodAutoscaler
 from objects.config import Application, Cluster, ClusterSpec
 from objects.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.names import ANNOTATION_APPLICATION, ANNOTATION_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
 from policies.prune import decide_prune
+from reconciler.autoscaled import Sizes, with_size
 from reconciler.messages import Desired, Remembered
 from reconciler.store import View
 
@@ -25,9 +26,15 @@ _CONTROLLER_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision", "depre
 """Written by controllers on objects that come from Git."""
 
 
-def stored_form(view: View, desired: KubeObject, memory: Remembered | None, *, now: datetime) -> KubeObject:
-    """`desired` as the store should hold it, given what it holds now, or what an earlier process said of it."""
+def stored_form(
+    view: View, desired: KubeObject, memory: Remembered | None, *, now: datetime, sizes: Sizes = MappingProxyType({})
+) -> KubeObject:
+    """`desired` as the store should hold it, given what it holds now, or what an earlier process said of it.
+
+    sizes: of the workloads that autoscalers scale.
+    """
     live = view.find(desired.key)
+    desired = with_size(desired, live, sizes)
     if live is None:
         created = (memory.created if memory else None) or now
         metadata = msgspec.structs.replace(desired.metadata, uid=uid_of(desired), creation_timestamp=created)
@@ -50,8 +57,6 @@ def stored_form(view: View, desired: KubeObject, memory: Remembered | None, *, n
     elif isinstance(live, PersistentVolumeClaim) and isinstance(desired, PersistentVolumeClaim):
         volume_name = desired.spec.volume_name or live.spec.volume_name
         changes["spec"] = msgspec.structs.replace(desired.spec, volume_name=volume_name)
-    elif _replicas_belong_to_autoscaler(view, desired.key):
-        changes["spec"] = msgspec.structs.replace(desired.spec, replicas=live.spec.replicas)  # type: ignore[attr-defined]
     return msgspec.structs.replace(desired, **changes)
 
 
@@ -83,13 +88,6 @@ def suspended_applications(objects: tuple[KubeObject, ...]) -> frozenset[str]:
 def cluster_of(objects: tuple[KubeObject, ...]) -> Cluster:
     """The Cluster object of a commit, or one with the default settings."""
     return next((obj for obj in objects if isinstance(obj, Cluster)), Cluster())
-
-
-def _replicas_belong_to_autoscaler(view: View, key: ObjectKey) -> bool:
-    return any(
-        (key.kind, key.name) == (hpa.spec.scale_target_ref.kind, hpa.spec.scale_target_ref.name)
-        for hpa in view.all_of(HorizontalPodAutoscaler, key.namespace)
-    )
 
 
 class PrunePlan(msgspec.Struct, frozen=True):

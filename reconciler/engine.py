@@ -27,6 +27,7 @@ from reconciler.addresses import slice_for_host
 from reconciler.admission import admit_pod
 from reconciler.adoption import is_fragment, is_from_git, made_whole, owners_as_found
 from reconciler.assignment_book import AssignmentBook
+from reconciler.autoscaled import Sizes, autoscaled_sizes, sizes_as_found
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.garbage import orphaned_dependents
@@ -81,6 +82,7 @@ class Engine:
         self._scheduling = SchedulingLoop(self._rules)
         self._book = AssignmentBook()
         self._wanted: dict[ObjectKey, KubeObject] = {}
+        self._sizes: Sizes = {}
         self._inventory: dict[ObjectKey, str] = {}
         self._protected: frozenset[str] = frozenset()
         self._kept: dict[ObjectKey, str] = {}
@@ -178,6 +180,8 @@ class Engine:
             self._restore_from_status(self._restored, now)
         self._adopted = self.store.all_of(Pod)
         self._find_owners(are_all=True)
+        for obj in [*sizes_as_found(self.store, self._sizes)]:
+            self._put(obj)
         for obj in self.store:
             self._loop.mark(self.store, obj)
 
@@ -210,7 +214,7 @@ class Engine:
         twin.store = self.store.copy()
         twin.desired, twin.settings, twin.is_started = self.desired, self.settings, self.is_started
         twin._wanted, twin._inventory = dict(self._wanted), dict(self._inventory)
-        twin._protected, twin._kept = self._protected, dict(self._kept)
+        twin._protected, twin._kept, twin._sizes = self._protected, dict(self._kept), self._sizes
         twin._restored, twin._heard = self._restored, set(self._heard)
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
@@ -248,6 +252,8 @@ class Engine:
             for obj in message.objects
             if message.application.get(obj.key, "") not in suspended or isinstance(obj, Application)
         }
+        remembered = self._restored.remembered if self._restored else {}
+        self._sizes = autoscaled_sizes(message.objects, remembered)
         for obj in self._wanted.values():
             self._want(obj, now)
         self._book.mark_hosts(host.name for host in self.store.all_of(Host))
@@ -259,7 +265,7 @@ class Engine:
             self._apply(Delete(live.key, live.uid), now)
             return
         memory = self._restored.remembered.get(desired.key) if self._restored else None
-        stored = desiring.stored_form(self.store, desired, memory, now=now)
+        stored = desiring.stored_form(self.store, desired, memory, now=now, sizes=self._sizes)
         self._put(admit_pod(stored, self.store) if isinstance(stored, Pod) and live is None else stored)
 
     def _prune(self, now: datetime) -> None:

@@ -179,9 +179,15 @@ _CRON_JOB = (
 _BUDGET = honoured("spec.selector", "spec.minAvailable", "spec.maxUnavailable", "spec.unhealthyPodEvictionPolicy")
 
 _AUTOSCALER = (
-    *honoured("spec.scaleTargetRef", "spec.minReplicas", "spec.maxReplicas", "spec.metrics[].type", "spec.behavior"),
-    *warned("spec.metrics[].resource", "the use of pods is not measured yet"),
-    *warned("spec.metrics[].containerResource", "the use of pods is not measured yet"),
+    *honoured(
+        "spec.scaleTargetRef",
+        "spec.minReplicas",
+        "spec.maxReplicas",
+        "spec.metrics[].type",
+        "spec.metrics[].resource",
+        "spec.metrics[].containerResource",
+        "spec.behavior",
+    ),
     *warned("spec.metrics[].pods", "metrics of pods are not read yet"),
     *warned("spec.metrics[].object", "no metrics server is asked yet"),
     *warned("spec.metrics[].external", "no metrics server is asked yet"),

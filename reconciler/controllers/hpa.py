@@ -20,6 +20,7 @@ from objects.pods import Pod
 from objects.selectors import selector_matches
 from policies.autoscaling.behavior import Limited, limit, pace_of, remember, stabilize, tolerance_of
 from reconciler.controllers.autoscaling.metrics import Load, Wish, wish_of
+from reconciler.controllers.autoscaling.steady import steady_metrics
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -182,13 +183,13 @@ def _outcome(
 def _status(
     autoscaler: HorizontalPodAutoscaler, current: int, decision: Decision, context: Context
 ) -> HorizontalPodAutoscalerStatus:
-    is_rescaled = decision.replicas != current
+    is_rescaled, known = decision.replicas != current, autoscaler.status.current_metrics
     status = msgspec.structs.replace(
         autoscaler.status,
         observed_generation=autoscaler.metadata.generation,
         current_replicas=current,
         desired_replicas=decision.replicas,
-        current_metrics=decision.metrics,
+        current_metrics=decision.metrics if is_rescaled else steady_metrics(known, decision.metrics),
         last_scale_time=context.now if is_rescaled else autoscaler.status.last_scale_time,
     )
     able = ("SucceededRescale", "the target's size was set") if is_rescaled else ("ReadyForNewScale", "size is kept")
