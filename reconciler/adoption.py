@@ -19,7 +19,10 @@ from objects.meta import KubeObject, LabelSelector, ObjectKey, ObjectMeta, contr
 from objects.names import ANNOTATION_TEMPLATE_HASH, POD_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod, PodTemplateSpec
 from reconciler.controllers.cronjob import job_of, scheduled_in_name
+from reconciler.controllers.jobs.indexes import index_of
+from reconciler.controllers.jobs.policies import is_indexed
 from reconciler.controllers.owned_pods import is_active
+from reconciler.controllers.rollout.revisions import with_size
 from reconciler.desired import renamed_for_removal
 from reconciler.pod_state import terminating
 from reconciler.store import View
@@ -68,11 +71,12 @@ def owners_as_found(view: View, pods: Iterable[Pod], *, are_all: bool) -> list[K
 
 def _resized(view: View, replica_set: ReplicaSet, *, may_shrink: bool) -> ReplicaSet | None:
     owner = controller_of(replica_set)
-    if owner is None or view.get(Deployment, replica_set.namespace, owner.name) is None:
-        return None
+    deployment = view.get(Deployment, replica_set.namespace, owner.name) if owner is not None else None
     there = sum(map(is_active, view.owned(Pod, replica_set.uid)))
     size = there if may_shrink else max(there, replica_set.spec.replicas or 0)
-    return msgspec.structs.replace(replica_set, spec=msgspec.structs.replace(replica_set.spec, replicas=size))
+    if deployment is None or size == replica_set.spec.replicas:
+        return None
+    return with_size(replica_set, size, deployment)
 
 
 def _rebuilt(view: View, pods: list[Pod]) -> KubeObject | None:
@@ -94,8 +98,22 @@ def _rebuilt_job(view: View, pods: list[Pod]) -> Job | None:
     last = cron_job.status.last_schedule_time
     if last is not None and minute <= last:
         return None
-    job = job_of(cron_job, minute, _first_created(pods))
+    job = _as_its_pods(job_of(cron_job, minute, _first_created(pods)), pods)
     return job if job.uid == owner.uid else None
+
+
+def _as_its_pods(job: Job, pods: list[Pod]) -> Job:
+    """`job` counting as its pods were made to be counted: its CronJob's template may be another since.
+
+    How many it wanted then is not known: no more than were begun.
+    """
+    indexes = {index for pod in pods if (index := index_of(pod)) is not None}
+    if is_indexed(job) == bool(indexes):
+        return job
+    begun = len(indexes) or sum(pod.status.phase != "Failed" for pod in pods)
+    mode = "Indexed" if indexes else "NonIndexed"
+    spec = msgspec.structs.replace(job.spec, completion_mode=mode, completions=max(1, begun))
+    return msgspec.structs.replace(job, spec=spec)
 
 
 def _without_replaced(view: View, owners: list[KubeObject]) -> list[KubeObject]:

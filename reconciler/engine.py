@@ -35,7 +35,7 @@ from reconciler.events import EventLog
 from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
 from reconciler.measurements import PodMetrics, measured_objects
-from reconciler.messages import Desired, HostMeasured, HostReport, HostSilent, Message, Restored
+from reconciler.messages import Desired, HostMeasured, HostReport, HostSilent, Message, Remembered, Restored
 from reconciler.pod_state import terminating, with_reported_status, with_same_address, without_address
 from reconciler.scheduling import SchedulingLoop
 from reconciler.store import Changed, Store
@@ -88,6 +88,7 @@ class Engine:
         self._kept: dict[ObjectKey, str] = {}
         self._commit_before = ""
         self._restored: Restored | None = None
+        self._remembered: dict[ObjectKey, Remembered] = {}
         self._heard: set[str] = set()
         self._must_prune = False
         self._adopted: list[Pod] = []
@@ -216,6 +217,7 @@ class Engine:
         twin._wanted, twin._inventory = dict(self._wanted), dict(self._inventory)
         twin._protected, twin._kept, twin._sizes = self._protected, dict(self._kept), self._sizes
         twin._restored, twin._heard = self._restored, set(self._heard)
+        twin._remembered = dict(self._remembered)
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
             twin._loop.mark(twin.store, obj)
@@ -228,6 +230,7 @@ class Engine:
         match message:
             case Restored():
                 self._restored = message
+                self._remembered = dict(message.remembered)
                 self._inventory, self._protected = dict(message.inventory), message.protected
                 self._kept = dict(message.kept)
             case Desired():
@@ -264,7 +267,8 @@ class Engine:
         if live is not None and desiring.is_other_pod(live, desired):
             self._apply(Delete(live.key, live.uid), now)
             return
-        memory = self._restored.remembered.get(desired.key) if self._restored else None
+        # Once: what is taken out of Git and comes back is another one, and has done nothing yet.
+        memory = self._remembered.pop(desired.key, None)
         stored = desiring.stored_form(self.store, desired, memory, now=now, sizes=self._sizes)
         self._put(admit_pod(stored, self.store) if isinstance(stored, Pod) and live is None else stored)
 
@@ -283,6 +287,7 @@ class Engine:
             return
         self.held_deletions = plan.held
         for key in plan.delete:
+            self._remembered.pop(key, None)
             live = self.store.find(key)
             if live is not None:
                 self._apply(Delete(key, live.uid), now)

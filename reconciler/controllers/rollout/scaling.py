@@ -6,7 +6,7 @@ Kubernetes' proportional scaling (sync.go, deployment_util).
 
 from __future__ import annotations
 
-from reconciler.controllers.rollout.arithmetic import desired_replicas, is_rolling, max_total
+from reconciler.controllers.rollout.arithmetic import desired_replicas, is_rolling, max_total, min_available
 from reconciler.controllers.rollout.revisions import DESIRED_REPLICAS, MAX_REPLICAS, Revision, Rollout, whole_number
 from reconciler.controllers.rollout.strategies import Sizes
 
@@ -72,7 +72,30 @@ def _proportional_sizes(rollout: Rollout) -> Sizes:
         added += share
     first = by_size[0].name
     sizes[first] = max(0, sizes[first] + missing - added)
+    _spare_available(sizes, active, min_available(rollout.deployment))
     return {revision.name: sizes[revision.name] for revision in by_size if sizes[revision.name] != revision.size}
+
+
+def _spare_available(sizes: dict[str, int], active: list[Revision], minimum: int) -> None:
+    """Let what is given up be pods that serve nobody, as far as `minimum` available ones need it. Changes `sizes`.
+
+    Kubernetes shares by size alone; but a scale-in that meets a broken rollout must not take the last pod that works.
+
+    old size, available  new size, available  limit  minimum -> old  new
+                   1, 1                 4, 0      2        1      1    1   not 0 and 2
+                   4, 4                 4, 0      4        2      2    2   as Kubernetes does
+    """
+    serving = {revision.name: min(revision.available, sizes[revision.name]) for revision in active}
+    for revision in sorted(active, key=lambda revision: -revision.counts.available):
+        wanted = minimum - sum(serving.values())
+        given = max(0, min(wanted, revision.counts.available - sizes[revision.name]))
+        for other in active:
+            idle = sizes[other.name] - serving[other.name] if other is not revision else 0
+            moved = min(given, idle)
+            sizes[other.name] -= moved
+            sizes[revision.name] += moved
+            serving[revision.name] += moved
+            given -= moved
 
 
 def share_of(revision: Revision, rollout: Rollout, *, missing: int, added: int) -> int:

@@ -49,6 +49,20 @@ def test_a_deployment_may_be_paused_from_the_beginning() -> None:
     assert (hold.reason, world.pods()) == ("DeploymentPaused", [])
 
 
+def test_a_scale_in_that_meets_a_broken_rollout_leaves_the_pod_that_works() -> None:
+    world = World()
+    world.declare(deployment("web:1", replicas=1, surge=1, unavailable=0))
+    world.settle()
+    world.run_kubelets()
+    world.settle()
+    world.declare(deployment("web:2", replicas=4, surge=1, unavailable=0))
+    world.settle()
+    world.declare(deployment("web:2", replicas=1, surge=1, unavailable=0, paused=True))
+    world.settle()
+    pods = [(pod.spec.containers[0].image, pod.is_ready) for pod in world.pods() if not pod.is_terminating]
+    assert sorted(pods) == [("web:1", True), ("web:2", False)]
+
+
 def test_a_set_that_has_to_lose_a_pod_of_a_silent_host_says_what_it_waits_for() -> None:
     world = World()
     world.declare(stateful_set(replicas=2, parallel=True))

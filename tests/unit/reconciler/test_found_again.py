@@ -6,12 +6,14 @@ Each of these was met in a simulated history first (`tests/simulation`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import msgspec
 import pytest
 
 from differ.memory import WorkerMemory
 from objects.apps import ReplicaSet, StatefulSet
+from objects.batch import JobTemplateSpec
 from objects.config import Host
 from objects.containers import Container
 from objects.meta import ObjectKey, ObjectMeta
@@ -28,7 +30,7 @@ from reconciler.adoption import is_fragment
 from reconciler.host_pass import plan_pass, remember
 from reconciler.messages import HostReport, HostSilent, Restored
 from reconciler.status import render_files, restore
-from tests.unit.controllers.manifests import stateful_set
+from tests.unit.controllers.manifests import cron_job, job, stateful_set
 from tests.unit.differ.building import NOW, SANDBOX_ID, assign, container, exited, found, make_pod, observe
 from tests.unit.reconciler.cluster import FACTS, FakeCluster, deployment, running
 
@@ -140,6 +142,39 @@ def test_a_host_that_an_earlier_process_may_have_used_blocks_ordinals(case: tupl
     cluster.step(silence, *map(cluster.report, cluster.hosts))
     held = cluster.engine.holds.get(("statefulset-controller", ObjectKey(StatefulSet.KIND, "default", "db")))
     assert (held is not None and held.reason == "HostUnknown") is blocks
+
+
+def test_a_job_that_is_taken_out_of_git_and_comes_back_has_done_nothing_yet() -> None:
+    cluster = FakeCluster("a")
+    cluster.ends = {"work-": "Succeeded"}
+    cluster.settle(cluster.desired(job()))
+    memory = memory_of(cluster)
+    (before,) = (pod.uid for pod in cluster.pods())
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(job()))
+    cluster.settle(cluster.desired(commit="c2"))
+    cluster.settle(cluster.desired(job(), commit="c3"))
+    assert [(pod.uid == before, pod.status.phase) for pod in cluster.pods()] == [(False, "Succeeded")]
+
+
+@pytest.mark.parametrize("indexed", [pytest.param(False, id="was counted"), pytest.param(True, id="was indexed")])
+def test_a_job_of_a_cron_job_counts_as_it_was_begun_although_the_template_is_another_now(indexed: bool) -> None:
+    before, after = (
+        msgspec.structs.replace(
+            tick, spec=msgspec.structs.replace(tick.spec, job_template=JobTemplateSpec(spec=job(indexed=mode).spec))
+        )
+        for tick, mode in ((cron_job("*/1 * * * *"), indexed), (cron_job("*/1 * * * *"), not indexed))
+    )
+    cluster = FakeCluster("a")
+    cluster.ends = {"tick-": "Succeeded"}
+    cluster.settle(cluster.desired(before))
+    memory = memory_of(cluster)
+    cluster.now += timedelta(seconds=60)
+    cluster.settle()
+    (done,) = (pod.uid for pod in cluster.pods())
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(after, commit="c2"))
+    assert [(pod.uid, pod.status.phase) for pod in cluster.pods()] == [(done, "Succeeded")]
 
 
 def statuses(*given: ContainerStatus) -> Iterable[Pod]:
