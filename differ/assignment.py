@@ -13,6 +13,7 @@ import msgspec
 
 from objects.config import EvictionThresholds
 from objects.core import ConfigMap, Secret
+from objects.metrics import Scrape
 from objects.pods import Pod
 
 
@@ -38,12 +39,13 @@ class MeasureOrder(DifferStruct):
     """What is to be measured of a host, besides what it has left.
 
     containers: CPU and memory of each. disk: what takes space on its disk. is_pressed: the host is short of something,
-    and somebody waits for each figure.
+    and somebody waits for each figure. scrapes: endpoints of pods to be asked for metrics of their own.
     """
 
     containers: bool = False
     disk: bool = False
     is_pressed: bool = False
+    scrapes: tuple[Scrape, ...] = ()
 
 
 class HostAssignment(DifferStruct):

@@ -46,8 +46,10 @@ from hosts.images import pull_image, remove_image
 from hosts.observe import Observer
 from hosts.pod_network import ensure_pod_network
 from hosts.prober import Prober
+from hosts.scraping import scrape_pods
 from objects.errors import ContainerConfigError, EngineError, HostError
 from objects.measured import Measurement
+from objects.metrics import Scrape, Scraped
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
 from objects.observed import HostObservation
 from objects.secrets import MASK, SecretValue
@@ -93,6 +95,9 @@ class DockerRuntime:
 
     def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
         return self._gauge.read(containers=containers, disk=disk)
+
+    def scrape(self, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]:
+        return scrape_pods(self._engine.link, scrapes)
 
     def perform(self, action: Action) -> None:
         container_id: str = getattr(action, "id", "")

@@ -11,6 +11,7 @@ from typing import Protocol
 from differ.actions import Action
 from differ.probing import ProbeOrder
 from objects.measured import Measurement
+from objects.metrics import Scrape, Scraped
 from objects.observed import HostObservation
 
 
@@ -26,6 +27,10 @@ class HostRuntime(Protocol):
 
         Cheap without `disk`. Raises rather than to give a part.
         """
+        ...
+
+    def scrape(self, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]:
+        """What endpoints of pods answer, in the order given; a pod that does not answer is a value, no error."""
         ...
 
     def perform(self, action: Action) -> None:

@@ -38,6 +38,7 @@ from hosts.simulated_health import SimulatedHealth
 from objects.errors import EngineError, HostUnreachable, ImagePullFailed
 from objects.image_reference import canonical_image
 from objects.measured import ContainerSample, HostVitals, Measurement
+from objects.metrics import Scrape, Scraped
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
 from objects.observed import HostFacts, HostObservation, ImageFact, ObservedContainer
 
@@ -100,6 +101,7 @@ class SimulatedHost:
         unpullable: Iterable[str] = (),
         programs: Programs = forever,
         samples: Samples = idle,
+        answers: Callable[[Scrape], str] = lambda _: "",
         faults: Faults = NO_FAULTS,
         random: Random | None = None,
         pull_seconds: float = 0.0,
@@ -114,6 +116,7 @@ class SimulatedHost:
         self._clock = clock
         self._facts = facts
         self._samples = samples
+        self._answers = answers
         self._unpullable = frozenset(canonical_image(image) for image in unpullable)
         self._random = random or Random(0)
         self._pull_seconds = pull_seconds
@@ -176,6 +179,11 @@ class SimulatedHost:
             vitals = HostVitals(**{name: getattr(self._facts, name) for name in HostVitals.__struct_fields__})
             volumes = dict.fromkeys(sorted(self.engine.volumes), 0) if disk else {}
             return Measurement(vitals=vitals, uptime_seconds=now.timestamp(), containers=samples, volumes=volumes)
+
+    def scrape(self, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]:
+        with self._lock:
+            self._check_link()
+            return tuple(Scraped(scrape=one, text=self._answers(one)) for one in scrapes)
 
     def perform(self, action: Action) -> None:
         with self._lock:

@@ -60,11 +60,15 @@ class ContainerUse(ObservedStruct):
 
 
 class PodUse(ObservedStruct):
-    """What a pod uses. volumes: its own volumes on disk, by their name in the manifest. values: its own metrics."""
+    """What a pod uses. volumes: its own volumes on disk, by their name in the manifest. values: metrics of its own.
+
+    problem: why values could not be had.
+    """
 
     containers: tuple[ContainerUse, ...] = ()
     volumes: Mapping[str, int] = {}
     values: Mapping[str, float] = {}
+    problem: str = ""
 
 
 class HostUse(ObservedStruct):

@@ -1,27 +1,32 @@
 """What is to be measured of a host, from what somebody needs to know. Pure.
 
-Pods are measured under pressure, to know who is evicted; for autoscalers that scale them; and for limits on their local
-storage, which nobody else holds them to. Otherwise nothing is.
+Pods are measured under pressure, to know who is evicted; for autoscalers, with metrics that the pods tell themselves;
+and for limits on their local storage, which nobody else holds them to. Otherwise nothing is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from differ.assignment import MeasureOrder
 from objects.apps import Deployment, ReplicaSet, StatefulSet
 from objects.autoscaling import HorizontalPodAutoscaler
 from objects.conditions import is_true
 from objects.core import Node
+from objects.errors import InvalidInput
 from objects.meta import LabelSelector
+from objects.metrics import Scrape
 from objects.pods import Pod
 from objects.selectors import selector_matches
 from policies.eviction import has_storage_limit
+from reconciler.pod_values import metric_names, scrapes_of
 from reconciler.store import View
 
 _SCALABLE: dict[str, type[Deployment] | type[ReplicaSet] | type[StatefulSet]] = {
     kind.KIND: kind for kind in (Deployment, ReplicaSet, StatefulSet)
 }
+Scaling = tuple[LabelSelector, frozenset[str]]
+"""Whom an autoscaler scales, and the metrics of pods that it asks for."""
 
 
 def order_for(view: View, host: str, node: Node | None) -> MeasureOrder:
@@ -29,25 +34,38 @@ def order_for(view: View, host: str, node: Node | None) -> MeasureOrder:
     claims = node.status.conditions if node is not None else ()
     memory, disk = is_true(claims, "MemoryPressure"), is_true(claims, "DiskPressure")
     pods = [pod for pod in view.pods_on(host) if not pod.is_finished]
+    scaled = list(_scaled(view, pods))
     return MeasureOrder(
-        containers=memory or disk or any(_is_scaled(view, pods)),
+        containers=memory or disk or bool(scaled),
         disk=disk or any(map(has_storage_limit, pods)),
         is_pressed=memory or disk,
+        scrapes=tuple(scrape for pod, names in scaled for scrape in _scrapes(view, pod, names)),
     )
 
 
-def _is_scaled(view: View, pods: Iterable[Pod]) -> Iterable[bool]:
-    """For each pod whether an autoscaler looks at it. Without autoscalers this costs a look-up a namespace."""
-    selectors: dict[str, list[LabelSelector | None]] = {}
+def _scaled(view: View, pods: Iterable[Pod]) -> Iterator[tuple[Pod, set[str]]]:
+    """The pods that autoscalers look at, with the metrics that they want of each."""
+    known: dict[str, list[Scaling]] = {}
     for pod in pods:
-        if pod.namespace not in selectors:
-            scaled = (_selector(view, one) for one in view.all_of(HorizontalPodAutoscaler, pod.namespace))
-            selectors[pod.namespace] = [selector for selector in scaled if selector is not None]
-        yield any(selector_matches(selector, pod.labels) for selector in selectors[pod.namespace])
+        if pod.namespace not in known:
+            known[pod.namespace] = list(_scalings(view, pod.namespace))
+        names = [names for selector, names in known[pod.namespace] if selector_matches(selector, pod.labels)]
+        if names:
+            yield pod, set().union(*names)
 
 
-def _selector(view: View, autoscaler: HorizontalPodAutoscaler) -> LabelSelector | None:
-    ref = autoscaler.spec.scale_target_ref
-    kind = _SCALABLE.get(ref.kind)
-    target = view.get(kind, autoscaler.namespace, ref.name) if kind is not None else None
-    return target.spec.selector if target is not None else None
+def _scalings(view: View, namespace: str) -> Iterator[Scaling]:
+    for autoscaler in view.all_of(HorizontalPodAutoscaler, namespace):
+        ref = autoscaler.spec.scale_target_ref
+        kind = _SCALABLE.get(ref.kind)
+        target = view.get(kind, namespace, ref.name) if kind is not None else None
+        if target is not None and target.spec.selector is not None:
+            yield target.spec.selector, frozenset(metric_names(autoscaler))
+
+
+def _scrapes(view: View, pod: Pod, names: Iterable[str]) -> Iterator[Scrape]:
+    try:
+        yield from scrapes_of(view, pod, names)
+    except InvalidInput:
+        # The autoscaler says so in its status: nobody reads an assignment.
+        return

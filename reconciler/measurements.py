@@ -25,7 +25,7 @@ class PodMetrics(KubeObject):
     """Of one pod, under its name. containers: name -> usage of cpu, memory and, where it was measured,
     ephemeral-storage; volumes: bytes on disk of its own volumes; values: custom metrics by name.
 
-    timestamp: end of the window over which CPU was averaged.
+    timestamp: end of the window over which CPU was averaged. problem: why custom metrics could not be had.
     """
 
     API_VERSION: ClassVar[str] = "metrics.k8s.io/v1beta1"
@@ -36,6 +36,7 @@ class PodMetrics(KubeObject):
     containers: dict[str, ResourceList] = {}
     volumes: dict[str, int] = {}
     values: dict[str, QuantityLike] = {}
+    problem: str = ""
 
 
 class MetricValue(KubeObject):
@@ -89,7 +90,8 @@ def _metrics_of(pod: Pod, use: PodUse, of_host: HostUse) -> PodMetrics:
         window_seconds=of_host.window_seconds,
         containers={container.name: _amounts(container) for container in use.containers},
         volumes=dict(use.volumes),
-        values=dict(use.values),
+        values={name: f"{round(value * 1000)}m" for name, value in use.values.items()},
+        problem=use.problem,
     )
 
 

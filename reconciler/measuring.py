@@ -7,7 +7,8 @@ age counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
 
 import msgspec
@@ -15,9 +16,11 @@ import msgspec
 from differ.assignment import HostAssignment, MeasureOrder
 from differ.use import foreign_loads, is_foreign, pod_uses
 from hosts.runtime import HostRuntime
-from objects.measured import ForeignLoad, HostUse, HostVitals, Measurement
+from objects.measured import ForeignLoad, HostUse, HostVitals, Measurement, PodUse
+from objects.metrics import Scrape, Scraped
 from objects.observed import HostObservation
 from reconciler.messages import HostMeasured
+from reconciler.pod_values import Counters, PodValues, values_of
 
 INTERVAL_SECONDS = 10.0
 """As the kubelet looks for pressure. One question over an open channel: 2 ms, no process of ours."""
@@ -34,13 +37,23 @@ FOREIGN_STEADY = 1 / 4
 """The scheduler's view of containers of others must not follow each of their breaths."""
 
 
-class HostMeter:
-    """Of one host. due_at: when to measure again."""
+PATIENCE_SECONDS = 0.25
+"""For pods to answer at once. Most do within milliseconds."""
 
-    def __init__(self, now: datetime) -> None:
+Submit = Callable[[Callable[[], tuple[Scraped, ...]]], Future[tuple[Scraped, ...]]]
+
+
+class HostMeter:
+    """Of one host. due_at: when to measure again. submit: runs a call in another thread."""
+
+    def __init__(self, now: datetime, *, submit: Submit) -> None:
+        self._submit = submit
+        self._asked: tuple[float, Future[tuple[Scraped, ...]]] | None = None
+        self._values: Mapping[str, PodValues] = {}
         self.due_at = now + timedelta(seconds=INTERVAL_SECONDS)
         self._told: HostMeasured | None = None
         self._readings: tuple[tuple[datetime, Measurement], ...] = ()
+        self._counters: Counters = {}
         self._disk_at: datetime | None = None
         self._foreign_at: datetime | None = None
 
@@ -69,6 +82,8 @@ class HostMeter:
         if assignment is not None and (order.containers or has_disk):
             window = reading.uptime_seconds - before.uptime_seconds if before is not None else 0.0
             pods = pod_uses(reading, before, assignment.pods, seen.containers)
+            values = self._pod_values(runtime, order.scrapes, reading.uptime_seconds)
+            pods = {uid: _with_values(use, values.get(uid)) for uid, use in pods.items()}
             use = HostUse(at=now, window_seconds=window, pods=pods, has_disk=has_disk)
         last = self._told
         foreign = last.foreign if last is not None else ()
@@ -85,6 +100,18 @@ class HostMeter:
         self._told = HostMeasured(host=seen.host, vitals=vitals, use=use, foreign=foreign)
         self.due_at = now + timedelta(seconds=PRESSED_SECONDS if order.is_pressed else INTERVAL_SECONDS)
         return None if self._told == last else self._told
+
+    def _pod_values(self, runtime: HostRuntime, scrapes: Sequence[Scrape], at: float) -> Mapping[str, PodValues]:
+        """What pods tell themselves. A pod that is slow to answer keeps nobody waiting: its values come next time."""
+        if not scrapes:
+            return {}
+        if self._asked is None:
+            self._asked = at, self._submit(lambda: runtime.scrape(scrapes))
+        asked_at, answers = self._asked
+        if wait([answers], timeout=PATIENCE_SECONDS).done:
+            self._asked = None
+            self._values, self._counters = values_of(answers.result(), self._counters, at=asked_at)
+        return self._values
 
     def renewed(self, seen: HostObservation) -> HostObservation:
         """`seen` with the figures measured last, which are newer than its facts."""
@@ -108,6 +135,10 @@ class HostMeter:
         old = [one for one in self._readings if _is_over(one[0], RATE_SECONDS, now)]
         young = [one for one in self._readings if not _is_over(one[0], RATE_SECONDS, now)]
         self._readings = (*old[-1:], *young, (now, reading))
+
+
+def _with_values(use: PodUse, told: PodValues | None) -> PodUse:
+    return use if told is None else msgspec.structs.replace(use, values=told.values, problem=told.problem)
 
 
 def _is_over(last: datetime | None, seconds: float, now: datetime) -> bool:

@@ -77,7 +77,7 @@ class HostWorker:
         self._last_report_at: datetime | None = None
         self._failures = 0
         self._silent_for = ""
-        self._meter = HostMeter(clock())
+        self._meter = HostMeter(clock(), submit=lambda call: self._lanes.submit(call))
         self._look_at = clock()
         self._awake = threading.Event()
         self._stopped = threading.Event()

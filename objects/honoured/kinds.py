@@ -186,9 +186,9 @@ _AUTOSCALER = (
         "spec.metrics[].type",
         "spec.metrics[].resource",
         "spec.metrics[].containerResource",
+        "spec.metrics[].pods",
         "spec.behavior",
     ),
-    *warned("spec.metrics[].pods", "metrics of pods are not read yet"),
     *warned("spec.metrics[].object", "no metrics server is asked yet"),
     *warned("spec.metrics[].external", "no metrics server is asked yet"),
 )

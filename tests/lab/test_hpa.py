@@ -45,6 +45,56 @@ spec:
 """
 
 
+TOLD = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: NAME}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}, annotations: {}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      volumes: [{name: load, hostPath: {path: /tmp/load, type: DirectoryOrCreate}}, VOLUMES]
+      containers:
+      - name: app
+        image: busybox:1.35
+        command: [httpd, -f, -p, "8000", -h, /load]
+        volumeMounts: [{name: load, mountPath: /load}]
+"""
+ANNOTATIONS = 'annotations: {prometheus.io/scrape: "true", prometheus.io/port: "8000", prometheus.io/path: /metrics}'
+# As the walkthrough has it: its versions, its annotation, its definition of nginx' status page.
+BY_TEXT = (
+    TOLD.replace("NAME", "text").replace("annotations: {}", ANNOTATIONS).replace(", VOLUMES", "")
+    + """
+---
+apiVersion: extensions/v1beta1
+kind: HorizontalPodAutoscaler
+metadata:
+  name: text
+  annotations:
+    alpha/target.custom-metrics.podautoscaler.kubernetes.io: '{"items":[{"name":"qps", "value": "10"}]}'
+spec: {scaleRef: {kind: Deployment, name: text, subresource: scale}, minReplicas: 1, maxReplicas: 10}
+"""
+)
+BY_PATTERN = (
+    TOLD.replace("NAME", "pattern").replace("VOLUMES", "{name: m, configMap: {name: custom-metrics}}")
+    + """
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: pattern}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: pattern}
+  maxReplicas: 10
+  metrics:
+  - {type: Pods, pods: {metric: {name: activeConnections}, target: {type: AverageValue, averageValue: 100}}}
+"""
+)
+PAGES = {"metrics": "# TYPE qps gauge\nqps 25\n", "nginx_status": "Active connections: 175 \nReading: 6 Writing: 1 \n"}
+
+
 @pytest.fixture
 def cluster(lab: Lab, tmp_path: Path) -> Cluster:
     return Cluster.create(lab, "autoscaling", tmp_path, files={"apps/demo/busy.yaml": WORKLOAD})
@@ -81,3 +131,25 @@ def test_cpu(cluster: Cluster) -> None:
         set_load(cluster, on=False)
         cluster.wait_running("busy", 1, timeout_seconds=120)
     assert "All metrics below target" in cluster.words()
+
+
+def test_metrics_that_pods_tell_themselves(lab: Lab, tmp_path: Path) -> None:
+    config = (Path(__file__).parents[1] / "walkthrough/configmap-custom-metrics.yaml").read_text()
+    files = {"apps/demo/text.yaml": BY_TEXT, "apps/demo/pattern.yaml": BY_PATTERN, "apps/demo/config.yaml": config}
+    cluster = Cluster.create(lab, "metrics", tmp_path, files=files)
+    with cluster.running():
+        cluster.wait_running("text", 1)
+        cluster.wait_running("pattern", 1)
+
+        def said(name: str) -> str:
+            conditions = cluster.status("HorizontalPodAutoscaler", name).get("status", {}).get("conditions", ())
+            return next((one["message"] for one in conditions if one["type"] == "ScalingActive"), "")
+
+        cluster.wait(lambda: "no pod tells its metric qps: pod text" in said("text"), "the missing page to be told")
+        for host in cluster.hosts:
+            for page, text in PAGES.items():
+                (host.root / LOAD / page).write_text(text)
+        cluster.wait_running("text", 3, timeout_seconds=90)
+        cluster.wait_running("pattern", 2, timeout_seconds=60)
+    assert "New size: 3; reason: pods metric qps above target" in cluster.words()
+    assert "New size: 2; reason: pods metric activeConnections above target" in cluster.words()

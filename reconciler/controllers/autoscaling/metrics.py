@@ -38,6 +38,7 @@ from policies.autoscaling.calculator import (
     requests_of,
 )
 from reconciler.measurements import MetricValue, PodMetrics
+from reconciler.pod_values import scrapes_of
 from reconciler.store import View
 
 GOOD_FOR = timedelta(minutes=2)
@@ -67,6 +68,21 @@ class Load(msgspec.Struct, frozen=True):
             if millis is not None:
                 found[pod.name] = Sample(millis, metrics.timestamp, timedelta(seconds=metrics.window_seconds))
         return found
+
+
+    def why_untold(self, name: str) -> str:
+        """Why no pod tells a metric of its own: the first reason that is known, '' when they only are not asked yet."""
+        has_endpoint = False
+        for pod in self.pods:
+            try:
+                has_endpoint = has_endpoint or any(scrapes_of(self.view, pod, (name,)))
+            except InvalidInput as error:
+                return error.message
+            metrics = self.view.get(PodMetrics, self.namespace, pod.name)
+            if metrics is not None and metrics.problem:
+                return f"pod {pod.name}: {metrics.problem}"
+        is_running = any(pod.status.phase == "Running" for pod in self.pods)
+        return "they declare no endpoint for metrics" if is_running and not has_endpoint else ""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -134,6 +150,9 @@ def _usage(metrics: PodMetrics, resource: str, container: str) -> int | None:
 def _of_pods(source: PodsMetricSource, load: Load) -> Wish:
     name = source.metric.name
     samples = load.samples(lambda metrics: milli_value(metrics.values[name]) if name in metrics.values else None)
+    if not samples:
+        why = load.why_untold(name)
+        raise InvalidInput(f"no pod tells its metric {name}" + (f": {why}" if why else ""))
     groups = group_pods(load.pods, samples, is_cpu=False, now=load.now)
     found = replicas_by_average(
         load.current, groups, samples, target_millis=_average(source.target), tolerance=load.tolerance

@@ -11,9 +11,14 @@ from objects.autoscaling import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerSpec,
+    MetricIdentifier,
+    MetricSpec,
+    MetricTarget,
+    PodsMetricSource,
 )
 from objects.core import Node, NodeStatus
 from objects.meta import Condition, KubeObject, LabelSelector, ObjectMeta
+from objects.metrics import MetricEndpoint, Scrape
 from objects.pods import Container, Pod, PodSpec, PodStatus, PodTemplateSpec, ResourceRequirements
 from objects.volumes import EmptyDirVolumeSource, Volume
 from reconciler.measure_orders import order_for
@@ -95,3 +100,24 @@ def test_orders(objects: tuple[KubeObject, ...], pressure: str, expected: Measur
 
 def test_a_host_without_a_node_is_not_pressed() -> None:
     assert order_for(Store(), "n1", None) == NOTHING
+
+
+def test_pods_are_asked_for_what_autoscalers_want() -> None:
+    store = Store()
+    target = MetricTarget(type="AverageValue", average_value=10)
+    metrics = tuple(
+        MetricSpec(type="Pods", pods=PodsMetricSource(metric=MetricIdentifier(name=name), target=target))
+        for name in ("qps", "hits")
+    )
+    wanting = autoscaler()
+    wanting = msgspec.structs.replace(wanting, spec=msgspec.structs.replace(wanting.spec, metrics=metrics))
+    running = pod()
+    metadata = msgspec.structs.replace(running.metadata, annotations={"prometheus.io/scrape": "true"})
+    status = PodStatus(phase="Running", pod_ip="10.244.1.2")
+    for obj in (wanting, deployment(), msgspec.structs.replace(running, metadata=metadata, status=status)):
+        store.put(obj)
+    scrape = Scrape(pod_uid="p", address="10.244.1.2", endpoint=MetricEndpoint(port=80), names=("hits", "qps"))
+    assert order_for(store, "n1", None) == MeasureOrder(containers=True, scrapes=(scrape,))
+    broken = msgspec.structs.replace(metadata, annotations=metadata.annotations | {"prometheus.io/port": "x"})
+    store.put(msgspec.structs.replace(running, metadata=broken, status=status))
+    assert order_for(store, "n1", None) == PODS

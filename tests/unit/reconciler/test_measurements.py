@@ -46,7 +46,7 @@ def test_what_was_measured_is_in_the_store() -> None:
         window_seconds=10,
         containers={"c": {"cpu": "250m", "memory": 7, "ephemeral-storage": 9}, "new": {"memory": 8}},
         volumes={"cache": 11},
-        values={"qps": 2.5},
+        values={"qps": "2500m"},
     )
     assert metrics.key == ("PodMetrics", "default", pod.name)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -19,6 +20,7 @@ from objects.measured import (
     PodUse,
 )
 from objects.meta import ObjectMeta
+from objects.metrics import MetricEndpoint, Scrape, Scraped
 from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
 from objects.observed import HostFacts, HostObservation, ObservedContainer
 from objects.pods import Container, Pod, PodSpec
@@ -37,6 +39,13 @@ OURS = ObservedContainer(
     labels={LABEL_MANAGED: "true", LABEL_POD_UID: "u1", LABEL_CONTAINER: "app"},
 )
 FOREIGN = ObservedContainer(id="o1", name="database", state="running")
+
+
+def at_once(call: Callable[[], tuple[Scraped, ...]]) -> Future[tuple[Scraped, ...]]:
+    """Runs a call as another thread would, but now."""
+    done: Future[tuple[Scraped, ...]] = Future()
+    done.set_result(call())
+    return done
 
 
 class Scripted:
@@ -60,6 +69,15 @@ class Scripted:
             containers={"c1": sample, "o1": sample} if containers else {},
         )
 
+    def scrape(self, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]:
+        """Ten requests a second, five of them now; whoever is asked at another port hangs up."""
+        requests = (self._clock() - START).total_seconds() * 10
+        text = f"# TYPE requests counter\nrequests {requests}\nrunning 5\n"
+        return tuple(
+            Scraped(scrape=one, text=text) if one.endpoint.port == 80 else Scraped(scrape=one, problem="refused")
+            for one in scrapes
+        )
+
 
 class Bench:
     """A meter with its host and a clock."""
@@ -67,7 +85,7 @@ class Bench:
     def __init__(self, order: MeasureOrder, *containers: ObservedContainer) -> None:
         self.now = START
         self.host = Scripted(lambda: self.now)
-        self.meter = HostMeter(START)
+        self.meter = HostMeter(START, submit=at_once)
         self.seen = HostObservation(host="h1", now=START, facts=HostFacts(memory_bytes=2000), containers=containers)
         network = PodNetwork(subnet="10.244.1.0/24", cluster_cidr="10.244.0.0/16")
         self.assignment = HostAssignment(
@@ -122,6 +140,39 @@ def test_what_is_told_of_pods() -> None:
     second = PodUse(containers=(ContainerUse(name="app", cpu_millis=500, memory_bytes=64),))
     use = HostUse(at=START + timedelta(seconds=20), window_seconds=10, pods={"u1": second})
     assert bench.run(10) == [HostMeasured(host="h1", vitals=vitals, use=use)]
+
+
+def scrape(port: int) -> Scrape:
+    return Scrape(pod_uid="u1", address="10.244.1.2", endpoint=MetricEndpoint(port=port), names=("requests", "running"))
+
+
+def test_what_pods_tell_themselves() -> None:
+    bench = Bench(MeasureOrder(containers=True, scrapes=(scrape(80),)), OURS)
+    told = [news.use.pods["u1"].values for news in bench.run(30) if news.use is not None]
+    assert told == [{"running": 5}, {"running": 5, "requests": 10}, {"running": 5, "requests": 10}]
+
+
+def test_a_pod_that_does_not_answer_says_why() -> None:
+    bench = Bench(MeasureOrder(containers=True, scrapes=(scrape(81), scrape(80))), OURS)
+    (news,) = bench.run(10)
+    assert news.use is not None
+    use = news.use.pods["u1"]
+    assert (use.values, use.problem) == ({"running": 5}, "refused")
+
+
+def test_a_slow_pod_keeps_nobody_waiting() -> None:
+    answers: list[Future[tuple[Scraped, ...]]] = []
+
+    def later(call: Callable[[], tuple[Scraped, ...]]) -> Future[tuple[Scraped, ...]]:
+        answers.append(Future())
+        return answers[-1]
+
+    bench = Bench(MeasureOrder(containers=True, scrapes=(scrape(80),)), OURS)
+    bench.meter = HostMeter(START, submit=later)
+    assert [dict(news.use.pods["u1"].values) for news in bench.run(20) if news.use is not None] == [{}, {}]
+    assert len(answers) == 1
+    answers[0].set_result(bench.host.scrape((scrape(80),)))
+    assert [news.use.pods["u1"].values for news in bench.run(10) if news.use is not None] == [{"running": 5}]
 
 
 def test_rates_under_pressure_are_averaged_over_more_than_a_breath() -> None:

@@ -15,6 +15,7 @@ from differ.assignment import HostAssignment, PodNetwork
 from differ.probing import ProbeOrder
 from hosts.simulated import SimulatedHost
 from objects.measured import Measurement
+from objects.metrics import Scrape, Scraped
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
 from reconciler.messages import HostReport, Message
@@ -41,6 +42,9 @@ class SlowCreate:
 
     def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
         return self.host.measure(containers=containers, disk=disk)
+
+    def scrape(self, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]:
+        return self.host.scrape(scrapes)
 
     def perform(self, action: Action) -> None:
         if isinstance(action, CreateContainer):
