@@ -298,6 +298,9 @@ class PrepareVolume(Action, kw_only=True):
 
 
 class RemoveVolume(Action, kw_only=True):
-    """Remove a volume of a pod; one that is not there is fine."""
+    """Remove a volume of a pod; one that is not there is fine, one that is in use stays, and that is an error.
+
+    Without a pod_uid: what was left of a pod that is gone.
+    """
 
     volume: str

@@ -117,15 +117,16 @@ class PodMemory(DifferStruct):
 
 
 class WorkerMemory(DifferStruct):
-    """Of one host. Keys: pod uid, image reference as written; of the last two the image's id.
+    """Of one host. Keys: pod uid, image reference as written; then the image's id, twice; the volume's name.
 
-    unused_images: since when an image is seen unused. image_removals: those that could not be removed.
+    unused_images: since when an image is seen unused. image_removals, volume_removals: those that could not be removed.
     """
 
     pods: Mapping[str, PodMemory] = {}
     images: Mapping[str, Failure] = {}
     unused_images: Mapping[str, datetime] = {}
     image_removals: Mapping[str, Failure] = {}
+    volume_removals: Mapping[str, Failure] = {}
     network_failure: Failure | None = None
 
     def pod(self, uid: str) -> PodMemory:
@@ -150,6 +151,10 @@ class WorkerMemory(DifferStruct):
         if isinstance(action, EnsureNetwork):
             failure = _next_failure(self.network_failure, error, now, RETRY_SECONDS)
             return structs.replace(self, network_failure=failure)
+        if isinstance(action, RemoveVolume) and not action.pod_uid:
+            failure = _next_failure(self.volume_removals.get(action.volume), error, now, PULL_RETRY_SECONDS)
+            rest = {name: kept for name, kept in self.volume_removals.items() if name != action.volume}
+            return structs.replace(self, volume_removals=rest | ({action.volume: failure} if failure else {}))
         if not action.pod_uid:
             return self
         return self.with_pod(action.pod_uid, _record_for_pod(self.pod(action.pod_uid), action, error, now))

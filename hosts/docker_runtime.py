@@ -256,8 +256,12 @@ class DockerRuntime:
             self._observer.invalidate_images()
 
     def _remove_volume(self, action: RemoveVolume) -> None:
-        with _already("no such volume"):
-            self._engine.api.remove_volume(action.volume)
+        try:
+            with _already("no such volume"):
+                self._engine.api.remove_volume(action.volume)
+        finally:
+            if not action.pod_uid:
+                self._observer.invalidate_images()
 
     # --- calls ---------------------------------------------------------------------------------------------------
 

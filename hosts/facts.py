@@ -14,7 +14,7 @@ from hosts.engine import Engine
 from hosts.vitals import parse_vitals, vitals_script
 from objects.errors import HostError
 from objects.measured import HostVitals
-from objects.names import LABEL_CLAIM
+from objects.names import LABEL_CLAIM, LABEL_POD_UID
 from objects.observed import HostFacts, ImageFact
 
 COMMAND_SECONDS = 15.0
@@ -81,7 +81,7 @@ def read_facts(engine: Engine) -> HostFacts:
         machine = parse_machine(result.stdout.decode(errors="replace"))
     except ValueError as error:
         raise HostError(f"cannot read disk and memory: {error}", host=engine.host) from error
-    volumes: dict[str, Any] = engine.api.volumes(filters={"label": LABEL_CLAIM})
+    volumes: dict[str, Any] = engine.api.volumes()
     return compose_facts(info, engine.api.version(), engine.api.images(), machine, volumes.get("Volumes") or [])
 
 
@@ -90,7 +90,7 @@ def compose_facts(
     version: dict[str, Any],
     images: list[dict[str, Any]],
     machine: MachineFacts,
-    claim_volumes: list[dict[str, Any]],
+    volumes: list[dict[str, Any]],
 ) -> HostFacts:
     """Put together what `/info`, `/version`, `/images/json`, `/volumes` and the machine said. Pure.
 
@@ -111,8 +111,13 @@ def compose_facts(
         cgroup_version=int(info.get("CgroupVersion") or 1),
         boot_id=machine.boot_id,
         images=tuple(sorted((_image_fact(image) for image in images), key=lambda fact: fact.id)),
-        claim_volumes=tuple(sorted(str(volume["Name"]) for volume in claim_volumes)),
+        claim_volumes=_names_with(LABEL_CLAIM, volumes),
+        pod_volumes=_names_with(LABEL_POD_UID, volumes),
     )
+
+
+def _names_with(label: str, volumes: list[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted(str(volume["Name"]) for volume in volumes if label in (volume.get("Labels") or {})))
 
 
 def _image_fact(image: dict[str, Any]) -> ImageFact:

@@ -247,7 +247,12 @@ class SimulatedHost:
         return HostObservation(
             host=self.name,
             now=now,
-            facts=structs.replace(self._facts, images=images, claim_volumes=tuple(sorted(self.engine.claim_volumes))),
+            facts=structs.replace(
+                self._facts,
+                images=images,
+                claim_volumes=tuple(sorted(self.engine.claim_volumes)),
+                pod_volumes=tuple(sorted(self.engine.volumes)),
+            ),
             containers=tuple(self.engine.containers[key] for key in sorted(self.engine.containers)),
             pod_network=self.engine.network,
             probes=self._health.probes.facts(),

@@ -93,6 +93,12 @@ def volume_name(pod_uid: str, volume: str) -> str:
     return f"berth_{pod_uid}_{volume}"
 
 
+def pod_of_volume(name: str) -> str:
+    """The pod uid in what `volume_name` made; '' for any other name."""
+    parts = name.split("_", 2)
+    return parts[1] if len(parts) == 3 and parts[0] == "berth" else ""
+
+
 _LONGEST_VOLUME_NAME = 200
 """A volume is a directory on its host: file systems end names at 255 bytes."""
 

@@ -31,6 +31,7 @@ class HostFacts(ObservedStruct):
     disk_* and inodes*: the file system that holds Docker's root directory; inodes: 0 where it counts none.
     memory_available_bytes is `MemAvailable`. tasks*: processes and threads, how many there are and may be.
     cpus: logical processors. cgroup_version: 1 or 2. claim_volumes: Docker volumes that hold data of claims.
+    pod_volumes: those that were made for one pod and go with it.
     """
 
     hostname: str = ""
@@ -53,6 +54,7 @@ class HostFacts(ObservedStruct):
     boot_id: str = ""
     images: tuple[ImageFact, ...] = ()
     claim_volumes: tuple[str, ...] = ()
+    pod_volumes: tuple[str, ...] = ()
 
 
 class ObservedContainer(ObservedStruct):

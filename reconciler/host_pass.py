@@ -18,7 +18,7 @@ from objects.names import LABEL_POD_UID
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
 from reconciler.messages import HostReport
-from reconciler.reclaiming import plan_reclaiming
+from reconciler.reclaiming import plan_reclaiming, plan_sweeping
 
 
 def plan_pass(
@@ -34,7 +34,8 @@ def plan_pass(
     reclaiming: tuple[RemoveImage, ...] = ()
     if is_told:
         reclaiming, memory = plan_reclaiming(assignment, observation, plan.memory, now)
-        plan = msgspec.structs.replace(plan, memory=memory, actions=(*plan.actions, *reclaiming))
+        sweeping = plan_sweeping(assignment, observation, memory, now)
+        plan = msgspec.structs.replace(plan, memory=memory, actions=(*plan.actions, *reclaiming, *sweeping))
     else:
         # What was last said of its pods is needed once they are assigned.
         plan = msgspec.structs.replace(plan, memory=memory)

@@ -1,4 +1,8 @@
-"""Room on a host's disk without taking it from pods: unused images are removed. Pure; the host's worker performs it."""
+"""Room on a host's disk without taking it from pods: unused images, and volumes of pods that are gone. Pure.
+
+A pod's volumes go with it; but a process that is killed between a pod's last container and its volumes leaves them, and
+nothing else on the host tells of that pod any more.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ from datetime import datetime
 
 import msgspec
 
-from differ.actions import RemoveImage
+from differ.actions import RemoveImage, RemoveVolume
 from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
+from objects.names import LABEL_POD_UID, pod_of_volume
 from objects.observed import HostObservation
 from policies.image_gc import choose_images, fullness_target, note_unused, unused_images
 
@@ -33,6 +38,20 @@ def plan_reclaiming(
     failures = memory.image_removals
     ready = (image for image in chosen if image.id not in failures or failures[image.id].retry_at <= now)
     return tuple(RemoveImage(id=image.id, names=image.names) for image in ready), memory
+
+
+def plan_sweeping(
+    assignment: HostAssignment, observation: HostObservation, memory: WorkerMemory, now: datetime
+) -> tuple[RemoveVolume, ...]:
+    """The volumes to remove whose pod neither belongs on this host nor has a container there.
+
+    assignment: what the engine said, never a stand-in: before it has spoken, nobody knows which pods belong here.
+    """
+    known = {pod.uid for pod in assignment.pods}
+    known |= {container.labels.get(LABEL_POD_UID, "") for container in observation.containers}
+    orphans = (name for name in observation.facts.pod_volumes if pod_of_volume(name) not in known | {""})
+    failures = memory.volume_removals
+    return tuple(RemoveVolume(volume=n) for n in orphans if n not in failures or failures[n].retry_at <= now)
 
 
 def _wanted(assignment: HostAssignment) -> Iterator[str]:

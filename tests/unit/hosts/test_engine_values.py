@@ -100,7 +100,12 @@ def test_facts_are_composed() -> None:
         {"Id": "sha256:b", "RepoTags": ["web:v1", "web:latest"], "RepoDigests": ["web@sha256:d"], "Size": 7},
         {"Id": "sha256:a", "RepoTags": ["<none>:<none>"], "RepoDigests": None, "Size": 9},
     ]
-    volumes = [{"Name": "berth-claim_default_b"}, {"Name": "berth-claim_default_a"}]
+    volumes = [
+        {"Name": "berth-claim_default_b", "Labels": {"berth.dev/claim": "default/b"}},
+        {"Name": "berth-claim_default_a", "Labels": {"berth.dev/claim": "default/a"}},
+        {"Name": "berth_uid_data", "Labels": {"berth.dev/pod-uid": "uid"}},
+        {"Name": "somebody-elses", "Labels": None},
+    ]
     facts = compose_facts(info, {"Arch": "arm64", "Version": "27.1", "ApiVersion": "1.46"}, images, MACHINE, volumes)
     assert facts == HostFacts(
         hostname="h1",
@@ -126,4 +131,5 @@ def test_facts_are_composed() -> None:
             ImageFact(id="sha256:b", names=("web:v1", "web:latest", "web@sha256:d"), size_bytes=7),
         ),
         claim_volumes=("berth-claim_default_a", "berth-claim_default_b"),
+        pod_volumes=("berth_uid_data",),
     )

@@ -52,7 +52,7 @@ class PlainEngine:
     def images(self) -> list[dict[str, Any]]:
         return []
 
-    def volumes(self, *, filters: dict[str, str]) -> dict[str, Any]:
+    def volumes(self) -> dict[str, Any]:
         return {"Volumes": None}
 
 

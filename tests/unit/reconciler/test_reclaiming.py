@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 
-from differ.actions import RemoveImage
+from differ.actions import RemoveImage, RemoveVolume
 from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import WorkerMemory
 from objects.errors import EngineError
@@ -15,7 +16,7 @@ from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
 from objects.observed import HostFacts, HostObservation, ImageFact, ObservedContainer
 from objects.pods import Container, Pod, PodSpec, PodStatus
 from reconciler.host_pass import plan_pass
-from reconciler.reclaiming import plan_reclaiming
+from reconciler.reclaiming import plan_reclaiming, plan_sweeping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -94,3 +95,38 @@ def test_what_an_evicted_pod_left_is_being_removed_until_nothing_is_there() -> N
     there = msgspec.structs.replace(looked(free=50), containers=(left,))
     assert plan_pass("h1", told, there, WorkerMemory(), NOW)[1].is_reclaiming
     assert not plan_pass("h1", told, looked(free=50), WorkerMemory(), NOW)[1].is_reclaiming
+
+
+LEFT = RemoveVolume(volume="berth_gone_data")
+
+
+def with_volumes(*names: str, container_of: str = "") -> HostObservation:
+    labels = {LABEL_MANAGED: "true", LABEL_POD_UID: container_of, LABEL_CONTAINER: "c"}
+    containers = (ObservedContainer(id="1", name="c", labels=labels),) if container_of else ()
+    return HostObservation(host="h", now=NOW, facts=HostFacts(pod_volumes=names), containers=containers)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(with_volumes("berth_gone_data"), (LEFT,), id="its pod is gone"),
+        pytest.param(with_volumes("berth_wanted_data"), (), id="its pod belongs here"),
+        pytest.param(with_volumes("berth_gone_data", container_of="gone"), (), id="its pod still has a container"),
+        pytest.param(with_volumes("somebody-elses", "berth_odd"), (), id="no name of ours"),
+    ],
+)
+def test_volumes_of_pods_that_are_gone(seen: HostObservation, expected: tuple[RemoveVolume, ...]) -> None:
+    assert plan_sweeping(assignment(), seen, WorkerMemory(), NOW) == expected
+
+
+def test_before_the_engine_has_spoken_no_volume_goes() -> None:
+    plan, _ = plan_pass("h", None, with_volumes("berth_gone_data"), WorkerMemory(), NOW)
+    assert LEFT not in plan.actions
+
+
+def test_a_volume_that_somebody_uses_is_tried_again_later() -> None:
+    memory = WorkerMemory().record(LEFT, EngineError("volume is in use", status=409), NOW)
+    seen = with_volumes("berth_gone_data")
+    assert plan_sweeping(assignment(), seen, memory, NOW) == ()
+    assert plan_sweeping(assignment(), seen, memory, LATER) == (LEFT,)
+    assert memory.record(LEFT, None, LATER) == WorkerMemory()
