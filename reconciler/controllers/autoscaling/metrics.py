@@ -69,7 +69,6 @@ class Load(msgspec.Struct, frozen=True):
                 found[pod.name] = Sample(millis, metrics.timestamp, timedelta(seconds=metrics.window_seconds))
         return found
 
-
     def why_untold(self, name: str) -> str:
         """Why no pod tells a metric of its own: the first reason that is known, '' when they only are not asked yet."""
         has_endpoint = False

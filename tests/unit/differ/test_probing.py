@@ -72,9 +72,7 @@ def test_when_a_probe_is_asked_no_more(kind: str, answer: bool, threshold: int, 
         pytest.param(order(initial_delay_seconds=5), 5.0, id="after-its-delay"),
         pytest.param(order(started_ago=2, initial_delay_seconds=5), 3.0, id="rest-of-its-delay"),
         pytest.param(order(started_ago=60), 0.0, id="an-old-run-of-which-nothing-is-known"),
-        pytest.param(
-            order(started_ago=60, is_known=True), 10 * Random(1).random(), id="taken-over"
-        ),
+        pytest.param(order(started_ago=60, is_known=True), 10 * Random(1).random(), id="taken-over"),
     ],
 )
 def test_the_first_time(one: ProbeOrder, expected: float) -> None:
