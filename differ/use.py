@@ -79,6 +79,12 @@ def foreign_loads(
     return tuple(sorted(loads, key=lambda load: load.name))
 
 
+def with_measured(found: Iterable[ForeignLoad], measured: Iterable[ForeignLoad]) -> tuple[ForeignLoad, ...]:
+    """`found`, each with what was measured of it earlier. Who came since then counts with its limits."""
+    known = {load.name: load for load in measured}
+    return tuple(known.get(load.name, load) for load in found)
+
+
 def is_foreign(container: ObservedContainer) -> bool:
     """Whether it runs and is not ours."""
     return container.state in ("running", "paused", "restarting") and not is_ours(container)

@@ -14,6 +14,7 @@ from differ.actions import RemoveImage
 from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import ContainerMemory, PodMemory, WorkerMemory
 from differ.pods import HostPlan, plan_host
+from differ.use import foreign_loads
 from objects.names import LABEL_POD_UID
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
@@ -46,6 +47,7 @@ def plan_pass(
         gone=plan.gone,
         unknown=_with_statuses(plan.unknown, assignment, observation, memory, now),
         pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
+        foreign=foreign_loads(observation.containers, None, None),
         happenings=plan.happenings,
         is_reclaiming=bool(reclaiming) or _is_clearing(assignment, observation, plan),
     )

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from differ.assignment import HostAssignment, MeasureOrder
-from differ.use import foreign_loads, is_foreign, pod_uses
+from differ.use import foreign_loads, is_foreign, pod_uses, with_measured
 from hosts.runtime import HostRuntime
 from objects.measured import ForeignLoad, HostUse, HostVitals, Measurement, PodUse
 from objects.metrics import Scrape, Scraped
@@ -120,10 +120,9 @@ class HostMeter:
         facts = msgspec.structs.replace(seen.facts, **msgspec.structs.asdict(self._told.vitals))
         return seen if facts == seen.facts else msgspec.structs.replace(seen, facts=facts)
 
-    def foreign(self, seen: HostObservation) -> tuple[ForeignLoad, ...]:
-        """The containers of others. Who came since they were measured counts with its limits, who went not at all."""
-        measured = {load.name: load for load in self._told.foreign} if self._told is not None else {}
-        return tuple(measured.get(load.name, load) for load in foreign_loads(seen.containers, None, None))
+    def foreign(self, found: Iterable[ForeignLoad]) -> tuple[ForeignLoad, ...]:
+        """The containers of others that were found, with what was measured of them."""
+        return with_measured(found, self._told.foreign if self._told is not None else ())
 
     def _base(self, now: datetime) -> Measurement | None:
         """The reading to compare with: the newest that is old enough, else the oldest."""

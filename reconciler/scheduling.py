@@ -16,6 +16,7 @@ from objects.apps import ReplicaSet, StatefulSet
 from objects.conditions import find_condition, with_condition
 from objects.config import ClusterSpec, Host, SchedulingSettings
 from objects.core import Namespace, Node
+from objects.measured import ForeignLoad
 from objects.meta import Condition, KubeObject, LabelSelector, ObjectKey
 from objects.pod_resources import qos_class
 from objects.pods import Pod, PodIP
@@ -37,6 +38,7 @@ from reconciler.controllers.claim_binding import (
     scheduled_class,
     why_not_on,
 )
+from reconciler.foreign import foreign_ports, foreign_requests
 from reconciler.host_status import HostStatus
 from reconciler.store import Changed, View
 
@@ -59,6 +61,7 @@ class SchedulingLoop:
         self._unaddressed: set[ObjectKey] = set()
         self._may_help = False
         self._last_address: dict[str, str] = {}
+        self._foreign: dict[str, tuple[ForeignLoad, ...]] = {}
         self._next_descheduling: datetime | None = None
 
     def observe(self, changed: Changed) -> None:
@@ -72,11 +75,14 @@ class SchedulingLoop:
                     self.snapshot.remove_node(node.name)
                 else:
                     self.snapshot.set_node(node)
+                    self._count_foreign(node.name)
                 self._may_help = True
             case Namespace() as namespace:
                 self.snapshot.set_namespace(namespace.name, None if new is None else namespace.labels)
                 self._may_help = True
-            case HostStatus():
+            case HostStatus() as status:
+                self._foreign[status.name] = status.foreign if new is not None else ()
+                self._count_foreign(status.name)
                 self._may_help = True
             case PodDisruptionBudget() as budget:
                 if new is None:
@@ -103,6 +109,12 @@ class SchedulingLoop:
                 self.snapshot.set_workload(service.key, None if new is None else selector)
             case ReplicaSet() | StatefulSet() as workload:
                 self.snapshot.set_workload(workload.key, None if new is None else workload.spec.selector)
+
+    def _count_foreign(self, host: str) -> None:
+        """Containers of others use what they use, whether the Node or the look at its host came first."""
+        loads = self._foreign.get(host, ())
+        if host in self.snapshot.row_of:
+            self.snapshot.set_foreign(host, foreign_requests(loads), foreign_ports(loads))
 
     def _observe_pod(self, old: Pod | None, new: Pod | None) -> None:
         pod = new or old

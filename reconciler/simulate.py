@@ -15,11 +15,13 @@ from differ import happenings
 from differ.actions import Action
 from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
+from differ.use import with_measured
 from hosts.simulated import SimulatedHost
 from objects.errors import HostError
 from objects.observed import HostObservation
 from reconciler.engine import Engine
 from reconciler.host_pass import plan_pass, remember
+from reconciler.host_status import HostStatus
 from reconciler.messages import HostSilent, Message
 
 TICK = timedelta(milliseconds=200)
@@ -149,7 +151,10 @@ class SimulatedCluster:
             if error is not None:
                 failed.add(action.lane)
         self._memories[name] = memory
-        report = msgspec.structs.replace(report, happenings=tuple(happened))
+        # Nothing is measured here: containers of others take what was last known of them.
+        known = self.engine.store.get(HostStatus, "", name)
+        foreign = with_measured(report.foreign, known.foreign if known is not None else ())
+        report = msgspec.structs.replace(report, happenings=tuple(happened), foreign=foreign)
         return _Pass(assignment, observation, report, performed, plan.wake_at)
 
 

@@ -171,7 +171,7 @@ class HostWorker:
         # A container may be in the making that this look could not show: such a pod is not gone yet.
         gone = tuple(uid for uid in report.gone if pod_lane(uid) not in busy)
         happened, self._happened = (*self._happened, *report.happenings), []
-        report = msgspec.structs.replace(report, foreign=self._meter.foreign(observation))
+        report = msgspec.structs.replace(report, foreign=self._meter.foreign(report.foreign))
         self._tell(msgspec.structs.replace(report, gone=gone, happenings=happened), now)
         if measured is not None:
             self._report(measured)

@@ -110,9 +110,10 @@ class Snapshot:
 
     def remove_node(self, name: str) -> None:
         """The host is gone. Its bound pods are remembered until they are removed or it returns."""
-        row = self.row_of.pop(name, None)
-        if row is None:
+        if name not in self.row_of:
             return
+        self.set_foreign(name, {}, {})
+        row = self.row_of.pop(name)
         pods = [occupant.pod for occupant in self._uses[row].occupants.values()]
         for pod in pods:
             self.remove_pod(pod.uid)

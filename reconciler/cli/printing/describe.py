@@ -11,7 +11,8 @@ from objects import codec
 from objects.apps import Deployment, ReplicaSet
 from objects.config import Application, Host
 from objects.core import ConfigMap, Event, Node, Secret
-from objects.meta import KubeObject
+from objects.measured import ForeignLoad
+from objects.meta import KubeObject, ResourceList
 from objects.pods import Pod
 from objects.quantity import milli_value
 from reconciler.cli.printing.cluster import host_state, human_bytes
@@ -177,6 +178,8 @@ def _host(item: Host, around: Surroundings) -> Description:
             ("Memory", f"{human_bytes(facts.memory_available_bytes)} available of {human_bytes(facts.memory_bytes)}"),
             ("Disk", f"{human_bytes(facts.disk_free_bytes)} free of {human_bytes(facts.disk_bytes)}"),
             ("Images", str(len(facts.images))),
+            ("Reserved", _amounts(item.spec.reserved) if item.spec.reserved else None),
+            ("Others", _foreign_table(status.foreign if status else ())),
         ]
     return [
         ("Address", f"{item.spec.user or 'root'}@{item.spec.address}:{item.spec.port or 22}"),
@@ -194,13 +197,28 @@ def _host(item: Host, around: Surroundings) -> Description:
 def _node(item: Node, around: Surroundings) -> Description:
     return [
         ("Conditions", conditions_table(item.status.conditions)),
-        ("Capacity", mapping_text({name: str(amount) for name, amount in item.status.capacity.items()}, separator=" ")),
-        (
-            "Allocatable",
-            mapping_text({name: str(amount) for name, amount in item.status.allocatable.items()}, separator=" "),
-        ),
+        ("Capacity", _amounts(item.status.capacity)),
+        ("Allocatable", _amounts(item.status.allocatable)),
         *_pods_section(item.name, around),
     ]
+
+
+def _foreign_table(loads: Sequence[ForeignLoad]) -> list[str] | None:
+    """Containers of others, which take room and ports; None when there are none."""
+    rows = [
+        (
+            load.name,
+            f"{load.cpu_millis}m",
+            human_bytes(load.memory_bytes) if load.memory_bytes else "0",
+            ",".join(sorted({f"{port}/{protocol}" for protocol, _, port in load.ports})) or NONE,
+        )
+        for load in loads
+    ]
+    return render_table(("Container", "CPU", "Memory", "Ports"), rows) if rows else None
+
+
+def _amounts(amounts: ResourceList) -> str:
+    return mapping_text({name: str(amount) for name, amount in amounts.items()}, separator=" ")
 
 
 def _pods_section(host: str, around: Surroundings) -> Description:

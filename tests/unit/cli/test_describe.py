@@ -9,6 +9,7 @@ import pytest
 from objects.apps import Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec
 from objects.config import Host, HostSpec
 from objects.core import ConfigMap, Event, EventSource, Secret
+from objects.measured import ForeignLoad
 from objects.meta import Condition, KubeObject, LabelSelector, controller_reference
 from objects.observed import HostFacts
 from objects.pods import (
@@ -200,12 +201,23 @@ def test_deployment_names_its_revisions_and_what_it_waits_for() -> None:
 
 
 def test_host_lists_what_it_has_and_what_was_asked_of_it() -> None:
-    host = Host(
-        metadata=meta("alpha", ""), spec=HostSpec(address="192.0.2.1", host_key="ssh-ed25519 AAAA", user="deploy")
-    )
+    spec = HostSpec(address="192.0.2.1", host_key="ssh-ed25519 AAAA", user="deploy", reserved={"memory": "1Gi"})
+    host = Host(metadata=meta("alpha", ""), spec=spec)
     facts = HostFacts(engine_version="20.10", api_version="1.41", cpus=4, memory_bytes=8 << 30, disk_bytes=1 << 40)
-    status = HostStatus(metadata=meta("alpha", ""), facts=facts, reachable=True, pod_subnet="10.244.1.0/24")
+    status = HostStatus(
+        metadata=meta("alpha", ""),
+        facts=facts,
+        reachable=True,
+        pod_subnet="10.244.1.0/24",
+        foreign=(
+            ForeignLoad(name="database", cpu_millis=250, memory_bytes=1 << 30, ports=(("tcp", "0.0.0.0", 5432),)),
+            ForeignLoad(name="idle"),
+        ),
+    )
     lines = [" ".join(line.split()) for line in described(host, status, POD).splitlines()]
+    assert "Reserved: memory 1Gi" in lines
+    others = lines.index("Others:")
+    assert lines[others + 2 : others + 4] == ["database 250m 1Gi 5432/tcp", "idle 0m 0 <none>"]
     assert "Address: deploy@192.0.2.1:22" in lines
     assert "Memory: <unknown> available of 8Gi" in lines
     assert "Requested: 50m CPU, 32Mi memory" in lines

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from differ.assignment import HostAssignment, MeasureOrder, PodNetwork
+from differ.use import foreign_loads
 from objects.measured import (
     ContainerSample,
     ContainerUse,
@@ -201,9 +202,14 @@ def test_others_are_told_at_once_and_with_what_they_use() -> None:
     assert [news.foreign for news in bench.run(60)] == [(busy,)]
     limited = ObservedContainer(id="o2", name="cache", state="running", memory_bytes=5)
     bench.seen = msgspec.structs.replace(bench.seen, containers=(FOREIGN, limited))
-    assert bench.meter.foreign(bench.seen) == (ForeignLoad(name="cache", memory_bytes=5), busy)
+    assert bench.meter.foreign(foreign_loads(bench.seen.containers, None, None)) == (
+        ForeignLoad(name="cache", memory_bytes=5),
+        busy,
+    )
     bench.seen = msgspec.structs.replace(bench.seen, containers=(limited,))
-    assert bench.meter.foreign(bench.seen) == (ForeignLoad(name="cache", memory_bytes=5),)
+    assert bench.meter.foreign(foreign_loads(bench.seen.containers, None, None)) == (
+        ForeignLoad(name="cache", memory_bytes=5),
+    )
 
 
 def test_small_moves_are_no_news() -> None:

@@ -100,6 +100,14 @@ def test_foreign_containers_use_capacity_and_ports() -> None:
     ]
 
 
+def test_a_host_that_returns_brings_nothing_of_its_former_containers() -> None:
+    snapshot = cluster(host("a", memory="1Gi"))
+    snapshot.set_foreign("a", {"memory": "900Mi"}, {HostPort("0.0.0.0", "TCP", 8080): "legacy-db"})
+    snapshot.remove_node("a")
+    snapshot.set_node(host("b", memory="1Gi"))
+    assert where(place(snapshot, pod("p", requests={"memory": "1Gi"}, ports=(8080,)))[0]) == "b"
+
+
 PORTS = [
     pytest.param(HostPort("0.0.0.0", "TCP", 80), HostPort("0.0.0.0", "TCP", 80), True, id="same"),
     pytest.param(HostPort("0.0.0.0", "TCP", 80), HostPort("0.0.0.0", "UDP", 80), False, id="other-protocol"),
