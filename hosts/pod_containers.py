@@ -55,19 +55,23 @@ def find_container(engine: Engine, pod_uid: str, container: str) -> PodContainer
         started_at=parse_time(state["StartedAt"]),
         finished_at=parse_time(state["FinishedAt"]),
         starts=inspected["RestartCount"] + max(0, _attempt(newest["Names"])),
+        is_running=bool(state["Running"]),
     )
     return PodContainer(newest["Id"], bool(state["Running"]), since)
 
 
-def last_run_since(*, started_at: datetime | None, finished_at: datetime | None, starts: int) -> datetime | None:
+def last_run_since(
+    *, started_at: datetime | None, finished_at: datetime | None, starts: int, is_running: bool
+) -> datetime | None:
     """A time between the last run and the one before it; None when there was one run at most. Pure.
 
-    starts: how often it was started again. Docker notes a start after the process has begun, so the end of the run
-    before is the better border; while nothing runs, that is no longer known.
+    starts: how often it was started again; a start after a boot is not among them. Docker notes a start after the
+    process has begun, so the end of the run before is the better border; while nothing runs, that is no longer known.
+    The end of a short run may even be noted as earlier than its start.
     """
     if started_at is None or finished_at is None:
         return None
-    if finished_at <= started_at:
+    if is_running and finished_at <= started_at:
         return finished_at
     return started_at - START_NOTED_WITHIN if starts else None
 

@@ -105,7 +105,8 @@ class Engine:
         if self._may_start():
             self._start(now)
         if self.is_started:
-            self._find_owners(are_all=False)
+            # Who only looks never sets a size: what hosts show is all that there is to know of it.
+            self._find_owners(are_all=self.is_observer)
             if self._must_prune:
                 self._prune(now)
             self._settle(now)

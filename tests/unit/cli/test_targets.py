@@ -115,16 +115,19 @@ def test_docker_time(text: str, expected: datetime | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("started", "finished", "starts", "expected"),
+    ("started", "finished", "starts", "is_running", "expected"),
     [
-        pytest.param(None, None, 0, None, id="never-started"),
-        pytest.param(ago(seconds=9), None, 0, None, id="first-run"),
-        pytest.param(ago(seconds=9), ago(seconds=5), 0, None, id="only-run-has-ended"),
-        pytest.param(ago(seconds=5), ago(seconds=9), 1, ago(seconds=9), id="runs-again"),
-        pytest.param(ago(seconds=9), ago(seconds=5), 2, ago(seconds=9) - START_NOTED_WITHIN, id="ended-again"),
+        pytest.param(None, None, 0, False, None, id="never-started"),
+        pytest.param(ago(seconds=9), None, 0, True, None, id="first-run"),
+        pytest.param(ago(seconds=9), ago(seconds=5), 0, False, None, id="only-run-has-ended"),
+        pytest.param(ago(seconds=9), ago(seconds=9), 0, False, None, id="only-run-ended-before-its-start-was-noted"),
+        pytest.param(ago(seconds=5), ago(seconds=9), 0, True, ago(seconds=9), id="runs-again-after-a-boot"),
+        pytest.param(ago(seconds=5), ago(seconds=9), 1, True, ago(seconds=9), id="runs-again"),
+        pytest.param(ago(seconds=9), ago(seconds=5), 2, False, ago(seconds=9) - START_NOTED_WITHIN, id="ended-again"),
     ],
 )
 def test_border_between_runs(
-    started: datetime | None, finished: datetime | None, starts: int, expected: datetime | None
+    *, started: datetime | None, finished: datetime | None, starts: int, is_running: bool, expected: datetime | None
 ) -> None:
-    assert last_run_since(started_at=started, finished_at=finished, starts=starts) == expected
+    found = last_run_since(started_at=started, finished_at=finished, starts=starts, is_running=is_running)
+    assert found == expected

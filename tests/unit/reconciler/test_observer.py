@@ -1,5 +1,7 @@
 """An engine that only looks: it follows what hosts show, pods that end included."""
 
+from objects.apps import Deployment
+from reconciler.cli.rollout_progress import RolloutProgress, progress_of
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 
 
@@ -23,6 +25,18 @@ def test_pods_that_end_are_not_shown_any_more():
     assert shown(looking) == acting.running
     acting.settle(acting.desired(deployment("web:v2", replicas=2), commit="c2"))
     assert shown(looking) == acting.running
+
+
+def test_an_update_that_ends_while_one_looks_is_complete():
+    acting, looking = watched()
+    updated = deployment("web:v2", replicas=4)
+    acting.step(acting.desired(updated, bare_pod(), commit="c2"))
+    looking.step(looking.desired(updated, bare_pod(), commit="c2"))
+    for _ in range(20):
+        acting.step(*map(acting.report, acting.hosts))
+        shown(looking)
+    seen = looking.engine.store.get(Deployment, "default", "web")
+    assert progress_of(seen) == RolloutProgress('deployment "web" successfully rolled out', is_done=True)
 
 
 def test_a_bare_pod_that_moves_is_shown_once_under_its_name():
