@@ -15,7 +15,10 @@ BERTH_LAB ?= test
 export BERTH_LAB
 # More arguments for pytest: make unit ARGS="-k quantity -x"
 ARGS ?=
-CODE := reconciler sources differ hosts policies objects tests
+# How many labs side by side: tests on real hosts mostly wait.
+LABS ?= 2
+# make lab-tests TESTS=tests/lab/test_drift.py LABS=0 ARGS=-x
+TESTS ?= tests/lab
 
 .PHONY: help
 help: ## list the tasks
@@ -83,11 +86,11 @@ $(PARTS): $(VENV)
 
 .PHONY: contract
 contract: $(VENV) lab-packages ## simulated and real hosts behave alike
-	$(AS_ROOT) $(PY) -m pytest tests/contract $(ARGS)
+	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile tests/contract $(ARGS)
 
 .PHONY: lab-tests
 lab-tests: $(VENV) lab-packages ## on real hosts: sshd, Docker Engines, Git remote, registry (root)
-	$(AS_ROOT) $(PY) -m pytest tests/lab $(ARGS)
+	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile $(TESTS) $(ARGS)
 
 .PHONY: bench
 bench: $(VENV) lab-packages ## how fast, beside what one would use instead; all in one run

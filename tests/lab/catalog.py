@@ -6,7 +6,9 @@ command here is a shell that has one.
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 from pathlib import Path
 
 from tests.lab.images import Entry, Image, archive, build_image
@@ -17,6 +19,9 @@ TOMCAT = "/root/apache-tomcat-7.0.42-v2"
 # Opened for reading and writing, a FIFO never ends: one sleeping process, no child, and it leaves on a signal.
 _WAIT = "trap 'exit 0' TERM INT; read _ <>/run/wait"
 _SERVE = "trap 'kill $!; exit 0' TERM INT; httpd -f -p {port} -h {directory} & wait $!"
+KEPT_ARCHIVES = 4
+"""Of earlier catalogs: other checkouts may go on using theirs."""
+
 _CGI = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\n{command}\n"
 
 
@@ -41,18 +46,24 @@ def build_catalog() -> list[Image]:
 
 
 def catalog_archive(directory: Path, images: list[Image]) -> bytes:
-    """The images in `docker load` format, from the cache on disk if it holds exactly these."""
-    key = "-".join(image.image_id[7:19] for image in images)
-    tags = ",".join(tag for image in images for tag in image.tags)
-    cached, label = directory / "catalog.tar", directory / "catalog.key"
-    if not (cached.exists() and label.exists() and label.read_text() == f"{key} {tags}"):
+    """The images in `docker load` format, from the cache on disk if it holds exactly these.
+
+    Labs that come up side by side, of other checkouts too, may ask at once: a file is there whole or not at all.
+    """
+    contents = " ".join(f"{image.image_id} {','.join(image.tags)}" for image in images)
+    cached = directory / f"catalog-{hashlib.sha256(contents.encode()).hexdigest()[:16]}.tar"
+    try:
+        return cached.read_bytes()
+    except FileNotFoundError:
         out = io.BytesIO()
         archive(images, out)
         directory.mkdir(parents=True, exist_ok=True)
-        label.unlink(missing_ok=True)
-        cached.write_bytes(out.getvalue())
-        label.write_text(f"{key} {tags}")
-    return cached.read_bytes()
+        draft = directory / f"{cached.name}.{os.getpid()}"
+        draft.write_bytes(out.getvalue())
+        for old in sorted(directory.glob("catalog*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT_ARCHIVES]:
+            old.unlink(missing_ok=True)
+        draft.replace(cached)
+        return out.getvalue()
 
 
 def _busybox() -> Image:

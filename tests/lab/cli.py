@@ -11,7 +11,8 @@ from rich.console import Console
 
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab, take_down
-from tests.lab.names import DEFAULT_LAB
+from tests.lab.names import DEFAULT_LAB, is_worker_lab
+from tests.lab.state import lab_names
 
 Result = TypeVar("Result")
 
@@ -57,14 +58,19 @@ def status(name: str) -> None:
 @click.option("--purge", is_flag=True, help="Remove keys and the engines' images as well.")
 def down(name: str, *, purge: bool) -> None:
     """End the lab and remove what it made."""
-    _explained(lambda: take_down(name, purge=purge, report=click.echo))
+    _end(name, purge=purge)
 
 
 @lab.command()
 @_NAME
 def purge(name: str) -> None:
-    """Same as `down --purge`."""
-    _explained(lambda: take_down(name, purge=True, report=click.echo))
+    """Same as `down --purge`, also for the labs that the workers of a parallel test run made under this name."""
+    for each in [name, *(other for other in lab_names() if is_worker_lab(other, name))]:
+        _end(each, purge=True)
+
+
+def _end(name: str, *, purge: bool) -> None:
+    _explained(lambda: take_down(name, purge=purge, report=click.echo))
 
 
 def _explained(action: Callable[[], Result]) -> Result:

@@ -1,6 +1,7 @@
 """The lab as pytest fixtures, for every folder of tests (registered in `tests/conftest.py`).
 
-`BERTH_LAB` names the lab to use; one that was up before stays up afterwards. Without root or without its programs the
+`BERTH_LAB` names the lab to use; one that was up before stays up afterwards. Each worker of a parallel run has a lab of
+its own, `BERTH_LAB`-N. Without root or without its programs the
 fixture fails and says so: a test that was skipped where it should run would look like one that passed.
 """
 
@@ -35,10 +36,11 @@ def lab() -> Iterator[Lab]:
     # Imported here: this module is loaded for unit tests too, which shall not wait for the Docker SDK.
     from tests.lab import network
     from tests.lab.lab import Lab, take_down
-    from tests.lab.names import LabNames
+    from tests.lab.names import LabNames, worker_lab
     from tests.lab.state import locked
 
-    name = os.environ.get("BERTH_LAB", TEST_LAB)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    name = worker_lab(os.environ.get("BERTH_LAB", TEST_LAB), worker)
     with locked(f"{name}.tests"):
         was_up = network.has_bridge(LabNames(name))
         running = Lab.up(name)

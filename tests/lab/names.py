@@ -21,6 +21,16 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
+def worker_lab(name: str, worker: str) -> str:
+    """The lab of one worker of a parallel test run ('' when there is but one)."""
+    return f"{name}-{worker}" if worker else name
+
+
+def is_worker_lab(name: str, of: str) -> bool:
+    """Whether a parallel test run that was given the lab `of` made the lab `name`."""
+    return bool(re.fullmatch(rf"{re.escape(of)}-\d+", name))
+
+
 def _shortened(name: str, length: int) -> str:
     """`name` if it fits into `length` characters, else its first letters and a hash of the whole."""
     if len(name) <= length:

@@ -16,7 +16,7 @@ from tests.lab.errors import LabError
 from tests.lab.hostspec import HostSpec, plain_hosts
 from tests.lab.images import Entry, archive, build_image
 from tests.lab.lab import Lab
-from tests.lab.names import LabNames
+from tests.lab.names import LabNames, is_worker_lab, worker_lab
 from tests.lab.processes import PACKAGES_FILE, PROGRAMS, Process, read_process, require_root_and_programs, run
 
 
@@ -97,13 +97,21 @@ def test_archive_holds_a_shared_layer_once() -> None:
     assert sorted(name for name in names if name.endswith("layer.tar")) == sorted(layers)
 
 
+def test_each_worker_of_a_parallel_run_has_a_lab_of_its_own() -> None:
+    assert [worker_lab("ci", worker) for worker in ("", "0", "1")] == ["ci", "ci-0", "ci-1"]
+    labs = ["ci", "ci-0", "ci-12", "ci-2nd", "ci2-0", "ci-0-2nd"]
+    assert [name for name in labs if is_worker_lab(name, "ci")] == ["ci-0", "ci-12"]
+
+
 def test_the_catalog_is_cached_until_it_changes(tmp_path: Path) -> None:
     images = catalog.build_catalog()
     first = catalog.catalog_archive(tmp_path, images)
-    written = (tmp_path / "catalog.tar").stat()
+    (cached,) = tmp_path.iterdir()
+    written = cached.stat()
     assert catalog.catalog_archive(tmp_path, images) == first
-    assert (tmp_path / "catalog.tar").stat().st_mtime_ns == written.st_mtime_ns
+    assert cached.stat().st_mtime_ns == written.st_mtime_ns
     assert catalog.catalog_archive(tmp_path, images[:2]) != first
+    assert len([*tmp_path.iterdir()]) == 2
 
 
 def test_a_recycled_pid_is_not_the_process() -> None:
