@@ -199,7 +199,8 @@ class Cluster:
 
         def is_so() -> bool:
             every = [item for item in self.containers(pod=pod) if item.container != SANDBOX]
-            return len(every) == count and len(self.running_pods(pod, image=image)) == count
+            fit = [item for item in every if item.state == "running" and image in ("", item.image)]
+            return len(every) == len(fit) == count
 
         self.wait(is_so, f"{count} running containers of {pod}* {image}", timeout_seconds=timeout_seconds, pod=pod)
         return self.running_pods(pod, image=image)
@@ -213,13 +214,15 @@ class Cluster:
         pod: str = "",
     ) -> None:
         """Wait until `condition` holds. Raises LabError with what the hosts ran and what berth said last."""
-        deadline = time.monotonic() + timeout_seconds
+        begun = time.monotonic()
         while not condition():
+            waited = time.monotonic() - begun
             if self.berth is not None and not self.berth.is_running:
                 raise LabError(f"berth ended while waiting for: {what}\n{self.picture(pod)}")
-            if time.monotonic() > deadline:
+            if waited > timeout_seconds:
                 raise LabError(f"waited {timeout_seconds:g} s in vain for: {what}\n{self.picture(pod)}")
-            time.sleep(0.05)
+            # A look costs processes and calls to engines: who waits for long looks more rarely.
+            time.sleep(min(0.05 + waited / 20, 0.5))
 
     def wait_converged(self, commit: str, *, timeout_seconds: float = WAIT_SECONDS) -> None:
         """Wait until the status branch calls this commit healthy."""
