@@ -142,7 +142,7 @@ class SimulatedHost:
             WriteFiles: self._write_files,
             RunHook: self._run_hook,
             PrepareVolume: lambda action: self.engine.add_claim_volume(action.volume),
-            RemoveVolume: lambda action: self.engine.volumes.discard(action.volume),
+            RemoveVolume: lambda action: self.engine.remove_volume(action.volume),
         }
 
     @classmethod

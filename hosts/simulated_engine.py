@@ -162,6 +162,14 @@ class SimulatedEngine:
         self.claim_volumes.add(name)
         self.changes += 1
 
+    def remove_volume(self, name: str) -> None:
+        """Remove a pod's volume; one that a container mounts stays, and none there is fine."""
+        user = next((key for key, one in self._processes.items() if any(m.source == name for m in one.spec.mounts)), "")
+        if user:
+            raise self._error(409, f"remove {name}: volume is in use - [{user}]")
+        self.volumes.discard(name)
+        self.changes += 1
+
     def start(self, reference: str, now: datetime) -> None:
         """Start a container that does not run. A start by the API begins Docker's count of restarts anew."""
         found = self.find(reference)
