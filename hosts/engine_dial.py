@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FORWARDED_AT_ONCE = 256
 """Each is a descriptor in the host's sshd session process, which has 1,024."""
 
-DIALLED_AT_ONCE = 8
-"""Of sshd's ten sessions; two stay free for commands."""
+DIALLED_AT_ONCE = 7
+"""Of sshd's ten sessions; one is kept by the shell that stays, two are free for commands."""
 
 IDLE_KEPT = 16
 """Streams kept open between calls: a few lanes of one host's worker and its probes."""
