@@ -84,6 +84,12 @@ unit: unit-packages
 $(PARTS): $(VENV)
 	$(PY) -m pytest -n 2 tests/$@ $(ARGS)
 
+NIGHTLY_HISTORIES ?= 10000
+
+.PHONY: nightly
+nightly: $(VENV) ## 10,000 seeded histories of the simulation (half an hour on two cores)
+	BERTH_HISTORIES=$(NIGHTLY_HISTORIES) $(PY) -m pytest -n 2 tests/simulation $(ARGS)
+
 .PHONY: contract
 contract: $(VENV) lab-packages ## simulated and real hosts behave alike
 	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile tests/contract $(ARGS)

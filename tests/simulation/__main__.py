@@ -1,31 +1,28 @@
-"""Replay one seeded history: `python -m tests.simulation --seed N --steps M`."""
+"""Replay one seeded history: `python -m tests.simulation --seed N --steps M`; `--last K` prints only its last lines."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 
-from tests.simulation.world import World
+from tests.simulation.world import STEPS, World
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--last", type=int, default=0)
     arguments = parser.parse_args()
     world = World(arguments.seed)
     try:
-        for number in range(arguments.steps):
-            known = len(world.log)
+        for _ in range(arguments.steps):
             world.step()
-            for line in world.log[known:]:
-                print(f"{number:5} {world.clock.now:%H:%M:%S} {line}")
-        print("calm: no more faults")
         world.calm()
     finally:
-        for name, host in world.hosts.items():
-            for container in host.engine.containers.values():
-                print(f"{name} {container.state:10} {container.name}")
-    print("at rest, as desired")
+        machines = world.machines.values()
+        lines = [*world.log, *(f"{m.name} {c.state:10} {c.name}" for m in machines for c in m.ours())]
+        sys.stdout.write("\n".join(lines[-arguments.last :]) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,193 +1,193 @@
-"""A simulated world for seeded histories: hosts that outlive reconcilers, commits, faults, and what must always hold.
+"""A simulated world for seeded histories: machines that outlive reconcilers, commits, faults, and what always holds.
 
-`python -m tests.simulation --seed N --steps M` replays one history and prints each step.
+`python -m tests.simulation --seed N --steps M` replays one history and prints what happened in it.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from differ.actions import Action
-from hosts.simulated import Faults, SimulatedHost
-from hosts.simulated_engine import SimulatedEngine, foreign_container
-from objects.config import Cluster
-from objects.core import ConfigMap, Namespace
-from objects.defaults import default
-from objects.meta import KubeObject, ObjectMeta
-from objects.names import LABEL_POD_UID, parse_container_name
 from objects.pods import Pod
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine
-from reconciler.messages import Desired, Message, Restored
+from reconciler.engine import Engine, StepResult
+from reconciler.messages import Message, Restored
 from reconciler.simulate import SimulatedClock, SimulatedCluster
-from reconciler.status import render_files, restore
-from tests.unit.reconciler.cluster import bare_pod, deployment, make_host
+from tests.simulation import mischief
+from tests.simulation.ending import check_end
+from tests.simulation.ledger import Ledger
+from tests.simulation.machine import Crash, Machine
+from tests.simulation.repository import Repository
+from tests.simulation.watcher import Watcher
+from tests.simulation.written_status import remembered, written
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-IMAGES = ("web:v1", "web:v2", "web:v3")
+START = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
+STEPS = 80
+"""Of one history, before the calm."""
+PAUSES = (0, 0, 0, 1, 1, 5)
+"""Seconds between two steps: mostly none, so that faults fall into the middle of something."""
+YAML_SHARE = 0.01
+"""Of status commits that are written as files and read back; the others take the short way."""
 
 
-class Crash(BaseException):
-    """The reconciler is killed: not an Exception, so that nothing in it can catch and survive it."""
+class WatchedEngine(Engine):
+    """An engine whose every step is judged."""
+
+    def __init__(self, source: random.Random, watcher: Watcher) -> None:
+        super().__init__(CONTROLLERS, source=source)
+        self._watcher = watcher
+
+    def step(self, messages: Iterable[Message], now: datetime) -> StepResult:
+        told = tuple(messages)
+        result = super().step(told, now)
+        self._watcher.look(self, told, result, now)
+        return result
 
 
 class World:
-    """One seeded history. `step` lets something happen and looks; `calm` ends all faults and waits for rest."""
+    """One seeded history. `step` lets something happen and looks; `calm` ends all faults and waits for rest.
+
+    machines: all there are. managed: those that the reconciler was told of. skew: what the hosts' clocks are ahead.
+    """
 
     def __init__(self, seed: int, *, hosts: int = 4) -> None:
         self.random = random.Random(seed)
         self.clock = SimulatedClock(START)
-        self._crash_in = 0
-        self.hosts = {
-            f"h{n}": SimulatedHost(
-                f"h{n}",
-                clock=self.clock,
-                images=IMAGES,
-                faults=Faults(lost_replies=0.03, refusals=0.03, lost_calls=0.03),
-                random=random.Random(self.random.getrandbits(32)),
-                before_action=self._maybe_crash,
-            )
-            for n in range(hosts)
-        }
-        for host in self.hosts.values():
-            host.happen(lambda engine, now: engine.adopt([foreign_container("somebody-elses")]))
-        self.foreign = {name: self._foreign_of(host) for name, host in self.hosts.items()}
-        self.replicas = {"web": 5, "api": 3}
-        self.image = {"web": "web:v1", "api": "web:v1"}
-        self.commits = 0
+        self.skew = timedelta()
+        self.crash_in = 0
+        names = [f"h{n}" for n in range(hosts)]
+        self.machines = {name: self._make_machine(name) for name in names}
+        self.managed = dict(self.machines)
+        self.git = Repository(random.Random(self.random.getrandbits(32)), names)
+        self.ledger = Ledger()
+        self.steps = 0
         self.log: list[str] = []
+        self.note("begins with " + ", ".join(map(str, self.git.workloads)))
+        self.pending: list[Message] = []
         self.status = Restored()
-        self.restart()
+        self.begin()
+        # A cluster begins with a commit of its status: without one nobody can know of an earlier process.
+        self._round()
+        self.write_status()
+
+    @property
+    def engine(self) -> Engine:
+        return self.cluster.engine
 
     # --- what happens --------------------------------------------------------------------------------------------
 
-    def restart(self) -> None:
-        """A reconciler with an empty memory, on the same hosts."""
-        engine = Engine(CONTROLLERS, source=random.Random(self.random.getrandbits(32)))
-        self.cluster = SimulatedCluster(engine, self.hosts, self.clock)
-        self._pending: list[Message] = [self.status, self.desired()]
+    def begin(self) -> None:
+        """A reconciler with an empty memory, on the same machines."""
+        engine = WatchedEngine(random.Random(self.random.getrandbits(32)), Watcher(self.ledger, self.machines))
+        self.match_hosts()
+        self.cluster = SimulatedCluster(engine, self.managed, self.clock)
+        self.pending = [self.status, self.git.desired()]
 
-    def desired(self) -> Desired:
-        """The newest commit."""
-        objects: list[KubeObject] = [
-            Cluster(),
-            Namespace(metadata=ObjectMeta(name="default")),
-            ConfigMap(metadata=ObjectMeta(name="settings", namespace="default"), data={"mode": str(self.commits)}),
-            *map(make_host, self.hosts),
-            bare_pod(self.image["web"]),
-        ]
-        for name, replicas in self.replicas.items():
-            objects.append(deployment(self.image[name], replicas=replicas, name=name))
-        return Desired(commit=f"c{self.commits}", objects=tuple(default(obj) for obj in objects))
+    def restart(self) -> None:
+        """The reconciler is killed and another one begins."""
+        self.crash_in = 0
+        self.ledger.reconciler_died(self.status, self.engine.store.all_of(Pod))
+        self.begin()
 
     def step(self) -> None:
         """Perhaps something bad or new happens, then one round. What must always hold is checked."""
-        self._happen()
-        messages, self._pending = self._pending, []
+        self.steps += 1
+        self.note(mischief.happen(self))
+        self._round()
+        if self.random.random() < 0.2:
+            self.write_status()
+        self.clock.now += timedelta(seconds=self.random.choice(PAUSES))
+
+    def write_status(self) -> None:
+        """The status branch, which lags behind: what the next reconciler begins with."""
+        if self.engine.is_started:
+            write = written if self.random.random() < YAML_SHARE else remembered
+            self.status = write(self.engine)
+
+    def match_hosts(self) -> None:
+        """Workers for the hosts that Git knows; a removed one's last report may still be on its way until here."""
+        self.managed.clear()
+        for name, machine in self.machines.items():
+            machine.is_managed = name in self.git.hosts
+            if machine.is_managed:
+                self.managed[name] = machine
+
+    def calm(self, *, max_rounds: int = 2000) -> None:
+        """No more faults and one good commit: everything must come to what it says, and stay there."""
+        self.crash_in = 0
+        for name, machine in self.machines.items():
+            if name not in self.git.hosts or self.git.hosts[name].is_out_of_service:
+                machine.wipe()
+            machine.calm()
+        for name in sorted(self.machines.keys() - self.git.hosts.keys()):
+            self.git.commit_join(name)
+        self.note("calm: no more faults")
+        self.note(self.git.commit_good())
+        self.pending.append(self.git.desired())
+        self._round()
+        assert self._rest(max_rounds), "the cluster does not come to rest"
+        self.note("at rest")
+        check_end(self)
+        self.note("as desired")
+
+    def note(self, said: str) -> None:
+        """Into the log, with number and time of the step; '' says nothing."""
+        if said:
+            self.log.append(f"{self.steps:4} {self.clock.now:%H:%M:%S} {said}")
+
+    def _rest(self, max_rounds: int) -> bool:
+        ends = self.clock.now + timedelta(minutes=10)
+        for _ in range(max_rounds):
+            done = self.cluster.round()
+            self.check()
+            if not done.is_quiet:
+                continue
+            if done.wake_at is None or done.wake_at > ends:
+                return True
+            self.clock.now = max(self.clock.now, done.wake_at)
+        return False
+
+    def _round(self) -> None:
+        messages, self.pending = self.pending, []
         try:
             self.cluster.round(*messages)
         except Crash:
-            self.log.append("reconciler killed")
-            self._crash_in = 0
+            self.note("the reconciler was killed")
             self.restart()
-        if self.random.random() < 0.1:
-            self._write_status()
-        self.clock.now += timedelta(seconds=self.random.choice((0, 0, 1, 5)))
+        self.match_hosts()
         self.check()
 
-    def _write_status(self) -> None:
-        """The status branch, which lags behind: written and read back as the daemon does."""
-        engine = self.cluster.engine
-        if engine.is_started:
-            self.status = restore(render_files(engine.store, engine.inventory).items())
+    def _make_machine(self, name: str) -> Machine:
+        return Machine(
+            name,
+            clock=lambda: self.clock.now + self.skew,
+            source=random.Random(self.random.getrandbits(32)),
+            crash_at=self._maybe_crash,
+        )
 
-    def _happen(self) -> None:
-        kind = self.random.random()
-        name = self.random.choice(sorted(self.hosts))
-        host = self.hosts[name]
-        if kind < 0.05:
-            app = self.random.choice(sorted(self.replicas))
-            self.commits += 1
-            self.image[app] = self.random.choice(IMAGES)
-            self.replicas[app] = self.random.randint(0, 7)
-            self.log.append(f"commit c{self.commits}: {app} {self.image[app]} x {self.replicas[app]}")
-            self._pending.append(self.desired())
-        elif kind < 0.10:
-            self._crash_in = self.random.randint(1, 5)
-        elif kind < 0.15:
-            host.is_reachable = not host.is_reachable
-            self.log.append(f"{name} {'is back' if host.is_reachable else 'is cut off'}")
-        elif kind < 0.25:
-            self._meddle(name, host)
-        elif kind < 0.27:
-            self.log.append(f"{name}: the engine restarts")
-            host.happen(lambda engine, now: engine.restart(now))
+    def add_machine(self) -> Machine:
+        """A new one, which Git does not know yet."""
+        name = f"h{len(self.machines)}"
+        self.machines[name] = self._make_machine(name)
+        return self.machines[name]
 
-    def _meddle(self, name: str, host: SimulatedHost) -> None:
-        """Somebody kills, removes or pauses a container of ours."""
-        ours = sorted(c.id for c in host.engine.containers.values() if LABEL_POD_UID in c.labels)
-        if not ours:
-            return
-        victim, deed = self.random.choice(ours), self.random.choice(("kill", "remove"))
-        self.log.append(f"{name}: {deed} {victim[:12]}")
-        if deed == "kill":
-            host.happen(lambda engine, now: engine.signal(victim, "KILL", now) if _runs(engine, victim) else None)
-        else:
-            host.happen(lambda engine, now: engine.remove(victim))
-
-    def _maybe_crash(self, _action: Action) -> None:
-        if self._crash_in:
-            self._crash_in -= 1
-            if not self._crash_in:
+    def _maybe_crash(self) -> None:
+        if self.crash_in:
+            self.crash_in -= 1
+            if not self.crash_in:
                 raise Crash
 
     # --- what must hold ------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """At every moment: nothing of others is touched, no pod has two containers of one name."""
-        for name, host in self.hosts.items():
-            assert self._foreign_of(host) == self.foreign[name], f"foreign containers on {name} were touched"
-            touched = {getattr(action, "id", "") for action in host.performed}
-            assert touched.isdisjoint(self.foreign[name]), f"foreign containers on {name} were touched"
-            counts = Counter(
-                (parts.uid, parts.container)
-                for container in host.engine.containers.values()
-                if (parts := parse_container_name(container.name)) is not None
-            )
-            assert not [key for key, count in counts.items() if count > 1], f"two containers of one pod on {name}"
-
-    def calm(self, *, max_rounds: int = 3000) -> None:
-        """No more faults: everything must come to what the newest commit says, and stay there."""
-        self._crash_in = 0
-        for host in self.hosts.values():
-            host.is_reachable = True
-            host.faults = Faults()
-        messages, self._pending = self._pending, []
-        assert self.cluster.run_to_rest(*messages, max_rounds=max_rounds), "the cluster does not come to rest"
-        wanted = Counter({self.image["web"]: 0})
-        for name, replicas in self.replicas.items():
-            wanted[self.image[name]] += replicas
-        wanted[self.image["web"]] += 1
-        assert Counter(self.running_images()) == +wanted
-        assert all(pod.is_ready for pod in self.cluster.engine.store.all_of(Pod))
-        quiet = self.cluster.round(self.desired())
-        assert quiet.is_quiet, f"a second pass did {quiet}"
-
-    def running_images(self) -> list[str]:
-        """Images of our containers that run, over all hosts."""
-        return [
-            container.image
-            for host in self.hosts.values()
-            for container in host.engine.containers.values()
-            if LABEL_POD_UID in container.labels and container.state == "running"
-        ]
-
-    def _foreign_of(self, host: SimulatedHost) -> list[str]:
-        return sorted(c.id for c in host.engine.containers.values() if LABEL_POD_UID not in c.labels)
-
-
-def _runs(engine: SimulatedEngine, container_id: str) -> bool:
-    found = engine.containers.get(container_id)
-    return found is not None and found.state == "running"
+        """At every moment: machines are sound, and no ordinal runs twice anywhere."""
+        running: dict[str, str] = {}
+        for machine in self.machines.values():
+            machine.check()
+            for container in machine.living():
+                name = container.labels["berth.dev/pod-name"]
+                uid = container.labels["berth.dev/pod-uid"]
+                if name.partition("-")[0] in ("db", "store"):
+                    other = running.setdefault(name, uid)
+                    assert other == uid, f"two pods {name} run: {other}, {uid}"

@@ -1,0 +1,117 @@
+"""What must not be forgotten over the lives of reconcilers: which pods were made, which Jobs are done, which ticks ran.
+
+What a killed reconciler had no way to leave behind (nothing on the status branch, its witnesses on hosts that are
+silent or were meddled with) is struck out precisely when it dies: Kubernetes promises nothing then either.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from objects.batch import CronJob, CronJobStatus, Job
+from objects.conditions import is_true
+from objects.meta import ObjectKey, controller_of
+from objects.pods import Pod
+from reconciler.controllers.jobs.indexes import index_of
+from reconciler.messages import Restored
+
+
+class Ledger:
+    """pods: uids ever made. tampered: uids of pods whose containers people touched.
+
+    doubtful: Jobs of which a pod was given up (evicted, drained, preempted, forgotten) that may run to its end yet.
+    """
+
+    def __init__(self) -> None:
+        self.pods: set[str] = set()
+        self.tampered: set[str] = set()
+        self.doubtful: set[ObjectKey] = set()
+        self._done: dict[ObjectKey, str] = {}
+        self._ticks: set[ObjectKey] = set()
+        self._left: Restored | None = None
+        self._lost: dict[str, Pod] = {}
+
+    # --- jobs ----------------------------------------------------------------------------------------------------
+
+    def tick_made(self, cron_job: ObjectKey, name: str) -> None:
+        """A CronJob made the Job of one of its times."""
+        key = ObjectKey(Job.KIND, cron_job.namespace, name)
+        assert key not in self._ticks, f"{name} is run a second time"
+        self._ticks.add(key)
+
+    def job_changed(self, job: Job) -> None:
+        for kind in ("Complete", "Failed"):
+            if is_true(job.status.conditions, kind):
+                self._done[job.key] = kind
+
+    def job_gone(self, job: Job) -> None:
+        self._done.pop(job.key, None)
+
+    def judge_job(self, job: Job, pods: list[Pod]) -> None:
+        """A pod of `job` was made. pods: all that it has."""
+        assert job.key not in self._done, f"{job.name} is over ({self._done[job.key]}) and gets another pod"
+        active = [pod for pod in pods if not pod.is_finished and not pod.is_terminating]
+        succeeded = sum(pod.status.phase == "Succeeded" for pod in pods)
+        parallelism, completions = job.spec.parallelism or 1, job.spec.completions or 1
+        assert len(active) <= parallelism, f"{job.name} runs {len(active)} pods, {parallelism} may run"
+        together = len(active) + succeeded
+        assert together <= completions, f"{job.name}: {together} pods run or succeeded, {completions} are wanted"
+        if job.spec.completion_mode == "Indexed":
+            busy = Counter(index_of(pod) for pod in pods if pod in active or pod.status.phase == "Succeeded")
+            assert max(busy.values()) == 1, f"{job.name}: an index is worked on twice: {busy}"
+
+    def pod_given_up(self, pod: Pod) -> None:
+        """It was ended for another reason than its Job: it may succeed yet, beside its successor."""
+        self.doubtful.add(_owner_key(pod))
+
+    # --- a reconciler dies ---------------------------------------------------------------------------------------
+
+    def reconciler_died(self, left: Restored, pods: list[Pod]) -> None:
+        """left: the status branch as it is. pods: all that the dead one knew."""
+        self._left = left
+        self._lost.update({pod.uid: pod for pod in pods})
+
+    def another_began(self, found: set[str]) -> None:
+        """The next one has looked at every host that answers. found: uids of the pods it found there."""
+        left, pods = self._left, list(self._lost.values())
+        if left is None:
+            return
+        self._left, self._lost = None, {}
+        on_branch = {obj.uid for obj in left.objects if isinstance(obj, Pod) and obj.is_finished}
+        seen = (found - self.tampered) | on_branch
+        self.doubtful |= {_owner_key(pod) for pod in pods if pod.uid not in seen}
+        known = {key for key, memory in left.remembered.items() if _is_over(memory.status)}
+        known |= {obj.key for obj in left.objects if isinstance(obj, Job) and _is_over(obj.status)}
+        for key, kind in list(self._done.items()):
+            witnesses = [pod for pod in pods if _is_of(pod, key)]
+            # Failures are counted over pods that were taken away for them: only the branch can tell of those.
+            is_shown = kind == "Complete" and witnesses and all(pod.uid in seen for pod in witnesses)
+            if key not in known and not is_shown:
+                del self._done[key]
+        self._ticks = {key for key in self._ticks if self._is_remembered(key, left, pods, seen)}
+
+    def _is_remembered(self, tick: ObjectKey, left: Restored, pods: list[Pod], seen: set[str]) -> bool:
+        """Whether it can be known that this Job was made: it, its pods, or what came after it are there to be seen."""
+        cron_job, _, minute = tick.name.rpartition("-")
+        memory = left.remembered.get(ObjectKey(CronJob.KIND, tick.namespace, cron_job))
+        if memory is not None and isinstance(memory.status, CronJobStatus):
+            last = memory.status.last_schedule_time
+            if last is not None and last.timestamp() >= int(minute) * 60:
+                return True
+        later = {key for key in self._ticks if key.name.rpartition("-")[0] == cron_job and key.name >= tick.name}
+        made = {obj.key for obj in left.objects if isinstance(obj, Job)}
+        return bool(later & made) or any(_is_of(pod, key) for key in later for pod in pods if pod.uid in seen)
+
+
+def _is_of(pod: Pod, key: ObjectKey) -> bool:
+    return _owner_key(pod) == key
+
+
+def _owner_key(pod: Pod) -> ObjectKey:
+    owner = controller_of(pod)
+    return ObjectKey(owner.kind, pod.namespace, owner.name) if owner is not None else pod.key
+
+
+def _is_over(status: object) -> bool:
+    conditions = getattr(status, "conditions", ())
+    return any(c.type in ("Complete", "Failed") and c.status == "True" for c in conditions)

@@ -1,0 +1,42 @@
+"""The status branch of a simulated world: what a killed reconciler leaves behind, older than what it knew."""
+
+from __future__ import annotations
+
+import msgspec
+
+from objects.config import Host
+from objects.core import Node
+from objects.meta import KubeObject
+from objects.pods import Pod
+from reconciler.engine import Engine
+from reconciler.host_status import HostStatus
+from reconciler.messages import Remembered, Restored
+from reconciler.status import render_files, restore, status_path
+from tests.simulation.machine import CANARY
+
+
+def written(engine: Engine) -> Restored:
+    """Written as YAML and read back, as the daemon does it."""
+    files = render_files(engine.store, engine.inventory)
+    for path, content in files.items():
+        assert CANARY.encode() not in content, f"a secret can be read in {path}"
+    return restore(files.items())
+
+
+def remembered(engine: Engine) -> Restored:
+    """The same without the detour over YAML, which is most of the work (`test_histories` holds the two equal)."""
+    objects: list[KubeObject] = []
+    known = {}
+    for obj in engine.store:
+        if status_path(obj.key) is None:
+            continue
+        if obj.key in engine.inventory and not isinstance(obj, Pod | Node):
+            known[obj.key] = Remembered(obj.metadata.creation_timestamp, getattr(obj, "status", None))
+            continue
+        metadata = msgspec.structs.replace(obj.metadata, resource_version="", generation=0)
+        objects.append(msgspec.structs.replace(obj, metadata=metadata))
+        if isinstance(obj, Node):
+            key = obj.key._replace(kind=Host.KIND)
+            known[key] = Remembered(obj.metadata.creation_timestamp, None)
+    subnets = {status.name: status.pod_subnet for status in engine.store.all_of(HostStatus) if status.pod_subnet}
+    return Restored(objects=tuple(objects), remembered=known, inventory=dict(engine.inventory), subnets=subnets)
