@@ -36,7 +36,7 @@ from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
 from reconciler.measurements import PodMetrics, measured_objects
 from reconciler.messages import Desired, HostMeasured, HostReport, HostSilent, Message, Remembered, Restored
-from reconciler.pod_state import terminating, with_reported_status, with_same_address, without_address
+from reconciler.pod_state import terminating, with_past, with_reported_status, with_same_address, without_address
 from reconciler.scheduling import SchedulingLoop
 from reconciler.store import Changed, Store
 
@@ -201,6 +201,9 @@ class Engine:
         silent = {status.name for status in self.store.all_of(HostStatus) if not status.reachable}
         for obj in restored.objects:
             live = self.store.find(obj.key)
+            if isinstance(obj, Pod) and isinstance(live, Pod) and live.uid == obj.uid:
+                live = with_past(live, obj)
+                self._put(live)
             if not isinstance(obj, Pod) or not obj.spec.node_name:
                 if live is None:
                     memory = restored.remembered.get(obj.key)

@@ -41,6 +41,17 @@ def with_reported_status(pod: Pod, reported: PodStatus) -> Pod:
     return msgspec.structs.replace(pod, status=status)
 
 
+def with_past(pod: Pod, before: Pod) -> Pod:
+    """`pod`, just read from Git or found on its host, with what an earlier process said of it: `before`.
+
+    It is as old as it was; one that no host speaks of waits for the same reason, since the same time.
+    """
+    times = {one for one in (pod.metadata.creation_timestamp, before.metadata.creation_timestamp) if one is not None}
+    metadata = msgspec.structs.replace(pod.metadata, creation_timestamp=min(times, default=None))
+    is_waiting = not pod.status.conditions and pod.spec.node_name == before.spec.node_name
+    return msgspec.structs.replace(pod, metadata=metadata, status=before.status if is_waiting else pod.status)
+
+
 def with_same_address(pods: Iterable[Pod], pod: Pod) -> list[Pod]:
     """Those of `pods` of the same host that are said to have the address of `pod`."""
     address = "" if pod.spec.host_network else pod.status.pod_ip

@@ -1,18 +1,19 @@
 """What goes on the status branch, and how a fresh process reads it back. Pure.
 
     README.md                              for a person in the browser: applications, hosts, what is wrong
-    inventory.yaml                         what is deployed from Git, and each host's slice of the pod network
+    inventory.yaml                         what is deployed from Git and since when, each host's slice of the pod network
     hosts/<name>.yaml                      the host as a Node
     events.yaml                            what happened lately (`reconciler.event_record`)
     objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and what controllers made are there whole
 
 Only meaning is written: no resource versions, no heartbeats. ConfigMaps, Secrets and others without a status
-have no file.
+have no file; since when they exist is in the inventory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -33,7 +34,7 @@ from reconciler.store import Store, View
 
 INVENTORY_PATH = "inventory.yaml"
 README_PATH = "README.md"
-_WITHOUT_STATUS = frozenset({Host.KIND, "ConfigMap", "Secret", "Namespace", "Cluster", "Event"})
+_WITHOUT_FILE = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster", "Event"})
 _DEFINED_IN = "definedIn"
 """Marks a file that holds only what Berth says of an object: the rest is in the manifests."""
 _IDENTITY = ("name", "namespace", "uid", "generation", "creationTimestamp")
@@ -44,7 +45,7 @@ def status_path(key: ObjectKey) -> str | None:
     """Where an object's status lies on the branch; None for kinds without one and for what only this process needs."""
     if key.kind == Node.KIND:
         return f"hosts/{key.name}.yaml"
-    if key.kind not in BY_KIND or key.kind in _WITHOUT_STATUS:
+    if key.kind not in BY_KIND or key.kind in _WITHOUT_FILE or key.kind == Host.KIND:
         return None
     return f"objects/{key.namespace or '_cluster'}/{key.kind.lower()}/{key.name}.yaml"
 
@@ -88,6 +89,7 @@ def inventory_document(
     """What is deployed and which host has which slice: what pruning and addressing of the next process stand on.
 
     protected: Applications that are not to be pruned, whether Git still knows them or not. kept: see `Restored`.
+    Objects without a file of their own have their creation time here, grouped: a commit makes many at once.
     """
     commits: dict[str, list[str]] = {}
     for key, commit in sorted(kept.items()):
@@ -95,8 +97,19 @@ def inventory_document(
     applications: dict[str, list[str]] = {}
     for key, application in sorted(inventory.items()):
         applications.setdefault(application, []).append("/".join(key))
+    created: dict[str, list[str]] = {}
+    for key in sorted(inventory):
+        obj = view.find(key) if key.kind in _WITHOUT_FILE else None
+        if obj is not None and obj.metadata.creation_timestamp is not None:
+            created.setdefault(msgspec.to_builtins(obj.metadata.creation_timestamp), []).append("/".join(key))
     subnets = {status.name: status.pod_subnet for status in view.all_of(HostStatus) if status.pod_subnet}
-    return {"applications": applications, "protected": sorted(protected), "kept": commits, "subnets": subnets}
+    return {
+        "applications": applications,
+        "protected": sorted(protected),
+        "kept": commits,
+        "created": dict(sorted(created.items())),
+        "subnets": subnets,
+    }
 
 
 def render_verdict(healths: Mapping[str, Health]) -> str:
@@ -146,6 +159,9 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
                 inventory.update({ObjectKey(*key.split("/", 2)): application for key in keys})
             for commit, keys in (document.get("kept") or {}).items():
                 kept.update({ObjectKey(*key.split("/", 2)): commit for key in keys})
+            for time, keys in (document.get("created") or {}).items():
+                since = Remembered(msgspec.convert(time, datetime), None)
+                remembered.update({ObjectKey(*key.split("/", 2)): since for key in keys})
         elif path.startswith(("objects/", "hosts/")):
             document = yaml.load(content, Loader=yaml.CSafeLoader)
             document.pop("health", None)

@@ -1,8 +1,13 @@
 """The status branch: what is written, and that a fresh process reads back what it needs."""
 
+from datetime import timedelta
+
+import msgspec
+import pytest
+
 from objects.apps import ControllerRevision, Deployment
 from objects.config import Host
-from objects.core import Node, Secret
+from objects.core import ConfigMap, Namespace, Node, Secret
 from objects.meta import ObjectKey, ObjectMeta
 from objects.secrets import SecretValue
 from reconciler.messages import Restored
@@ -55,6 +60,41 @@ def test_a_fresh_process_goes_on_where_the_last_one_was():
     assert cluster.engine.store.get(Host, "", "a").metadata.creation_timestamp == host.metadata.creation_timestamp
     assert cluster.engine.store.get(Node, "", "a").status.conditions == node.status.conditions
     assert cluster.engine.inventory[WEB] == "shop"
+
+
+def test_what_has_no_file_of_its_own_is_as_old_as_it_was():
+    cluster = FakeCluster("a")
+    config = ConfigMap(metadata=ObjectMeta(name="settings", namespace="default"))
+    cluster.settle(cluster.desired(config))
+    first = cluster.engine.store.find(config.key).metadata.creation_timestamp
+    later = ConfigMap(metadata=ObjectMeta(name="later", namespace="default"))
+    cluster.settle(cluster.desired(config, later, commit="c2"))
+    second = cluster.engine.store.find(later.key).metadata.creation_timestamp
+    restored = restore(status_files(cluster).items())
+    cluster.restart()
+    cluster.settle(restored, cluster.desired(config, later, commit="c2"))
+    ages = {obj.name: obj.metadata.creation_timestamp for obj in cluster.engine.store.all_of(ConfigMap)}
+    assert ages == {"settings": first, "later": second}
+    assert first < second
+    assert cluster.engine.store.get(Namespace, "", "default").metadata.creation_timestamp == first
+
+
+@pytest.mark.parametrize("host", ["", "a", "elsewhere"])
+def test_a_bare_pod_is_as_old_as_it_was_and_waits_since_when_it_waited(host):
+    waiting = bare_pod(name="waits")
+    pod_spec = msgspec.structs.replace(waiting.spec, node_selector={"disk": "ssd"}, node_name=host)
+    waiting = msgspec.structs.replace(waiting, spec=pod_spec)
+    cluster = FakeCluster("a")
+    cluster.settle(cluster.desired(waiting))
+    before = cluster.engine.store.find(waiting.key)
+    restored = restore(status_files(cluster).items())
+    cluster.restart()
+    cluster.now += timedelta(hours=1)
+    cluster.settle(restored, cluster.desired(waiting))
+    after = cluster.engine.store.find(waiting.key)
+    assert after.metadata.creation_timestamp == before.metadata.creation_timestamp
+    if host != "a":
+        assert after.status.conditions == before.status.conditions
 
 
 def test_inventory_and_slices_are_read_back():
