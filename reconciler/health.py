@@ -215,7 +215,11 @@ def _claim(view: View, claim: PersistentVolumeClaim) -> Health:
         host = host_of(volume)
         if not host or view.get(Host, "", host) is not None:
             return HEALTHY
-        return Health(HealthStatus.DEGRADED, f"the data of claim {claim.name} is on host {host}, which is not in Git")
+        return Health(
+            HealthStatus.DEGRADED,
+            f"the data of claim {claim.name} is on host {host}, which is not in Git; its pods wait: bring that host back,"
+            " or, if it is lost, use a claim of another name",
+        )
     never = why_never(view, claim)
     return Health(HealthStatus.DEGRADED, f"claim {claim.name}: {never}") if never else HEALTHY
 

@@ -1,7 +1,7 @@
 """What goes on the status branch, and how a fresh process reads it back. Pure.
 
     README.md                              for a person in the browser: applications, hosts, what is wrong
-    inventory.yaml                         what is deployed from Git and since when, each host's slice of the pod network
+    inventory.yaml                         what is deployed from Git, since when; each host's slice of the pod network
     hosts/<name>.yaml                      the host as a Node
     events.yaml                            what happened lately (`reconciler.event_record`)
     objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and what controllers made are there whole

@@ -33,6 +33,9 @@ from policies.scheduling.volumes import (
 )
 
 _STORAGE_EVENTS: Final = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED, Event.VOLUME_CHANGED))
+GONE: Final = "which is gone"
+"""How a reason ends that speaks of a host which the cluster does not have."""
+_MOST_NAMES: Final = 3
 
 
 class DiskConflict:
@@ -185,20 +188,40 @@ class VolumeBinding:
 
 class _VolumeBinding(Check):
     def __init__(self, claims: list[PersistentVolumeClaim], snapshot: Snapshot) -> None:
-        self._reachable = np.ones(snapshot.size, dtype=np.bool_)
-        for claim in claims:
-            if is_bound(claim):
-                self._reachable &= hosts_of(snapshot.volumes.volumes[claim.spec.volume_name], snapshot)
-        waiting = [claim for claim in claims if not is_bound(claim)]
-        self._available = _hosts_with_volumes(waiting, snapshot)
+        self._snapshot = snapshot
+        bound = [(one.name, snapshot.volumes.volumes[one.spec.volume_name]) for one in claims if is_bound(one)]
+        self._bound = [(name, volume, hosts_of(volume, snapshot)) for name, volume in bound]
+        self._waiting = [claim for claim in claims if not is_bound(claim)]
+        self._available = _hosts_with_volumes(self._waiting, snapshot)
 
     def allowed(self, rows: Rows) -> BoolArray:
-        return self._reachable[rows] & self._available[rows]
+        verdicts = self._available[rows].copy()
+        for _, _, reachable in self._bound:
+            verdicts &= reachable[rows]
+        return verdicts
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
-        if not self._reachable[row]:
-            return (Reason("out of reach of a volume of the pod"),)
-        return (Reason("no volume there for the pod's claims"),)
+        for name, volume, reachable in self._bound:
+            if not reachable[row]:
+                return (Reason(f'the data of claim "{name}" is {self._place_of(volume, reachable)}'),)
+        names = ", ".join(f'"{claim.name}"' for claim in self._waiting)
+        return (Reason(f"no volume there for claim {names}"),)
+
+    def _place_of(self, volume: PersistentVolume, reachable: BoolArray) -> str:
+        alive = reachable & self._snapshot.alive[: len(reachable)]
+        names = [self._snapshot.names[row] for row in np.flatnonzero(alive)[: _MOST_NAMES + 1].tolist()]
+        if len(names) > _MOST_NAMES:
+            return "on other hosts"
+        if names:
+            return f"on {', '.join(sorted(names))}"
+        return f"on {' or '.join(named_hosts(volume)) or 'a host'}, {GONE}"
+
+
+def named_hosts(volume: PersistentVolume) -> tuple[str, ...]:
+    """The hosts that a volume names as those which reach it, whether they are there or not."""
+    required = required_topology(volume)
+    fields = (one for term in required.node_selector_terms for one in term.match_fields) if required else ()
+    return tuple(value for one in fields if one.operator == "In" for value in one.values)
 
 
 def hosts_of(volume: PersistentVolume, snapshot: Snapshot) -> BoolArray:

@@ -15,6 +15,7 @@ from objects.pods import Pod
 from objects.storage import PersistentVolume, PersistentVolumeClaim
 from objects.volumes import PersistentVolumeClaimSpec
 from reconciler.controllers.claim_binding import bound_volume, host_of
+from reconciler.health import Health, HealthStatus, health_of, pod_health
 from reconciler.messages import Restored
 from reconciler.status import render_files, restore
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
@@ -180,3 +181,21 @@ def test_pods_that_share_a_claim_share_its_host() -> None:
     assert [name for name, names in cluster.running.items() if names] == [places(cluster)["shared"]]
     after_restart(cluster, claim, *pods)
     assert places(cluster) == {"shared": next(name for name, names in cluster.running.items() if names)}
+
+
+def test_who_waits_for_data_of_a_host_that_is_gone_says_so_and_what_to_do() -> None:
+    cluster = settled(database())
+    lost = places(cluster)["data-db-0"]
+    cluster.hosts.pop(lost)
+    cluster.settle(cluster.desired(database(), commit="c2"))
+    store = cluster.engine.store
+    (pod,) = [pod for pod in store.all_of(Pod) if pod.name == "db-0"]
+    (claim,) = [claim for claim in store.all_of(PersistentVolumeClaim) if claim.name == "data-db-0"]
+    reason = f'0/2 hosts fit: 2 the data of claim "data-db-0" is on {lost}, which is gone'
+    remedy = "bring that host back; if it is lost, so is the data: use a claim of another name"
+    assert pod_health(pod) == Health(HealthStatus.PROGRESSING, f"db-0 is pending: {reason} (what would help: {remedy})")
+    assert health_of(store, claim) == Health(
+        HealthStatus.DEGRADED,
+        f"the data of claim data-db-0 is on host {lost}, which is not in Git; its pods wait: "
+        "bring that host back, or, if it is lost, use a claim of another name",
+    )

@@ -7,6 +7,7 @@ from typing import Any
 from objects.core import Node, NodeSpec, NodeStatus, Taint
 from objects.meta import ObjectMeta
 from objects.pods import Container, ContainerPort, Pod, PodSpec, ResourceRequirements
+from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from policies.scheduling.placement import Placement
 from policies.scheduling.profiles import make_profiles
 from policies.scheduling.scheduler import schedule
@@ -52,13 +53,20 @@ def pod(
     )
 
 
-def cluster(*objects: Node | Pod) -> Snapshot:
+def cluster(*objects: Node | Pod | PersistentVolume | PersistentVolumeClaim | StorageClass) -> Snapshot:
+    """Pods on hosts come last: a claim has to be known before its user is."""
     snapshot = Snapshot()
     for one in objects:
         if isinstance(one, Node):
             snapshot.set_node(one)
-        else:
+        elif isinstance(one, Pod):
             snapshot.add_pod(one)
+        elif isinstance(one, PersistentVolumeClaim):
+            snapshot.volumes.set_claim(one.namespace, one.name, one)
+        elif isinstance(one, PersistentVolume):
+            snapshot.volumes.set_volume(one.name, one)
+        else:
+            snapshot.volumes.set_class(one.name, one)
     return snapshot
 
 
