@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,6 +50,10 @@ class Session:
         self._links = links
         self._random = random.SystemRandom()
 
+    def one_moment(self) -> AbstractContextManager[None]:
+        """In the block the desired branch and the usual status branch are read as they were at its begin."""
+        return self.repository.one_moment(self.options.branch, perhaps=Cluster().spec.sync.status_branch)
+
     def status_branch(self, name: str) -> StatusBranch:
         return StatusBranch(self.repository, name)
 
@@ -80,9 +84,10 @@ class Session:
 
     def tell_newest(self, daemon: Daemon) -> Desired:
         """Hand the newest commit, and what an earlier process left, to a fresh daemon. Raises SourceError."""
-        self.begin_from_status()
-        desired = self.commits.read_newest()
-        daemon.tell(self.read_restored(desired))
+        with self.one_moment():
+            self.begin_from_status()
+            desired = self.commits.read_newest()
+            daemon.tell(self.read_restored(desired))
         daemon.tell(desired)
         return desired
 
@@ -136,8 +141,9 @@ class Session:
         engine = self.make_engine(is_observer=True)
         daemon = self.make_daemon(engine)
         try:
-            desired = desired or self.newest_or_in_force()
-            daemon.tell(self.read_restored(desired))
+            with self.one_moment():
+                desired = desired or self.newest_or_in_force()
+                daemon.tell(self.read_restored(desired))
             daemon.tell(desired)
             run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
             engine.summarise_applications()

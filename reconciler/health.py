@@ -217,8 +217,8 @@ def _claim(view: View, claim: PersistentVolumeClaim) -> Health:
             return HEALTHY
         return Health(
             HealthStatus.DEGRADED,
-            f"the data of claim {claim.name} is on host {host}, which is not in Git; its pods wait: bring that host back,"
-            " or, if it is lost, use a claim of another name",
+            f"the data of claim {claim.name} is on host {host}, which is not in Git; its pods wait:"
+            " bring that host back, or, if it is lost, use a claim of another name",
         )
     never = why_never(view, claim)
     return Health(HealthStatus.DEGRADED, f"claim {claim.name}: {never}") if never else HEALTHY

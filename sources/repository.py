@@ -12,7 +12,8 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,6 +58,7 @@ class Repository:
         self._reader: ObjectReader | None = None
         self._trees: OrderedDict[str, Tree] = OrderedDict()
         self._is_damaged = False
+        self._moment: tuple[int, frozenset[str]] | None = None
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -91,24 +93,43 @@ class Repository:
         """
         ref = _REMOTE_HEADS + check_branch(branch)
         with self._lock:
-            try:
-                self.fetch_refs([f"+refs/heads/{branch}:{ref}"])
-            except RevisionNotFound:
-                # git names the ref; whether the branch or the whole history is missing tells the list of refs.
-                self._ls_remote(branch)
-                raise
+            self._fetch_branch(branch, [f"+refs/heads/{branch}:{ref}"])
             return self.read_commit(self._rev_parse(ref))
 
-    def fetch_refs(self, refspecs: Sequence[str]) -> None:
+    @contextmanager
+    def one_moment(self, branch: str, *, perhaps: str) -> Iterator[None]:
+        """Fetch two branches at once; until the block ends this thread does not ask for them again.
+
+        A connection costs more than what comes over it, and what is read in the block is of one moment. perhaps: a
+        branch that need not be there. Raises as `fetch` does.
+        """
+        wanted, also = (f"+refs/heads/{check_branch(b)}:{_REMOTE_HEADS}{b}" for b in (branch, perhaps))
+        # git fails for a ref that the remote does not have, not for a pattern; pruned, what is gone there is gone here.
+        pattern = also.replace(":", "*:") + "*"
+        moment = (threading.get_ident(), frozenset({wanted, also}))
+        if self._moment == moment:
+            yield
+            return
+        with self._lock:
+            self._fetch_branch(branch, [wanted, pattern], prune=True)
+            self._moment = moment
+        try:
+            yield
+        finally:
+            self._moment = None
+
+    def fetch_refs(self, refspecs: Sequence[str], *, prune: bool = False) -> None:
         """Fetch with refspecs of our own making. A damaged clone is made again, once."""
         with self._lock:
             if self._is_damaged:
                 self.discard_clone()
+            elif self._moment and self._moment[0] == threading.get_ident() and self._moment[1].issuperset(refspecs):
+                return
             try:
-                self._fetch(refspecs)
+                self._fetch(refspecs, prune=prune)
             except CacheBroken:
                 self.discard_clone()
-                self._fetch(refspecs)
+                self._fetch(refspecs, prune=prune)
 
     def push(self, refspecs: Sequence[str]) -> GitResult:
         """Push without force. A rejected ref is a result with code 1 and `!` lines on stdout, as `--porcelain` says.
@@ -283,7 +304,7 @@ class Repository:
             self.close()
             self._trees.clear()
             shutil.rmtree(self.git_dir, ignore_errors=True)
-            self._is_damaged = False
+            self._is_damaged, self._moment = False, None
 
     def _receiver(self) -> list[str]:
         """How a repository on this machine takes a push: the branch that is checked out there moves with its files,
@@ -335,8 +356,17 @@ class Repository:
             if result.code != 0:
                 raise source_error(result.stderr, self.url)
 
-    def _fetch(self, refspecs: Sequence[str]) -> None:
-        command = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self.url.text, *refspecs]
+    def _fetch_branch(self, branch: str, refspecs: Sequence[str], *, prune: bool = False) -> None:
+        try:
+            self.fetch_refs(refspecs, prune=prune)
+        except RevisionNotFound:
+            # git names the ref; whether the branch or the whole history is missing tells the list of refs.
+            self._ls_remote(branch)
+            raise
+
+    def _fetch(self, refspecs: Sequence[str], *, prune: bool) -> None:
+        options = ["--quiet", "--no-tags", "--no-write-fetch-head", *(["--prune"] if prune else [])]
+        command = ["fetch", *options, "--", self.url.text, *refspecs]
         result = self._write(command, deadline_seconds=self._deadline_seconds)
         if result.code != 0:
             raise source_error(result.stderr, self.url)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 import click
 
 from reconciler.cli.exit_codes import FAILED, NOT_CONVERGED
 from reconciler.cli.progress import Progress, progress
+from reconciler.cli.waiting import DURATION
 from reconciler.compose import open_session
 from reconciler.convergence import Convergence, assess
 from reconciler.options import Options
@@ -19,7 +21,9 @@ SETTLED_SECONDS = 0.5
 
 
 @click.command("apply", help="Make the hosts as the repository says, once, and wait until they are.")
-@click.option("--timeout", type=click.FloatRange(min=1), default=300, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout", type=DURATION, default="5m", show_default=True, help="How long, like 90s or 5m; 0: for ever."
+)
 @click.option("--no-status", is_flag=True, help="Write no status commit.")
 @click.pass_obj
 def command(options: Options, timeout: float, no_status: bool) -> int:
@@ -38,7 +42,7 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
                 branch = session.status_branch(session.status_branch_name)
                 status = StatusLoop(branch, engine, wake_engine=lambda: daemon.tell(None))
                 status.start()
-            ends, good_since = time.monotonic() + timeout, 0.0
+            ends, good_since = time.monotonic() + (timeout or math.inf), 0.0
             while True:
                 result = daemon.run_once(timeout_seconds=0.5)
                 if status is not None:

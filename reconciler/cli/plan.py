@@ -24,7 +24,7 @@ def command(options: Options, from_revision: str | None, to_revision: str | None
     from reconciler.compose import open_session, utc_now
     from reconciler.planning import as_observed, make_plan
 
-    with open_session(options) as session:
+    with open_session(options) as session, session.one_moment():
         target = session.read_revision(to_revision)
         warnings = tuple(map(str, session.commits.warnings))
         base = session.read_base(from_revision)

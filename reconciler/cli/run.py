@@ -124,9 +124,15 @@ class Reconciler:
         Both or none: a commit without the memory of what is deployed could not prune. When a fresh process finds the
         newest commit wrong, the one in force before is taken up.
         """
-        if not self._has_begun:
-            self._session.begin_from_status()
-            self._has_begun = True
+        if self._has_told:
+            return self._read_next()
+        with self._session.one_moment():
+            if not self._has_begun:
+                self._session.begin_from_status()
+                self._has_begun = True
+            return self._read_next()
+
+    def _read_next(self) -> Desired | None:
         try:
             self._untold = self._session.commits.read() or self._untold
         except CommitRefused:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from objects.errors import InvalidInput, RevisionNotFound, SourceError, SourceUnreachable
+from sources.branch_writer import BranchWriter
 from sources.errors import BranchVanished, CacheBroken, EmptyRepository, SourceRefused
 from sources.repository import Repository
 from sources.revisions import Commit, Tree, TreeEntry
@@ -255,3 +256,29 @@ def test_a_cache_that_cannot_be_written(remote: Remote, tmp_path: Path) -> None:
     with Repository(remote.url, tmp_path / "file") as repository, pytest.raises(SourceError) as caught:
         repository.fetch("main")
     assert str(caught.value) == f"the clone {repository.git_dir} cannot be written: File exists"
+
+
+def test_two_branches_of_one_moment(remote: Remote, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[int] = []
+    fetch = repository._fetch
+    monkeypatch.setattr(repository, "_fetch", lambda *a, **k: (fetched.append(1), fetch(*a, **k)))
+    first, status = remote.push({"a": "1"}), BranchWriter(repository, "refs/heads/berth/status")
+    with repository.one_moment("main", perhaps="berth/status"):
+        assert (repository.fetch("main").sha, status.fetch()) == (first, "")
+    told = remote.push({"s": "1"}, branch="berth/status")
+    with repository.one_moment("main", perhaps="berth/status"), repository.one_moment("main", perhaps="berth/status"):
+        later = remote.push({"a": "2"})
+        assert (repository.fetch("main").sha, status.fetch()) == (first, told)
+    assert len(fetched) == 2
+    assert repository.fetch("main").sha == later
+    remote.git("push", "--quiet", "origin", ":berth/status")
+    with repository.one_moment("main", perhaps="berth/status"):
+        assert status.fetch() == ""
+
+
+def test_a_moment_of_a_branch_that_is_not_there(remote: Remote, repository: Repository) -> None:
+    with pytest.raises(EmptyRepository), repository.one_moment("main", perhaps="berth/status"):
+        pass
+    remote.push({"a": "1"})
+    with pytest.raises(RevisionNotFound, match="it has main"), repository.one_moment("prod", perhaps="berth/status"):
+        pass
