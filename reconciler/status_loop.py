@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -25,7 +26,10 @@ from reconciler.health import HealthStatus, application_health, worst
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 1.0
-"""After the first change: a rollout's burst becomes one commit."""
+"""Without a change, before a commit: what follows from one push becomes one commit, not one per step of it."""
+BURST_SECONDS = 5.0
+"""At most so long after the first change. A commit takes 0.3 s of CPU here and as much where Git is: while pods start,
+theirs."""
 PAUSE_SECONDS = 5.0
 """At least so long between two commits."""
 RETRY_SECONDS = 15.0
@@ -85,6 +89,8 @@ class StatusLoop:
         self._last_commit = last_commit
         self._noted: dict[str, str] = {}
         self._has_news = threading.Event()
+        self._news: tuple[float, float] | None = None
+        """When the first and the last change came that no batch holds; our clock."""
         self._is_asked = threading.Event()
         self._stopping = threading.Event()
         self._handed_over: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
@@ -104,7 +110,7 @@ class StatusLoop:
         self._changed |= changed
         if self._engine.is_started and (changed or commit != self._last_commit):
             self._last_commit = commit
-            self._has_news.set()
+            self._tell_news()
         if self._is_asked.is_set():
             self._is_asked.clear()
             self._handed_over.put(self._batch())
@@ -113,7 +119,13 @@ class StatusLoop:
         """The newest commit is not in force, or is again (None): goes into the overview and a note."""
         if refusal != self._refusal:
             self._refusal = refusal
-            self._has_news.set()
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        now = time.monotonic()
+        first, _ = self._news or (now, now)
+        self._news = first, now
+        self._has_news.set()
 
     def flush(self, *, timeout_seconds: float) -> None:
         """Write what is known now and end, waiting at most so long."""
@@ -163,8 +175,9 @@ class StatusLoop:
             if not self._stopping.is_set():
                 # After `flush` there is nothing to wait for: the last batch and the end lie in the queue.
                 self._has_news.wait()
+            self._settle()
             self._has_news.clear()
-            self._stopping.wait(SETTLE_SECONDS)
+            self._news = None
             batch = self._next_batch()
             if batch is None:
                 return
@@ -179,6 +192,13 @@ class StatusLoop:
             else:
                 self._has_news.set()
                 self._stopping.wait(RETRY_SECONDS)
+
+    def _settle(self) -> None:
+        while not self._stopping.is_set() and (news := self._news) is not None:
+            left = settling_seconds(*news, now=time.monotonic())
+            if left <= 0:
+                return
+            self._stopping.wait(left)
 
     def _next_batch(self) -> _Batch | None:
         if not self._stopping.is_set():
@@ -203,3 +223,16 @@ class StatusLoop:
             log.exception("status commit; tried again in %.0f s", RETRY_SECONDS)
             return False
         return True
+
+
+def settling_seconds(first: float, last: float, *, now: float) -> float:
+    """How long the changes since `first` are still waited for before they become a commit. Pure.
+
+    first, last: when the first and the newest of them came, by any one clock in seconds. 0: they are to be written.
+
+    first  last   now ->  seconds
+        0     0     0         1.0  a single change
+        0   0.6   1.0         0.6  the last was 0.4 s ago
+        0   4.9   5.0           0  a burst without an end
+    """
+    return max(0.0, min(last + SETTLE_SECONDS, first + BURST_SECONDS) - now)

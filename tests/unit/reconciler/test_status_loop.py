@@ -6,7 +6,7 @@ from objects.config import Application, ApplicationSpec
 from objects.meta import ObjectKey, ObjectMeta
 from reconciler.commits import read_restored
 from reconciler.messages import Desired
-from reconciler.status_loop import Refusal, StatusLoop
+from reconciler.status_loop import BURST_SECONDS, SETTLE_SECONDS, Refusal, StatusLoop, settling_seconds
 from sources.repository import Repository
 from sources.status_branch import StatusBranch
 from tests.unit.reconciler.cluster import FakeCluster, deployment
@@ -128,3 +128,18 @@ def test_a_commit_that_is_gone_needs_no_note(written):
     written.run(written.desired())
     written.flush()
     assert written.commits() == [f"Status of {'0' * 12}: Healthy"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "now", "expected"),
+    [
+        pytest.param(0.0, 0.0, 0.0, SETTLE_SECONDS, id="a change"),
+        pytest.param(0.0, 0.5, 0.75, SETTLE_SECONDS - 0.25, id="another one after it"),
+        pytest.param(0.0, 0.5, 0.5 + SETTLE_SECONDS, 0.0, id="nothing more came"),
+        pytest.param(0.0, BURST_SECONDS - 0.25, BURST_SECONDS - 0.25, 0.25, id="they do not end: the rest of a burst"),
+        pytest.param(0.0, BURST_SECONDS, BURST_SECONDS, 0.0, id="they do not end: told"),
+        pytest.param(0.0, 0.0, 60.0, 0.0, id="while the last commit was pushed"),
+    ],
+)
+def test_a_burst_is_waited_for_but_not_for_long(first, last, now, expected):
+    assert settling_seconds(first, last, now=now) == expected
