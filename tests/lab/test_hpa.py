@@ -122,7 +122,7 @@ def test_cpu(cluster: Cluster) -> None:
         cluster.wait(lambda: status(cluster).get("desiredReplicas") == 3, "the decision on the status branch")
         assert "New size: 3; reason: cpu resource utilization (percentage of request) above target" in cluster.words()
         commit = cluster.push("Another label", {"apps/demo/busy.yaml": WORKLOAD.replace("16Mi", "17Mi")})
-        cluster.wait_converged(commit, timeout_seconds=60)
+        cluster.wait_converged(commit, timeout_seconds=120)
         before = {found.uid for found in cluster.wait_running("busy", 3)}
         berth.kill()
     with cluster.running(fresh_disk=True):
