@@ -93,6 +93,48 @@ class SchedulingSettings(KubeStruct):
     """Whether running pods may be moved for a better balance."""
 
 
+LABEL_MATCHERS, SERIES = "<<.LabelMatchers>>", "<<.Series>>"
+
+
+class MetricQuery(KubeStruct):
+    """How one metric is asked for."""
+
+    metric: str
+    """Name of the metric, as autoscalers say it."""
+    query: str
+    """PromQL; several series are added up. `<<.LabelMatchers>>` stands for what the autoscaler selects by and
+    `<<.Series>>` for the metric's name, as in prometheus-adapter."""
+
+
+class PrometheusSettings(KubeStruct):
+    """A Prometheus server, or what speaks its API."""
+
+    url: str = ""
+    """Address as Berth reaches it (`https://prometheus.example.org`), a path before `/api/v1` included. Without one,
+    object and external metrics of autoscalers and checks of canaries have no values, and say so."""
+    user: str = ""
+    """User for basic authentication."""
+    password_file: str = ""
+    """File with the user's password on the machine where Berth runs, read each time."""
+    token_file: str = ""
+    """File with a bearer token on the machine where Berth runs, read each time."""
+    ca_file: str = ""
+    """Certificates that the server's is checked against; the machine's own when empty."""
+    interval_seconds: float = 15
+    """How often it is asked, each query once for all who need it."""
+    timeout_seconds: float = 5
+    """How long an answer may take."""
+    queries: tuple[MetricQuery, ...] = ()
+    """How metrics are asked for whose value is not simply `sum(name{labels})`."""
+
+
+class MetricsSettings(KubeStruct):
+    """Where metrics come from that neither hosts nor pods tell."""
+
+    prometheus: PrometheusSettings = PrometheusSettings()
+    """The Prometheus server that is asked for object and external metrics, and for the checks of canaries."""
+
+
 class ClusterSpec(KubeStruct):
     network: NetworkSettings = NetworkSettings()
     """Addresses and names."""
@@ -102,6 +144,8 @@ class ClusterSpec(KubeStruct):
     """Git and status."""
     scheduling: SchedulingSettings = SchedulingSettings()
     """Placement of pods."""
+    metrics: MetricsSettings = MetricsSettings()
+    """Metrics from elsewhere."""
     pause_image: str = "registry.k8s.io/pause:3.10"
     """Image of the container that holds the network of pods with several containers."""
 

@@ -44,3 +44,11 @@ class MetricReading(ObservedStruct):
 
     value: float
     is_counter: bool = False
+
+
+class QueryResult(ObservedStruct):
+    """What a metrics server says to a query now. value: None when it says nothing; problem: why, '' when it did."""
+
+    query: str
+    value: float | None = None
+    problem: str = ""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hosts.docker_runtime import DockerRuntime
 from hosts.engine import Engine as DockerEngine
+from hosts.prometheus import ask_prometheus
 from hosts.runtime import HostRuntime
 from hosts.ssh_links import SshLinks
 from hosts.ssh_target import resolve_target
@@ -26,6 +27,7 @@ from reconciler.engine import Engine
 from reconciler.messages import Desired, Restored
 from reconciler.options import Options
 from reconciler.plugins import load_rules
+from reconciler.query_loop import QueryLoop
 from sources.desired import CommitRefused
 from sources.remotes import Access
 from sources.repository import Repository
@@ -73,6 +75,10 @@ class Session:
 
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
         return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)
+
+    def make_query_loop(self, daemon: Daemon) -> QueryLoop:
+        """Asks the metrics server that the Cluster names, for the daemon's engine."""
+        return QueryLoop(ask_prometheus, tell=daemon.tell, clock=utc_now)
 
     def read_restored(self, desired: Desired) -> Restored:
         """What an earlier process left on the status branch, for a fresh one that takes up `desired`.

@@ -34,8 +34,17 @@ from reconciler.controllers.garbage import orphaned_dependents
 from reconciler.events import EventLog
 from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
-from reconciler.measurements import PodMetrics, measured_objects
-from reconciler.messages import Desired, HostMeasured, HostReport, HostSilent, Message, Remembered, Restored
+from reconciler.measurements import PodMetrics, answer_objects, measured_objects, outdated_answers
+from reconciler.messages import (
+    Desired,
+    HostMeasured,
+    HostReport,
+    HostSilent,
+    Message,
+    QueriesAnswered,
+    Remembered,
+    Restored,
+)
 from reconciler.pod_state import terminating, with_past, with_reported_status, with_same_address, without_address
 from reconciler.scheduling import SchedulingLoop
 from reconciler.store import Changed, Store
@@ -244,6 +253,11 @@ class Engine:
             case HostMeasured():
                 for obj in measured_objects(self.store, message):
                     self._put(obj)
+            case QueriesAnswered():
+                for answer in answer_objects(self.store, message):
+                    self._put(answer)
+                for key in [*outdated_answers(self.store, message)]:
+                    self._remove(key, now)
             case HostSilent():
                 self._take_silence(message, now)
 

@@ -133,6 +133,8 @@ def _deployment(view: View, deployment: Deployment) -> Health:
     progressing = find_condition(deployment.status.conditions, "Progressing")
     if progressing is not None and progressing.reason == "CanaryPaused":
         return Health(HealthStatus.SUSPENDED, progressing.message)
+    if progressing is not None and progressing.reason == "CanaryFailed":
+        return Health(HealthStatus.DEGRADED, progressing.message)
     if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
         return Health(HealthStatus.DEGRADED, f"{progressing.message}{_why(view, deployment)}")
     return _failing_or(

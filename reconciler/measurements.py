@@ -7,17 +7,20 @@ long it is good for by its time; a missing one is missing and not 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 import msgspec
 
+from objects.canary import MAX_LASTING
+from objects.hashing import content_hash
 from objects.measured import ContainerUse, HostUse, PodUse
-from objects.meta import KubeObject, ObjectMeta, QuantityLike, ResourceList
+from objects.meta import KubeObject, ObjectKey, ObjectMeta, QuantityLike, ResourceList
 from objects.pods import Pod
 from policies.autoscaling.behavior import Memory
+from policies.canary import Look
 from reconciler.host_status import HostStatus
-from reconciler.messages import HostMeasured
+from reconciler.messages import HostMeasured, QueriesAnswered
 from reconciler.store import View
 
 
@@ -39,20 +42,19 @@ class PodMetrics(KubeObject):
     problem: str = ""
 
 
-class MetricValue(KubeObject):
-    """One value of an object or of something outside. described_*: the object, '' for an external metric.
+class QueryAnswer(KubeObject):
+    """What the metrics server says to one query, under a name that is made of it.
 
-    labels: by which a metric's selector chooses among external values of one name.
+    looks: oldest first, as far back as a canary's check may ask. problem: why the last one has no value.
     """
 
     API_VERSION: ClassVar[str] = "berth.dev/v1alpha1"
-    KIND: ClassVar[str] = "MetricValue"
+    KIND: ClassVar[str] = "QueryAnswer"
+    NAMESPACED: ClassVar[bool] = False
 
-    metric: str = ""
-    described_kind: str = ""
-    described_name: str = ""
-    value: QuantityLike = 0
-    timestamp: datetime | None = None
+    query: str = ""
+    looks: tuple[Look, ...] = ()
+    problem: str = ""
 
 
 class AutoscalerState(KubeObject):
@@ -99,3 +101,37 @@ def _amounts(use: ContainerUse) -> ResourceList:
     cpu = None if use.cpu_millis is None else f"{use.cpu_millis}m"
     amounts = {"cpu": cpu, "memory": use.memory_bytes, "ephemeral-storage": use.disk_bytes}
     return {name: amount for name, amount in amounts.items() if amount is not None}
+
+
+# --- the metrics server -------------------------------------------------------------------------------------------
+
+_KEPT = MAX_LASTING + timedelta(minutes=5)
+
+
+def find_answer(view: View, query: str) -> QueryAnswer | None:
+    """What the metrics server said to a query; None as long as it was not asked."""
+    return view.get(QueryAnswer, "", _answer_name(query))
+
+
+def answer_objects(view: View, message: QueriesAnswered) -> Iterator[QueryAnswer]:
+    """What the store should hold of the answers: each with the earlier ones to the same query."""
+    for result in message.results:
+        known = find_answer(view, result.query)
+        earlier = (look for look in (known.looks if known is not None else ()) if look.at > message.at - _KEPT)
+        yield QueryAnswer(
+            metadata=ObjectMeta(name=_answer_name(result.query)),
+            query=result.query,
+            looks=(*earlier, Look(message.at, result.value)),
+            problem=result.problem,
+        )
+
+
+def outdated_answers(view: View, message: QueriesAnswered) -> Iterator[ObjectKey]:
+    """Answers that nobody has asked for since long."""
+    for answer in view.all_of(QueryAnswer):
+        if not answer.looks or answer.looks[-1].at <= message.at - _KEPT:
+            yield answer.key
+
+
+def _answer_name(query: str) -> str:
+    return content_hash(query, length=32)

@@ -14,6 +14,7 @@ import msgspec
 from differ.happenings import Happening
 from objects.measured import ForeignLoad, HostUse, HostVitals
 from objects.meta import KubeObject, KubeStruct, ObjectKey
+from objects.metrics import QueryResult
 from objects.observed import HostFacts
 from objects.pods import Pod, PodStatus
 
@@ -58,6 +59,13 @@ class HostMeasured(msgspec.Struct, frozen=True, kw_only=True):
     foreign: tuple[ForeignLoad, ...] = ()
 
 
+class QueriesAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """What the metrics server said. at: when it was asked."""
+
+    at: datetime
+    results: tuple[QueryResult, ...]
+
+
 class HostSilent(msgspec.Struct, frozen=True, kw_only=True):
     """A host cannot be observed now. Says nothing about its pods."""
 
@@ -91,4 +99,4 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
 
 
-Message: TypeAlias = Desired | HostReport | HostMeasured | HostSilent | Restored
+Message: TypeAlias = Desired | HostReport | HostMeasured | HostSilent | QueriesAnswered | Restored

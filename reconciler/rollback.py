@@ -1,9 +1,9 @@
 """Automatic rollback: a Deployment that asks for it and whose rollout is stuck goes back by a commit of ours.
 
-`berth.dev/rollback-on-failure: "true"` asks. When the progress deadline passes, the pod template of the newest revision
-whose pods were ready once is put back into the manifest, with the reason as the message: a commit that a person could
-have made by hand, so that Git goes on saying what runs. Never twice in a row: when what we went back to fails as well,
-a person has to look. A newer commit is never touched: it is the better answer.
+`berth.dev/rollback-on-failure: "true"` asks. When the progress deadline passes, or a check ends a canary, the pod
+template of the newest revision whose pods were ready once is put back into the manifest, with the reason as the
+message: a commit that a person could have made by hand, so that Git goes on saying what runs. Never twice in a row:
+when what we went back to fails as well, a person has to look. A newer commit is never touched: it is the better answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from objects.conditions import find_condition
 from objects.errors import BerthError, Needs
 from objects.meta import ObjectKey
 from objects.names import ANNOTATION_TEMPLATE_HASH, POD_TEMPLATE_HASH
-from reconciler.controllers.rollout.progress import DEADLINE_EXCEEDED, PROGRESSING
+from reconciler.controllers.rollout.checks import CANARY_FAILED_MARK
+from reconciler.controllers.rollout.progress import CANARY_FAILED, DEADLINE_EXCEEDED, PROGRESSING
 from reconciler.controllers.rollout.revisions import NEVER_READY
 from reconciler.draft import Draft
 from reconciler.engine import StepResult
@@ -57,12 +58,14 @@ def failed_rollout(view: View, deployment: Deployment) -> FailedRollout | None:
         return None
     progressing = find_condition(deployment.status.conditions, PROGRESSING)
     is_current = deployment.status.observed_generation >= deployment.metadata.generation
-    if not is_current or progressing is None or progressing.reason != DEADLINE_EXCEEDED:
+    if not is_current or progressing is None or progressing.reason not in (DEADLINE_EXCEEDED, CANARY_FAILED):
         return None
     good = tuple(
-        replica_set.labels.get(POD_TEMPLATE_HASH, "")
+        found
         for replica_set in view.owned(ReplicaSet, deployment.uid)
-        if NEVER_READY not in replica_set.annotations
+        # Pods of a canary were ready, and were no good.
+        if not {NEVER_READY, CANARY_FAILED_MARK} & replica_set.annotations.keys()
+        and (found := replica_set.labels.get(POD_TEMPLATE_HASH, "")) != template_hash
     )
     return FailedRollout(deployment.key, template_hash, good, health_of(view, deployment).message)
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from objects.apps import Deployment
+from objects.autoscaling import HorizontalPodAutoscaler
+from objects.canary import CANARY_CHECKS
 from objects.config import Application, Cluster, Host
 from objects.core import Namespace
+from objects.fields import FieldPath
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod, PodSpec
 from objects.policy import PriorityClass
@@ -174,6 +178,28 @@ def find_unknown_hosts(objects: Iterable[Placed]) -> list[ManifestWarning]:
             text = f"there is no host '{name}': its pods wait" + (f" ({hint})" if hint else "")
             warnings.append(ManifestWarning(origin.file, origin.line, path, text, _display(obj)))
     return warnings
+
+
+def find_unmeasurable(objects: Iterable[Placed]) -> list[ManifestWarning]:
+    """Metrics of autoscalers and checks of canaries that a metrics server would tell, where none is configured."""
+    placed = list(objects)
+    if any(isinstance(obj, Cluster) and obj.spec.metrics.prometheus.url for obj, _ in placed):
+        return []
+    warnings = []
+    for obj, origin in placed:
+        for path, effect in _needing_server(obj):
+            text = f"there is no metrics server (spec.metrics.prometheus.url of the Cluster): {effect}"
+            warnings.append(ManifestWarning(origin.file, origin.line, path, text, _display(obj)))
+    return warnings
+
+
+def _needing_server(obj: KubeObject) -> Iterator[tuple[FieldPath, str]]:
+    if isinstance(obj, HorizontalPodAutoscaler):
+        for index, metric in enumerate(obj.spec.metrics):
+            if metric.object is not None or metric.external is not None:
+                yield ("spec", "metrics", index), "the metric has no value"
+    elif isinstance(obj, Deployment) and CANARY_CHECKS in obj.annotations:
+        yield ("metadata", "annotations", CANARY_CHECKS), "its canaries stop at the first step that asks for a check"
 
 
 def _node_name(obj: KubeObject) -> str:

@@ -276,6 +276,7 @@ class _Collector:
             self.errors += crosscheck.find_host_errors(self.objects)
             self.errors += crosscheck.find_forbidden_updates(before.objects if before else {}, self.objects)
             self.warnings += crosscheck.find_unknown_hosts(self.objects)
+            self.warnings += crosscheck.find_unmeasurable(self.objects)
 
     def reading(self, commit: Commit | None) -> Reading:
         """The result: the desired state, or at most `MAX_ERRORS` errors."""

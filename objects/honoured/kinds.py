@@ -49,6 +49,7 @@ _CLUSTER = (
         "spec.sync",
         "spec.scheduling.profiles",
         "spec.scheduling.seed",
+        "spec.metrics.prometheus",
         "spec.pauseImage",
     ),
     *warned("spec.network.serviceCIDR", "Services are not acted on yet", unless=("10.96.0.0/16",)),
@@ -187,10 +188,10 @@ _AUTOSCALER = (
         "spec.metrics[].resource",
         "spec.metrics[].containerResource",
         "spec.metrics[].pods",
+        "spec.metrics[].object",
+        "spec.metrics[].external",
         "spec.behavior",
     ),
-    *warned("spec.metrics[].object", "no metrics server is asked yet"),
-    *warned("spec.metrics[].external", "no metrics server is asked yet"),
 )
 
 KIND_SUPPORT: Mapping[str, KindSupport] = MappingProxyType(

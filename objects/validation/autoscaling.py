@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from objects.autoscaling import (
+    CrossVersionObjectReference,
     HorizontalPodAutoscaler,
     HPAScalingRules,
     MetricIdentifier,
@@ -59,6 +60,10 @@ def _check_metric(found: Found, path: FieldPath, metric: MetricSpec) -> None:
     for field, source in given.items():
         place = (*path, _WIRE.get(field, field))
         _check_target(found, (*place, "target"), source.target, _ALLOWED_TARGETS[field])
+        described = getattr(source, "described_object", None)
+        if isinstance(described, CrossVersionObjectReference):
+            found.require((*place, "describedObject", "kind"), described.kind)
+            found.require((*place, "describedObject", "name"), described.name)
         identifier = getattr(source, "metric", None)
         if isinstance(identifier, MetricIdentifier):
             found.require((*place, "metric", "name"), identifier.name)

@@ -6,8 +6,18 @@ import base64
 import binascii
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
-from objects.config import Application, Cluster, EvictionThresholds, Host, NetworkSettings
+from objects.config import (
+    LABEL_MATCHERS,
+    SERIES,
+    Application,
+    Cluster,
+    EvictionThresholds,
+    Host,
+    NetworkSettings,
+    PrometheusSettings,
+)
 from objects.core import Taint
 from objects.fields import FieldPath
 from objects.meta import QuantityLike
@@ -34,6 +44,7 @@ _HOST_KEY_TYPES = (
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
 _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]*[A-Za-z0-9_-]")
+_PLACEHOLDER = re.compile(r"<<.*?>>")
 _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]+)?%")
 
 
@@ -63,6 +74,7 @@ def check_cluster(found: Found, obj: Cluster) -> None:
             found.number((*place, "priorities", number, "weight"), priority.weight, least=1, most=100)
     names = (((index, "name"), profile.name) for index, profile in enumerate(spec.scheduling.profiles))
     found.unique((*_SPEC, "scheduling", "profiles"), names, "profile")
+    _check_prometheus(found, (*_SPEC, "metrics", "prometheus"), spec.metrics.prometheus)
     found.require((*_SPEC, "pauseImage"), spec.pause_image)
 
 
@@ -80,6 +92,40 @@ def _check_network(found: Found, path: FieldPath, network: NetworkSettings) -> N
         found.add((*path, "serviceCIDR"), f"{services} overlaps with podCIDR {pods}")
     # A host's slice needs room for its gateway and at least one pod.
     found.number((*path, "hostPrefix"), network.host_prefix, least=pods.prefixlen, most=pods.max_prefixlen - 2)
+
+
+def _check_prometheus(found: Found, path: FieldPath, server: PrometheusSettings) -> None:
+    if server.url and (problem := _url_problem(server.url)):
+        # The address itself is not shown: somebody may have put a password there.
+        found.add((*path, "url"), problem, "name a file: passwordFile or tokenFile" if "password" in problem else "")
+    if server.token_file and (server.user or server.password_file):
+        found.add((*path, "tokenFile"), "may not be there together with user and passwordFile")
+    if bool(server.user) != bool(server.password_file):
+        missing = "passwordFile" if server.user else "user"
+        found.add((*path, missing), f"is required with {'user' if server.user else 'passwordFile'}")
+    for field, seconds in (("intervalSeconds", server.interval_seconds), ("timeoutSeconds", server.timeout_seconds)):
+        if not 1 <= seconds <= 60:
+            found.add((*path, field), f"must be between 1 and 60, not {seconds:g}")
+    for index, rule in enumerate(server.queries):
+        found.require((*path, "queries", index, "metric"), rule.metric)
+        if found.require((*path, "queries", index, "query"), rule.query):
+            for one in sorted(set(_PLACEHOLDER.findall(rule.query)) - {LABEL_MATCHERS, SERIES}):
+                found.add((*path, "queries", index, "query"), f"{one} is not {LABEL_MATCHERS} or {SERIES}")
+    names = (((index, "metric"), rule.metric) for index, rule in enumerate(server.queries))
+    found.unique((*path, "queries"), names, "metric")
+
+
+def _url_problem(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        has_bad_port = parts.port == 0
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in ("http", "https") or not parts.hostname or has_bad_port:
+        return "must be http://… or https://… with a host"
+    if "@" in parts.netloc:
+        return "may hold no user or password: Git is not the place for them"
+    return "may hold no query and no fragment" if parts.query or parts.fragment else ""
 
 
 def _user_problem(user: str) -> str:

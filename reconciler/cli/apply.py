@@ -32,6 +32,8 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
     with open_session(options) as session, progress(options) as shown:
         engine = session.make_engine()
         daemon = session.make_daemon(engine)
+        queries = session.make_query_loop(daemon)
+        queries.start()
         status: StatusLoop | None = None
         try:
             desired = session.tell_newest(daemon)
@@ -45,6 +47,7 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
             ends, good_since = time.monotonic() + (timeout or math.inf), 0.0
             while True:
                 result = daemon.run_once(timeout_seconds=0.5)
+                queries.note(engine, result)
                 if status is not None:
                     status.note(result)
                 now, state = time.monotonic(), assess(engine)
@@ -55,6 +58,7 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
         finally:
             if status is not None:
                 status.flush(timeout_seconds=20)
+            queries.stop()
             daemon.stop()
 
 

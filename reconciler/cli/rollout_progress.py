@@ -9,7 +9,13 @@ from objects.conditions import find_condition
 from objects.errors import InvalidInput
 from objects.meta import KubeObject
 from reconciler.controllers.rollout.arithmetic import desired_replicas
-from reconciler.controllers.rollout.progress import DEADLINE_EXCEEDED, PROGRESSING, is_complete, waiting_for
+from reconciler.controllers.rollout.progress import (
+    CANARY_FAILED,
+    DEADLINE_EXCEEDED,
+    PROGRESSING,
+    is_complete,
+    waiting_for,
+)
 
 
 class RolloutProgress(NamedTuple):
@@ -39,6 +45,8 @@ def _deployment(obj: Deployment) -> RolloutProgress:
     condition = find_condition(obj.status.conditions, PROGRESSING)
     if condition is not None and condition.reason == DEADLINE_EXCEEDED:
         return RolloutProgress(line, failure=f'deployment "{obj.name}" exceeded its progress deadline')
+    if condition is not None and condition.reason == CANARY_FAILED:
+        return RolloutProgress(line, failure=condition.message)
     return RolloutProgress(line)
 
 

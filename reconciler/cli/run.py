@@ -80,17 +80,20 @@ class Reconciler:
         self.source = SourceLoop(self._read, on_desired=self._take, on_problem=self._take_problem)
         writer = RollbackWriter(session.repository, session.options.branch)
         self._rollbacks = RollbackLoop(writer.roll_back, on_commit=self.source.wake)
+        self._queries = session.make_query_loop(self.daemon)
 
     def run(self, stopping: threading.Event, timers: Timers, *, poll_seconds: float | None) -> None:
         """Until `stopping` is set (and the daemon is told something)."""
         self.source.start()
         self._rollbacks.start()
+        self._queries.start()
         poll = poll_seconds or self.engine.settings.sync.poll_seconds
         timers.every(poll, self.source.wake, name="poll")
         try:
             while not stopping.is_set():
                 result = self.daemon.run_once()
                 self._rollbacks.note(self.engine.store, result)
+                self._queries.note(self.engine, result)
                 status = self._status or self._start_status()
                 if status is not None:
                     status.refuse(self._refusal)
@@ -103,6 +106,7 @@ class Reconciler:
             log.info("stopping; hosts keep running what they run")
             self.source.stop()
             self._rollbacks.stop()
+            self._queries.stop()
             if self._status is not None:
                 self._status.flush(timeout_seconds=FLUSH_SECONDS)
             self.daemon.stop()

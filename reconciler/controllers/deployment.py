@@ -11,7 +11,8 @@ from datetime import datetime
 import msgspec
 
 from objects.apps import Deployment, ReplicaSet
-from objects.meta import ObjectKey, controller_reference
+from objects.canary import CANARY_CHECKS
+from objects.meta import KubeObject, ObjectKey, controller_reference
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.selectors import selector_matches
 from reconciler.controllers.base import (
@@ -28,7 +29,15 @@ from reconciler.controllers.base import (
 )
 from reconciler.controllers.owned_pods import claiming_keys
 from reconciler.controllers.rollout.arithmetic import is_rolling
-from reconciler.controllers.rollout.progress import CANARY_PAUSED, deadline_at, hold_of, is_complete, status_of
+from reconciler.controllers.rollout.checks import Checking, noted_failure, with_failure_noted
+from reconciler.controllers.rollout.progress import (
+    CANARY_FAILED,
+    CANARY_PAUSED,
+    deadline_at,
+    hold_of,
+    is_complete,
+    status_of,
+)
 from reconciler.controllers.rollout.revisions import (
     REVISION,
     Revision,
@@ -43,6 +52,7 @@ from reconciler.controllers.rollout.revisions import (
 from reconciler.controllers.rollout.scaling import is_scaling, scaled_sizes
 from reconciler.controllers.rollout.stages import Stage, next_staged_sizes, stage_of
 from reconciler.controllers.rollout.strategies import Sizes, has_old_pods, next_recreate_sizes
+from reconciler.measurements import QueryAnswer
 from reconciler.store import View
 
 
@@ -59,17 +69,20 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     if created and rollout.new is not None and view.find(rollout.new.replica_set.key) is not None:
         message = f"ReplicaSet {rollout.new.name} exists already and belongs to another owner"
         return Outcome(hold=Hold("ReplicaSetNameTaken", message))
-    stage = stage_of(rollout, now=context.now)
+    stage = stage_of(rollout, Checking(view, context.settings.metrics.prometheus), now=context.now)
+    failed = stage.failed if stage is not None else ""
+    ended = _ended(rollout, failed)
+    rollout = _with_failure(rollout, failed)
     sizes = _next_sizes(rollout, stage, created=created)
     held = stage.held if stage is not None and not sizes else ""
-    status = status_of(rollout, created=created, now=context.now, held=held)
+    status = status_of(rollout, created=created, now=context.now, held=held, failed=failed)
     changes, occurrences = _written(observed, rollout, sizes)
     if not sizes and (is_complete(deployment, status) or deployment.spec.paused):
         changes += tuple(Delete(rs.key, rs.uid) for rs in surplus_history(rollout))
     changes += (Put(msgspec.structs.replace(_numbered(deployment, rollout), status=status)),)
     return Outcome(
         changes=changes,
-        occurrences=occurrences,
+        occurrences=occurrences + ended,
         hold=Hold(CANARY_PAUSED, held, stage.until) if stage is not None and held else hold_of(rollout, status),
         again_at=_earliest(deadline_at(deployment, status.conditions), stage.until if stage is not None else None),
     )
@@ -85,6 +98,21 @@ def _with_newest(rollout: Rollout, context: Context) -> Rollout:
         return rollout
     created = with_newest_metadata(new_replica_set(rollout, now=context.now), rollout)
     return msgspec.structs.replace(rollout, new=Revision(created))
+
+
+def _with_failure(rollout: Rollout, why: str) -> Rollout:
+    """`rollout` whose newest revision carries the mark of a canary that failed, or none."""
+    if rollout.new is None:
+        return rollout
+    replica_set = with_failure_noted(rollout.new.replica_set, rollout, why)
+    return msgspec.structs.replace(rollout, new=msgspec.structs.replace(rollout.new, replica_set=replica_set))
+
+
+def _ended(rollout: Rollout, why: str) -> tuple[Occurrence, ...]:
+    """Said once, when a check ends a canary."""
+    if not why or noted_failure(rollout):
+        return ()
+    return (Occurrence(rollout.deployment.key, "Warning", CANARY_FAILED, why),)
 
 
 def _earliest(*times: datetime | None) -> datetime | None:
@@ -162,8 +190,17 @@ def _may_own(deployment: Deployment, replica_set: ReplicaSet) -> bool:
     return has_selector and is_free and selector_matches(selector, replica_set.labels)
 
 
+def _checking_keys(view: View, _answer: KubeObject) -> list[ObjectKey]:
+    """The Deployments that may wait for an answer of the metrics server."""
+    return [deployment.key for deployment in view.all_of(Deployment) if CANARY_CHECKS in deployment.annotations]
+
+
 CONTROLLER = Controller(
     name="deployment-controller",
-    watches={Deployment.KIND: own_key, ReplicaSet.KIND: claiming_keys(Deployment, lambda one: one.spec.selector)},
+    watches={
+        Deployment.KIND: own_key,
+        ReplicaSet.KIND: claiming_keys(Deployment, lambda one: one.spec.selector),
+        QueryAnswer.KIND: _checking_keys,
+    },
     reconcile=reconcile,
 )

@@ -1,4 +1,4 @@
-"""HorizontalPodAutoscaler: sets the size of a workload by what was measured of its pods.
+"""HorizontalPodAutoscaler: sets the size of a workload by what was measured of its pods, or told by a metrics server.
 
 Looks every 15 seconds. Several metrics: the largest wish wins. A metric that cannot be had forbids to shrink, since it
 might be the one that asks for more. The arithmetic is in `policies.autoscaling`.
@@ -7,19 +7,19 @@ might be the one that asks for more. The arithmetic is in `policies.autoscaling`
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from objects.apps import Deployment, ReplicaSet, StatefulSet
-from objects.autoscaling import HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricStatus
+from objects.autoscaling import HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricSpec, MetricStatus
 from objects.conditions import find_condition, with_condition
 from objects.errors import InvalidInput
-from objects.meta import Condition, ObjectKey, ObjectMeta, controller_reference
+from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta, controller_reference
 from objects.pods import Pod
 from objects.selectors import selector_matches
 from policies.autoscaling.behavior import Limited, limit, pace_of, remember, stabilize, tolerance_of
-from reconciler.controllers.autoscaling.metrics import Load, Wish, wish_of
+from reconciler.controllers.autoscaling.metrics import Load, Wish, query_of, wish_of
 from reconciler.controllers.autoscaling.steady import steady_metrics
 from reconciler.controllers.base import (
     NOTHING,
@@ -32,7 +32,7 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
-from reconciler.measurements import AutoscalerState
+from reconciler.measurements import AutoscalerState, QueryAnswer, find_answer
 from reconciler.store import View
 
 INTERVAL = timedelta(seconds=15)
@@ -51,7 +51,14 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
     limited: Limited
     metrics: tuple[MetricStatus, ...] = ()
-    problem: str = ""
+    problem: Problem | None = None
+
+
+class Problem(NamedTuple):
+    """Why metrics cannot be had. reason: Kubernetes' name for it, of the first one."""
+
+    reason: str
+    message: str
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
@@ -72,7 +79,7 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
         status = _claimed(autoscaler.status, "ScalingActive", "False", "ScalingDisabled", problem, context)
         return Outcome((_written(autoscaler, status),), again_at=again_at)
     state = _state(view, autoscaler)
-    if (wait := _wait(autoscaler, state, context)) is not None:
+    if (wait := _wait(autoscaler, state, context) or _wait_for_answer(view, autoscaler, current, context)) is not None:
         return wait
     if not state.memory.wishes:
         # A new process knows no earlier wishes: what runs now is taken for one, so that it does not shrink at once.
@@ -90,8 +97,24 @@ def _wait(autoscaler: HorizontalPodAutoscaler, state: AutoscalerState, context: 
         return None
     active = find_condition(autoscaler.status.conditions, "ScalingActive")
     is_stuck = active is not None and active.status == "False"
-    hold = Hold("FailedGetMetrics", active.message) if active is not None and is_stuck else None
+    hold = Hold(active.reason, active.message) if active is not None and is_stuck else None
     return Outcome(hold=hold, again_at=last + INTERVAL)
+
+
+def _wait_for_answer(view: View, autoscaler: HorizontalPodAutoscaler, current: int, context: Context) -> Outcome | None:
+    """Nothing until the metrics server was asked once: it always is, soon, and a failure is an answer too.
+
+    So a fresh process does not first say that the metric cannot be had. The bounds do not wait.
+    """
+    server, spec = context.settings.metrics.prometheus, autoscaler.spec
+    if not server.url or not (1 if spec.min_replicas is None else spec.min_replicas) <= current <= spec.max_replicas:
+        return None
+    for metric in spec.metrics:
+        query = query_of(metric, autoscaler.namespace, server)
+        if query and find_answer(view, query) is None:
+            hold = Hold(_reason_of(metric), f"the metrics server was not asked yet for {query}")
+            return Outcome(hold=hold, again_at=context.now + INTERVAL)
+    return None
 
 
 def _target(view: View, autoscaler: HorizontalPodAutoscaler) -> Scalable | None:
@@ -132,10 +155,11 @@ def _decide(
         )
     pace = pace_of(spec.behavior)
     pods = tuple(p for p in view.all_of(Pod, target.namespace) if selector_matches(target.spec.selector, p.labels))
-    load = Load(view, target.namespace, pods, current, tolerance_of(pace), context.now)
+    server = context.settings.metrics.prometheus
+    load = Load(view, target.namespace, pods, current, tolerance_of(pace), context.now, server)
     wishes, problems = _wishes(autoscaler, load)
     best = max(wishes, key=lambda wish: wish.replicas, default=None)
-    problem = "; ".join(problems)
+    problem = Problem(problems[0].reason, "; ".join(one.message for one in problems)) if problems else None
     if best is None or (problems and best.replicas < current):
         return Decision(current, current, "", Limited(current, "DesiredWithinRange"), problem=problem)
     stable = stabilize(best.replicas, current, pace, state.memory, now=context.now)
@@ -144,15 +168,20 @@ def _decide(
     return Decision(limited.replicas, best.replicas, reason, limited, tuple(wish.status for wish in wishes), problem)
 
 
-def _wishes(autoscaler: HorizontalPodAutoscaler, load: Load) -> tuple[list[Wish], list[str]]:
+def _wishes(autoscaler: HorizontalPodAutoscaler, load: Load) -> tuple[list[Wish], list[Problem]]:
     wishes: list[Wish] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for metric in autoscaler.spec.metrics:
         try:
             wishes.append(wish_of(metric, load))
         except InvalidInput as error:
-            problems.append(error.message)
+            problems.append(Problem(_reason_of(metric), error.message))
     return wishes, problems
+
+
+def _reason_of(metric: MetricSpec) -> str:
+    """As Kubernetes names what cannot be had: FailedGetExternalMetric …"""
+    return f"FailedGet{metric.type}Metric"
 
 
 def _outcome(
@@ -176,7 +205,7 @@ def _outcome(
         message = f"New size: {decision.replicas}; reason: {decision.reason}"
         said = (Occurrence(autoscaler.key, "Normal", "SuccessfulRescale", message),)
     changes.append(_written(autoscaler, status))
-    hold = Hold("FailedGetMetrics", decision.problem) if decision.problem else None
+    hold = Hold(decision.problem.reason, decision.problem.message) if decision.problem else None
     return Outcome(tuple(changes), said, hold, context.now + INTERVAL)
 
 
@@ -195,7 +224,7 @@ def _status(
     able = ("SucceededRescale", "the target's size was set") if is_rescaled else ("ReadyForNewScale", "size is kept")
     status = _claimed(status, "AbleToScale", "True", *able, context)
     if decision.problem and not decision.metrics:
-        status = _claimed(status, "ScalingActive", "False", "FailedGetMetrics", decision.problem, context)
+        status = _claimed(status, "ScalingActive", "False", *decision.problem, context)
     else:
         status = _claimed(status, "ScalingActive", "True", "ValidMetricFound", "a size follows from metrics", context)
     is_limited = decision.limited.reason != "DesiredWithinRange"
@@ -215,8 +244,17 @@ def _written(autoscaler: HorizontalPodAutoscaler, status: HorizontalPodAutoscale
     return Put(msgspec.structs.replace(autoscaler, status=status))
 
 
+def _asking_keys(view: View, _answer: KubeObject) -> list[ObjectKey]:
+    """The autoscalers that may wait for an answer of the metrics server."""
+    return [
+        autoscaler.key
+        for autoscaler in view.all_of(HorizontalPodAutoscaler)
+        if any(metric.object is not None or metric.external is not None for metric in autoscaler.spec.metrics)
+    ]
+
+
 CONTROLLER = Controller(
     name="horizontal-pod-autoscaler",
-    watches={HorizontalPodAutoscaler.KIND: own_key},
+    watches={HorizontalPodAutoscaler.KIND: own_key, QueryAnswer.KIND: _asking_keys},
     reconcile=reconcile,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -23,10 +23,10 @@ from objects.autoscaling import (
     ResourceMetricSource,
     ResourceMetricStatus,
 )
+from objects.config import PrometheusSettings
 from objects.errors import InvalidInput
 from objects.pods import Pod
 from objects.quantity import canonical, milli_value
-from objects.selectors import selector_matches
 from policies.autoscaling.calculator import (
     Sample,
     Tolerance,
@@ -37,18 +37,21 @@ from policies.autoscaling.calculator import (
     replicas_by_utilization,
     requests_of,
 )
-from reconciler.measurements import MetricValue, PodMetrics
+from policies.autoscaling.promql import external_query, object_query
+from reconciler.measurements import PodMetrics, find_answer
 from reconciler.pod_values import scrapes_of
 from reconciler.store import View
 
 GOOD_FOR = timedelta(minutes=2)
 """Older measurements say nothing any more: a host that is silent must not look idle or busy for ever."""
-
-_EPOCH = datetime.fromtimestamp(0, UTC)
+NO_SERVER = "no metrics server is configured: spec.metrics.prometheus.url of the Cluster names one"
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What an autoscaler looks at. current: replicas asked for now; pods: those of its target."""
+    """What an autoscaler looks at. current: replicas asked for now; pods: those of its target.
+
+    prometheus: how the metrics server is asked.
+    """
 
     view: View
     namespace: str
@@ -56,6 +59,7 @@ class Load(msgspec.Struct, frozen=True):
     current: int
     tolerance: Tolerance
     now: datetime
+    prometheus: PrometheusSettings = PrometheusSettings()
 
     def samples(self, value_of: Callable[[PodMetrics], int | None]) -> dict[str, Sample]:
         """The measurements of the pods that are not too old; pod name -> sample."""
@@ -82,6 +86,20 @@ class Load(msgspec.Struct, frozen=True):
                 return f"pod {pod.name}: {metrics.problem}"
         is_running = any(pod.status.phase == "Running" for pod in self.pods)
         return "they declare no endpoint for metrics" if is_running and not has_endpoint else ""
+
+    def ask(self, query: str) -> int:
+        """What the metrics server says to a query now, in thousandths. Raises InvalidInput when it does not."""
+        if not self.prometheus.url:
+            raise InvalidInput(NO_SERVER)
+        answer = find_answer(self.view, query)
+        if answer is None:
+            raise InvalidInput(f"the metrics server was not asked yet for {query}")
+        last = answer.looks[-1]
+        if last.at < self.now - GOOD_FOR:
+            raise InvalidInput(f"the metrics server was not asked for two minutes for {query}")
+        if last.value is None:
+            raise InvalidInput(f"{answer.problem}: {query}")
+        return round(last.value * 1000)
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -161,37 +179,25 @@ def _of_pods(source: PodsMetricSource, load: Load) -> Wish:
 
 
 def _of_object(source: ObjectMetricSource, load: Load) -> Wish:
-    described = source.described_object
-    value = sum(
-        milli_value(found.value)
-        for found in _values(load, source.metric.name)
-        if (found.described_kind, found.described_name) == (described.kind, described.name)
-    )
-    if not any(found.described_name == described.name for found in _values(load, source.metric.name)):
-        raise InvalidInput(f"no value of {source.metric.name} for {described.kind} {described.name}")
-    replicas, current = _by_one_value(value, source.target, load)
+    described, name = source.described_object, source.metric.name
+    millis = load.ask(object_query(source, load.namespace, load.prometheus.queries))
+    replicas, current = _by_one_value(millis, source.target, load)
     measured = ObjectMetricStatus(metric=source.metric, described_object=described, current=current)
-    return Wish(replicas, MetricStatus(type="Object", object=measured), f"{described.kind} metric {source.metric.name}")
+    return Wish(replicas, MetricStatus(type="Object", object=measured), f"{described.kind} metric {name}")
 
 
 def _of_external(source: ExternalMetricSource, load: Load) -> Wish:
-    selector = source.metric.selector
-    found = [
-        value
-        for value in _values(load, source.metric.name)
-        if not value.described_kind and (selector is None or selector_matches(selector, value.labels))
-    ]
-    if not found:
-        raise InvalidInput(f"no value of external metric {source.metric.name}")
-    replicas, current = _by_one_value(sum(milli_value(one.value) for one in found), source.target, load)
+    millis = load.ask(external_query(source, load.prometheus.queries))
+    replicas, current = _by_one_value(millis, source.target, load)
     measured = ExternalMetricStatus(metric=source.metric, current=current)
     return Wish(replicas, MetricStatus(type="External", external=measured), f"external metric {source.metric.name}")
 
 
-def _values(load: Load, metric: str) -> list[MetricValue]:
-    oldest = load.now - GOOD_FOR
-    values = load.view.all_of(MetricValue, load.namespace)
-    return [one for one in values if one.metric == metric and (one.timestamp or _EPOCH) >= oldest]
+def query_of(spec: MetricSpec, namespace: str, server: PrometheusSettings) -> str:
+    """What the metrics server is asked for this metric; '' for one that hosts or pods tell."""
+    if spec.object is not None:
+        return object_query(spec.object, namespace, server.queries)
+    return external_query(spec.external, server.queries) if spec.external is not None else ""
 
 
 def _by_one_value(millis: int, target: MetricTarget, load: Load) -> tuple[int, MetricValueStatus]:
@@ -202,7 +208,10 @@ def _by_one_value(millis: int, target: MetricTarget, load: Load) -> tuple[int, M
         return share, MetricValueStatus(average_value=_text(-(-millis // max(1, load.current))))
     if target.value is None or milli_value(target.value) <= 0:
         raise InvalidInput("its target holds neither a value nor an average value above 0")
-    ready = sum(pod.is_ready for pod in load.pods)
+    ready = sum(pod.is_ready and pod.status.phase == "Running" for pod in load.pods)
+    if load.current > 0 and ready == 0:
+        # Kubernetes would multiply by 0 and shrink to the minimum: no pod serves, so the value tells of no load.
+        raise InvalidInput("none of its pods is ready")
     total = replicas_by_total(
         load.current,
         ready,

@@ -30,6 +30,8 @@ PAUSED = "DeploymentPaused"
 RESUMED = "DeploymentResumed"
 CANARY_PAUSED = "CanaryPaused"
 """Ours: a canary rests at one of its steps."""
+CANARY_FAILED = "CanaryFailed"
+"""Ours: a check has ended a canary; a commit has to say what becomes of it."""
 
 _NO_DEADLINE = 2**31 - 1
 """What `extensions/v1beta1` wrote for "none"."""
@@ -51,14 +53,16 @@ def counted_status(rollout: Rollout) -> DeploymentStatus:
     )
 
 
-def status_of(rollout: Rollout, *, created: bool, now: datetime, held: str = "") -> DeploymentStatus:
+def status_of(rollout: Rollout, *, created: bool, now: datetime, held: str = "", failed: str = "") -> DeploymentStatus:
     """The status with all conditions. created: the newest revision's ReplicaSet is being created in this step.
 
-    held: why a canary rests now; '' when it does not.
+    held: why a canary rests now; '' when it does not. failed: why it has ended before its end.
     """
     status = counted_status(rollout)
     conditions = _with_available(status.conditions, rollout, status, now)
-    if deadline_of(rollout.deployment) is None:
+    if failed:
+        conditions = _set(conditions, PROGRESSING, "False", CANARY_FAILED, failed, now)
+    elif deadline_of(rollout.deployment) is None:
         conditions = without_condition(conditions, PROGRESSING)
     else:
         conditions = _with_pause(conditions, rollout.deployment, held, now)
@@ -100,7 +104,7 @@ def deadline_at(deployment: Deployment, conditions: Conditions) -> datetime | No
     condition = find_condition(conditions, PROGRESSING)
     if limit is None or condition is None or condition.last_update_time is None:
         return None
-    if condition.reason in (COMPLETE, DEADLINE_EXCEEDED, PAUSED, CANARY_PAUSED):
+    if condition.reason in (COMPLETE, DEADLINE_EXCEEDED, PAUSED, CANARY_PAUSED, CANARY_FAILED):
         return None
     return condition.last_update_time + limit
 
@@ -123,6 +127,8 @@ def hold_of(rollout: Rollout, status: DeploymentStatus) -> Hold | None:
     if deployment.spec.paused:
         return Hold(PAUSED, f"paused: {status.updated_replicas} out of {desired} new replicas have been updated")
     progressing = find_condition(status.conditions, PROGRESSING)
+    if progressing is not None and progressing.reason == CANARY_FAILED:
+        return Hold(CANARY_FAILED, progressing.message)
     if progressing is not None and progressing.reason == DEADLINE_EXCEEDED:
         return Hold(DEADLINE_EXCEEDED, f"{progressing.message} {waiting_for(status, desired)}")
     return Hold("RolloutInProgress", waiting_for(status, desired), deadline_at(deployment, status.conditions))
@@ -164,8 +170,9 @@ def _with_pause(conditions: Conditions, deployment: Deployment, held: str, now: 
     if deployment.spec.paused:
         return conditions
     if held:
-        return _set(conditions, PROGRESSING, "Unknown", CANARY_PAUSED, held, now)
-    if reason in (PAUSED, CANARY_PAUSED):
+        is_other = condition is not None and condition.message != held
+        return _set(conditions, PROGRESSING, "Unknown", CANARY_PAUSED, held, now, renew=is_other)
+    if reason in (PAUSED, CANARY_PAUSED, CANARY_FAILED):
         return _set(conditions, PROGRESSING, "Unknown", RESUMED, "Deployment is resumed", now)
     return conditions
 

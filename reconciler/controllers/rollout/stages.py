@@ -1,8 +1,9 @@
 """Canary and blue-green: how far a rollout may go now. Pure.
 
 Where a canary stands is read off the newest revision: a step is behind us when there are more new pods than it asks
-for, or when its pause has passed since the youngest of its pods became ready. So nothing is remembered, and a restart
-changes nothing. What runs for the first time, or is scaled, goes in no steps.
+for, or when its pause has passed since the youngest of its pods became ready and its checks have held since then. So
+nothing is remembered but a failure (`checks`), and a restart changes nothing. What runs for the first time, is scaled,
+or goes back from a canary that failed, goes in no steps.
 """
 
 from __future__ import annotations
@@ -11,27 +12,36 @@ from datetime import datetime
 
 import msgspec
 
-from objects.canary import BLUE_GREEN, CANARY, CANARY_STEPS, parse_canary_steps, strategy_of
+from objects.canary import BLUE_GREEN, CANARY, CANARY_STEPS, checks_of, parse_canary_steps, strategy_of
 from reconciler.controllers.rollout.arithmetic import desired_replicas, is_rolling
+from reconciler.controllers.rollout.checks import Checking, is_way_back, noted_failure
 from reconciler.controllers.rollout.revisions import Rollout
 from reconciler.controllers.rollout.strategies import Sizes, next_rolling_sizes, shrink_old
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """limit: new pods at most. held: what a person is told while a pause lasts, '' when it does not. until: its end."""
+    """limit: new pods at most. held: what a person is told while it rests, '' when it does not. until: a pause's end.
+
+    failed: why it goes no further, '' when it may.
+    """
 
     limit: int
     held: str = ""
     until: datetime | None = None
+    failed: str = ""
 
 
-def stage_of(rollout: Rollout, *, now: datetime) -> Stage | None:
+def stage_of(rollout: Rollout, checking: Checking, *, now: datetime) -> Stage | None:
     """How far a canary may go; None for every other rollout, and once it may go all the way."""
     deployment, new = rollout.deployment, rollout.new
     is_canary = strategy_of(deployment.annotations) == CANARY and is_rolling(deployment)
-    if not is_canary or new is None or not any(revision.size > 0 for revision in rollout.old):
+    has_old = any(revision.size > 0 for revision in rollout.old)
+    if not is_canary or new is None or not has_old or is_way_back(rollout):
         return None
+    if why := noted_failure(rollout):
+        return Stage(new.size, failed=why)
     desired = desired_replicas(deployment)
+    checks = checks_of(deployment.annotations)
     for step in parse_canary_steps(deployment.annotations.get(CANARY_STEPS, "100%")):
         limit = -(-step.percent * desired // 100)
         if limit >= desired:
@@ -40,13 +50,23 @@ def stage_of(rollout: Rollout, *, now: datetime) -> Stage | None:
             continue
         if new.size < limit or new.available < limit:
             return Stage(limit)
+        began = new.last_ready_at or now
+        said = checking.ask((checks[name] for name in step.checks if name in checks), since=began)
         told = f"canary: {limit} of {desired} pods are new ({step.percent}%)"
-        if step.pause is None:
-            return Stage(limit, f"{told}; it goes on when a commit changes {CANARY_STEPS}")
-        ends = new.last_ready_at + step.pause if new.last_ready_at is not None else now
-        if now < ends:
-            return Stage(limit, f"{told}; it goes on at {ends:%H:%M:%S}", ends)
+        if said.failed:
+            return Stage(limit, failed=f"{told}; {said.failed}")
+        ends = began + step.pause if step.pause is not None else None
+        why_resting = [text for text in (_pause(ends, now), said.waiting) if text]
+        if why_resting:
+            return Stage(limit, "; ".join((told, *why_resting)), ends if ends is not None and now < ends else None)
     return None
+
+
+def _pause(ends: datetime | None, now: datetime) -> str:
+    """What a pause waits for; '' when it is over."""
+    if ends is None:
+        return f"it goes on when a commit changes {CANARY_STEPS}"
+    return f"it goes on at {ends:%H:%M:%S}" if now < ends else ""
 
 
 def next_staged_sizes(rollout: Rollout, stage: Stage | None) -> Sizes:

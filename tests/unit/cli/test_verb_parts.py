@@ -50,6 +50,9 @@ def stateful_set(partition: int = 0, **status: Any) -> StatefulSet:
 
 
 STUCK = Condition(type="Progressing", status="False", reason="ProgressDeadlineExceeded")
+BAD_CANARY = Condition(
+    type="Progressing", status="False", reason="CanaryFailed", message="canary: check errors failed: 2 is not < 1"
+)
 FINISHING = "Waiting for rollout to finish: "
 
 
@@ -75,6 +78,14 @@ FINISHING = "Waiting for rollout to finish: "
             deployment(replicas=3, updated_replicas=3, available_replicas=3),
             RolloutProgress('deployment "web" successfully rolled out', is_done=True),
             id="done",
+        ),
+        pytest.param(
+            deployment(BAD_CANARY, replicas=3, updated_replicas=1, available_replicas=3),
+            RolloutProgress(
+                f"{FINISHING}1 out of 3 new replicas have been updated...",
+                failure="canary: check errors failed: 2 is not < 1",
+            ),
+            id="canary failed",
         ),
         pytest.param(
             deployment(STUCK, replicas=4, updated_replicas=1),

@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from objects.conditions import with_condition
-from objects.config import Host, HostSpec
+from objects.config import ClusterSpec, Host, HostSpec, MetricsSettings, PrometheusSettings
 from objects.core import Node
 from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta
+from objects.metrics import QueryResult
 from objects.names import stable_uid
 from objects.observed import HostFacts
 from objects.pods import ContainerState, ContainerStateTerminated, ContainerStatus, Pod
@@ -25,6 +26,9 @@ from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
 from reconciler.controllers.claim_binding import first_bindings, why_not_on
 from reconciler.host_status import HostStatus
+from reconciler.measurements import answer_objects
+from reconciler.messages import QueriesAnswered
+from reconciler.query_orders import queries_for
 from reconciler.store import Changed, Store
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -53,6 +57,7 @@ class World:
         self.store = Store()
         self.now = START
         self.random = random.Random(seed)
+        self.settings = ClusterSpec()
         self.occurrences: list[Occurrence] = []
         self.holds: dict[tuple[str, ObjectKey], Hold] = {}
         self.timers: list[tuple[datetime, str, ObjectKey]] = []
@@ -136,6 +141,23 @@ class World:
                 for key in watch(self.store, obj) if watch else ():
                     self._dirty[name, key] = None
 
+    def serve_metrics(self, **settings: Any) -> None:
+        """From now on the Cluster names a metrics server."""
+        server = PrometheusSettings(url="http://prometheus", **settings)
+        self.settings = ClusterSpec(metrics=MetricsSettings(prometheus=server))
+
+    def answer_queries(self, *, problem: str = "nobody answers", **values: float | None) -> None:
+        """The metrics server is asked now and says this to each query; None is its problem. `_` stands for the rest."""
+        wanted = queries_for(self.store, self.settings.metrics.prometheus)
+        rest = values.pop("_", None)
+        results = []
+        for query in sorted(wanted):
+            value = next((found for name, found in values.items() if name in query), rest)
+            results.append(QueryResult(query=query, value=value, problem="" if value is not None else problem))
+        message = QueriesAnswered(at=self.now, results=tuple(results))
+        for answer in list(answer_objects(self.store, message)):
+            self.put(answer)
+
     # --- controllers ---------------------------------------------------------------------------------------------
 
     def settle(self, seconds: float = 0) -> int:
@@ -156,7 +178,9 @@ class World:
         task = tasks[0] if self._order is None else self._order.choice(tasks)
         del self._dirty[task]
         name, key = task
-        outcome = self._controllers[name].reconcile(self.store, key, Context(now=self.now, random=self.random))
+        outcome = self._controllers[name].reconcile(
+            self.store, key, Context(now=self.now, random=self.random, settings=self.settings)
+        )
         version = self.store.version
         for change in outcome.changes:
             self.apply(change)

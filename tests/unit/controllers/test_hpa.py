@@ -19,12 +19,14 @@ from objects.autoscaling import (
     MetricIdentifier,
     MetricSpec,
     MetricTarget,
+    MetricValueStatus,
+    ObjectMetricSource,
     PodsMetricSource,
     ResourceMetricSource,
 )
 from objects.meta import ObjectMeta
 from objects.pods import ResourceRequirements
-from reconciler.measurements import AutoscalerState, MetricValue, PodMetrics
+from reconciler.measurements import AutoscalerState, PodMetrics
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import deployment
 
@@ -157,9 +159,9 @@ def test_behavior_may_forbid_to_shrink() -> None:
 def test_without_measurements_nothing_moves_and_the_reason_is_told() -> None:
     world = serving()
     world.settle(1)
-    assert (size(world), claim(world, "ScalingActive")) == (2, ("False", "FailedGetMetrics"))
+    assert (size(world), claim(world, "ScalingActive")) == (2, ("False", "FailedGetResourceMetric"))
     key = autoscaler().key
-    assert world.holds["horizontal-pod-autoscaler", key].reason == "FailedGetMetrics"
+    assert world.holds["horizontal-pod-autoscaler", key].reason == "FailedGetResourceMetric"
 
 
 def test_old_measurements_are_none() -> None:
@@ -178,10 +180,9 @@ def test_pods_that_are_not_measured_make_it_careful() -> None:
 
 def test_largest_of_several_metrics_wins() -> None:
     world = serving(CPU, REQUESTS, QUEUE)
+    world.serve_metrics()
     measure(world, 50, requests=15)
-    world.put(
-        MetricValue(metadata=ObjectMeta(name="q", namespace="default"), metric="queue", value=24, timestamp=world.now)
-    )
+    world.answer_queries(queue=24)
     world.settle(1)
     assert size(world) == 5
 
@@ -191,7 +192,128 @@ def test_metric_that_cannot_be_had_forbids_to_shrink() -> None:
     for _ in range(30):
         measure(world, 10)
         world.settle(15)
-    assert (size(world), claim(world, "ScalingActive")) == (4, ("False", "FailedGetMetrics"))
+    assert (size(world), claim(world, "ScalingActive")) == (4, ("False", "FailedGetExternalMetric"))
+
+
+# --- what a metrics server tells ----------------------------------------------------------------------------------
+
+
+def hits(**target: Any) -> MetricSpec:
+    return MetricSpec(
+        type="Object",
+        object=ObjectMetricSource(
+            described_object=CrossVersionObjectReference(kind="Service", name="front"),
+            metric=MetricIdentifier(name="hits"),
+            target=MetricTarget(**target),
+        ),
+    )
+
+
+def told(world: World) -> HorizontalPodAutoscaler:
+    found = world.store.get(HorizontalPodAutoscaler, "default", "web")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "expected", "current"),
+    [
+        pytest.param(QUEUE, 24, 5, MetricValueStatus(average_value="12"), id="external, a share each"),
+        pytest.param(QUEUE, 10.9, 2, MetricValueStatus(average_value="5450m"), id="external, within the tolerance"),
+        pytest.param(
+            hits(type="Value", value=10), 25, 5, MetricValueStatus(value="25"), id="object, one value for all pods"
+        ),
+        pytest.param(
+            hits(type="AverageValue", average_value=10), 25, 3, MetricValueStatus(average_value="12500m"), id="object"
+        ),
+    ],
+)
+def test_size_follows_what_a_metrics_server_tells(
+    metric: MetricSpec, value: float, expected: int, current: MetricValueStatus
+) -> None:
+    world = serving(metric)
+    world.serve_metrics()
+    world.answer_queries(_=value)
+    world.settle(1)
+    (status,) = told(world).status.current_metrics
+    source = status.object or status.external
+    assert source is not None
+    assert (size(world), source.current, claim(world, "ScalingActive")) == (
+        expected,
+        current,
+        ("True", "ValidMetricFound"),
+    )
+
+
+def test_it_shrinks_by_what_a_metrics_server_tells_after_its_window() -> None:
+    rules = HPAScalingRules(stabilization_window_seconds=60)
+    world = serving(QUEUE, replicas=4, behavior=HPABehavior(scale_down=rules))
+    world.serve_metrics()
+    seen = []
+    for _ in range(6):
+        world.answer_queries(queue=5)
+        world.settle(15)
+        seen.append(size(world))
+    assert seen == [4, 4, 4, 4, 1, 1]
+
+
+def test_until_the_server_was_asked_nothing_is_said_but_bounds_hold() -> None:
+    world = serving(QUEUE)
+    world.serve_metrics()
+    world.settle(1)
+    hold = world.holds["horizontal-pod-autoscaler", autoscaler().key]
+    assert (hold.reason, told(world).status.conditions) == ("FailedGetExternalMetric", ())
+    assert hold.message == "the metrics server was not asked yet for sum(queue{})"
+    world = serving(QUEUE, least=3)
+    world.serve_metrics()
+    world.settle(1)
+    assert size(world) == 3
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        pytest.param(QUEUE, "FailedGetExternalMetric", id="external"),
+        pytest.param(hits(type="Value", value=10), "FailedGetObjectMetric", id="object"),
+    ],
+)
+def test_a_query_that_fails_is_named_and_nothing_shrinks(metric: MetricSpec, expected: str) -> None:
+    rules = HPAScalingRules(stabilization_window_seconds=0)
+    world = serving(metric, replicas=4, behavior=HPABehavior(scale_down=rules))
+    world.serve_metrics()
+    for _ in range(10):
+        world.answer_queries(_=None, problem="the query finds nothing")
+        world.settle(15)
+    assert (size(world), claim(world, "ScalingActive")) == (4, ("False", expected))
+    hold = world.holds["horizontal-pod-autoscaler", autoscaler().key]
+    assert hold.message.startswith("the query finds nothing: sum(")
+
+
+def test_without_a_server_the_condition_says_what_to_do() -> None:
+    world = serving(QUEUE)
+    world.settle(1)
+    hold = world.holds["horizontal-pod-autoscaler", autoscaler().key]
+    assert claim(world, "ScalingActive") == ("False", "FailedGetExternalMetric")
+    assert hold.message == "no metrics server is configured: spec.metrics.prometheus.url of the Cluster names one"
+
+
+def test_old_answers_are_none() -> None:
+    world = serving(QUEUE)
+    world.serve_metrics()
+    world.answer_queries(queue=24)
+    world.settle(1)
+    world.settle(180)
+    assert (size(world), claim(world, "ScalingActive")) == (5, ("False", "FailedGetExternalMetric"))
+
+
+def test_a_value_for_all_says_nothing_while_no_pod_is_ready() -> None:
+    world = serving(hits(type="Value", value=10), replicas=4)
+    world.serve_metrics()
+    for pod in world.pods():
+        world.set_ready(pod, ready=False)
+    world.answer_queries(_=100)
+    world.settle(1)
+    assert (size(world), claim(world, "ScalingActive")) == (4, ("False", "FailedGetObjectMetric"))
 
 
 @pytest.mark.parametrize(

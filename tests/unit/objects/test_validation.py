@@ -672,6 +672,27 @@ def test_schedule(schedule: str, expected: str) -> None:
             ["spec.metrics[0].resource.target.averageUtilization: is required with type Utilization"],
             id="hpa-target",
         ),
+        pytest.param(
+            autoscaler(
+                metrics=[
+                    {
+                        "type": "Object",
+                        "object": {
+                            "describedObject": {"kind": "", "name": ""},
+                            "metric": {"name": ""},
+                            "target": {"type": "Utilization", "averageUtilization": 5},
+                        },
+                    }
+                ]
+            ),
+            [
+                "spec.metrics[0].object.target.type: 'Utilization' is not one of AverageValue, Value",
+                "spec.metrics[0].object.describedObject.kind: is required",
+                "spec.metrics[0].object.describedObject.name: is required",
+                "spec.metrics[0].object.metric.name: is required",
+            ],
+            id="hpa-object",
+        ),
     ],
 )
 def test_network_and_autoscaling(manifest: Manifest, expected: list[str]) -> None:
@@ -768,6 +789,47 @@ def test_configuration_storage_and_policies(manifest: Manifest, expected: list[s
     assert problems(manifest) == expected
 
 
+PROMETHEUS: tuple[tuple[str, dict[str, Any], list[str]], ...] = (
+    ("all-well", {"url": "https://p.example.org:9090/x", "user": "a", "passwordFile": "/b", "caFile": "/c"}, []),
+    ("no-url", {"url": "p.example.org"}, ["url: must be http://… or https://… with a host"]),
+    ("bad-port", {"url": "http://p:http"}, ["url: is no address"]),
+    ("query-in-url", {"url": "http://p/?a=b"}, ["url: may hold no query and no fragment"]),
+    (
+        "password-in-url",
+        {"url": "http://a:canary-secret@p"},
+        [
+            "url: may hold no user or password: Git is not the place for them (name a file: passwordFile or tokenFile)",
+        ],
+    ),
+    ("half-a-login", {"user": "a"}, ["passwordFile: is required with user"]),
+    ("other-half", {"passwordFile": "/a"}, ["user: is required with passwordFile"]),
+    (
+        "two-logins",
+        {"user": "a", "passwordFile": "/a", "tokenFile": "/b"},
+        ["tokenFile: may not be there together with user and passwordFile"],
+    ),
+    (
+        "times",
+        {"intervalSeconds": 0.5, "timeoutSeconds": 61},
+        ["intervalSeconds: must be between 1 and 60, not 0.5", "timeoutSeconds: must be between 1 and 60, not 61"],
+    ),
+    (
+        "queries",
+        {
+            "queries": [
+                {"metric": "a", "query": "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)"},
+                {"metric": "a", "query": ""},
+            ]
+        },
+        [
+            "queries[0].query: <<.GroupBy>> is not <<.LabelMatchers>> or <<.Series>>",
+            "queries[1].query: is required",
+            "queries[1].metric: metric 'a' is there twice",
+        ],
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("manifest", "expected"),
     [
@@ -796,6 +858,12 @@ def test_configuration_storage_and_policies(manifest: Manifest, expected: list[s
                 " '/'",
             ],
             id="branch-like-an-option",
+        ),
+        *(
+            pytest.param(
+                cluster(metrics={"prometheus": server}), [f"spec.metrics.prometheus.{one}" for one in problems], id=name
+            )
+            for name, server, problems in PROMETHEUS
         ),
         pytest.param(
             cluster(sync={"pollSeconds": 0}), ["spec.sync.pollSeconds: must be between 1 and 86400, not 0"], id="poll"

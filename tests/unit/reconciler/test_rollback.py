@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from objects.apps import Deployment
+from objects.canary import CANARY, CANARY_CHECKS, CANARY_STEPS, STRATEGY
 from objects.errors import SourceUnreachable
 from objects.meta import ObjectKey
 from objects.names import ANNOTATION_TEMPLATE_HASH
@@ -62,6 +63,32 @@ def test_stuck_rollout_is_due_with_what_worked_before() -> None:
     assert failed is not None
     assert (failed.template_hash, failed.good) == (hash_of("web:2"), (hash_of("web:1"),))
     assert failed.reason.startswith('ReplicaSet "web-')
+
+
+def test_canary_that_a_check_ended_is_due_and_is_not_what_to_go_back_to() -> None:
+    steps = {STRATEGY: CANARY, CANARY_STEPS: "10%:1h if errors", CANARY_CHECKS: "errors: sum(errors) < 0.5"}
+
+    def bird(image: str) -> Deployment:
+        plain = asking(image)
+        metadata = msgspec.structs.replace(plain.metadata, annotations={**plain.annotations, **steps})
+        return msgspec.structs.replace(plain, metadata=metadata)
+
+    world = World()
+    world.serve_metrics()
+    world.declare(bird("web:1"))
+    world.run()
+    world.declare(bird("web:2"))
+    world.run(rounds=10)
+    assert failed_rollout(world.store, live(world)) is None
+    world.answer_queries(errors=0.75)
+    world.run()
+    failed = failed_rollout(world.store, live(world))
+    assert failed is not None
+    assert (failed.template_hash, failed.good) == (hash_of("web:2"), (hash_of("web:1"),))
+    assert failed.reason.endswith("check errors failed: 0.75 is not < 0.5")
+    world.declare(bird("web:1"))
+    world.run()
+    assert failed_rollout(world.store, live(world)) is None
 
 
 @pytest.mark.parametrize("answer", [pytest.param("false", id="said no"), pytest.param("yes", id="said something else")])

@@ -33,7 +33,7 @@ class HttpsRemote(NamedTuple):
 @contextmanager
 def serve(root: Path, folder: Path) -> Iterator[HttpsRemote]:
     """Serve the bare repositories in `root`; `/moved.git` redirects to another host. folder: for the certificate."""
-    ca_file, key_file = _certificate(folder)
+    ca_file, key_file = make_certificate(folder)
     seen: list[tuple[str, str]] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(root, seen))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -113,7 +113,8 @@ def _handler(root: Path, seen: list[tuple[str, str]]) -> type[BaseHTTPRequestHan
     return Handler
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate of 127.0.0.1 and its key, as files in `folder`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "berth test")])
     now = datetime.now(UTC)

@@ -339,6 +339,46 @@ def test_things_that_are_only_worth_a_warning(source: Source) -> None:
     ]
 
 
+AUTOSCALER = """\
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: web}
+spec:
+  scaleTargetRef: {kind: Deployment, name: web}
+  maxReplicas: 3
+  metrics:
+  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}
+  - {type: External, external: {metric: {name: queue}, target: {type: AverageValue, averageValue: 1}}}
+"""
+CANARY = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: bird
+  annotations:
+    berth.dev/strategy: canary
+    berth.dev/canary-steps: 10% if errors
+    berth.dev/canary-checks: "errors: sum(errors) < 1"
+spec:
+  selector: {matchLabels: {app: bird}}
+  template:
+    metadata: {labels: {app: bird}}
+    spec: {containers: [{name: web, image: "web:1"}]}
+"""
+
+
+def test_what_needs_a_metrics_server_is_warned_of_without_one(source: Source) -> None:
+    files = {**GOOD, "apps/web/hpa.yaml": AUTOSCALER, "apps/web/bird.yaml": CANARY}
+    missing = "there is no metrics server (spec.metrics.prometheus.url of the Cluster)"
+    assert [str(warning) for warning in source.read(files).warnings] == [
+        "apps/web/bird.yaml:1: Deployment bird: metadata.annotations['berth.dev/canary-checks']: "
+        f"{missing}: its canaries stop at the first step that asks for a check",
+        f"apps/web/hpa.yaml:1: HorizontalPodAutoscaler web: spec.metrics[1]: {missing}: the metric has no value",
+    ]
+    served = CLUSTER + "spec: {metrics: {prometheus: {url: 'http://127.0.0.1:9090'}}}\n"
+    assert source.read({**files, "berth.yaml": served}).warnings == ()
+
+
 # --- folders and files without Git --------------------------------------------------------------------------------
 
 
