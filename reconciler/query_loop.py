@@ -50,8 +50,11 @@ class QueryLoop:
         self._thread.join(timeout_seconds)
 
     def note(self, engine: Engine, result: StepResult) -> None:
-        """Take in what changed. In the engine's thread: reads the store, waits for nobody."""
-        if not engine.is_started or not any(change.key.kind in _ASKING for change in result.changed):
+        """Take in what changed. In the engine's thread: reads the store, waits for nobody.
+
+        Before the engine starts too: the first look of an autoscaler then finds answers.
+        """
+        if not any(change.key.kind in _ASKING for change in result.changed):
             return
         settings = engine.settings.metrics.prometheus
         wanted = queries_for(engine.store, settings)

@@ -32,6 +32,7 @@ PROGRAMS = {
     "busybox": "busybox-static",
     "docker-registry": "docker-registry",
     "htpasswd": "apache2-utils",
+    "prometheus": "prometheus",
     "mkfs.ext4": "e2fsprogs",
     "git": "git",
     "sudo": "sudo",
