@@ -46,7 +46,7 @@ def queue() -> str:
 def autoscaler(name: str, metric: dict[str, Any]) -> str:
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-        "maxReplicas": 3,
+        "maxReplicas": 2,
         "metrics": [metric],
         "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
     }
@@ -73,10 +73,10 @@ HITS = {
 
 def bird(name: str, image: str, port: int, *, errors: str) -> str:
     """A Deployment with a canary step. errors: the share of errors that its pods tell of themselves."""
-    document = yaml.safe_load(deployment(name, image=image, replicas=3))
+    document = yaml.safe_load(deployment(name, image=image, replicas=2))
     document["metadata"]["annotations"] = {
         "berth.dev/strategy": "canary",
-        "berth.dev/canary-steps": "30%:2s if errors",
+        "berth.dev/canary-steps": "50%:2s if errors",
         "berth.dev/canary-checks": f'errors: max(errors_share{{app="{name}"}}) < 0.1 for 3 times\n',
         "berth.dev/rollback-on-failure": "true",
     }
@@ -118,10 +118,10 @@ def cluster(lab: Lab, prometheus: Prometheus, tmp_path_factory: pytest.TempPathF
     home: Path = tmp_path_factory.mktemp("prometheus")
     settings = {"metrics": {"prometheus": {"url": prometheus.url, "intervalSeconds": 1}}}
     made = Cluster.create(lab, "prometheus", home, settings=settings, files=FIRST)
-    write_page(made, waiting=25, hits=25)
+    write_page(made, waiting=15, hits=15)
     with made.running():
         for name in ("good-", "bad-"):
-            made.wait_running(name, 3, timeout_seconds=60)
+            made.wait_running(name, 2, timeout_seconds=60)
         made.wait_running("queue-", 1)
         made.wait(lambda: prometheus.ask("queue_length") and prometheus.ask("errors_share"), "pods to be scraped")
         made.push("Sizes by metrics, and canaries", THEN)
@@ -152,18 +152,18 @@ def test_a_canary_that_is_bad_goes_back_and_one_that_is_good_goes_through(cluste
 
     cluster.wait(is_taken_back, "the commit that takes the bad one back", pod="bad-", timeout_seconds=60)
     assert most == 1
-    reason = "canary: 1 of 3 pods are new (30%); check errors failed: 0.5 is not < 0.1, 3 times in a row"
+    reason = "canary: 1 of 2 pods are new (50%); check errors failed: 0.5 is not < 0.1, 3 times in a row"
     assert reason in cluster.remote_git("log", "-1", "--format=%b", "main")
-    cluster.wait_running("bad-", 3, image="web:v1")
-    cluster.wait_running("good-", 3, image="web:v2")
+    cluster.wait_running("bad-", 2, image="web:v1")
+    cluster.wait_running("good-", 2, image="web:v2")
 
 
 def test_sizes_follow_a_metrics_server_and_nothing_shrinks_without_it(cluster: Cluster, prometheus: Prometheus) -> None:
     for name in ("worker", "front"):
-        cluster.wait_running(f"{name}-", 3, timeout_seconds=60)
+        cluster.wait_running(f"{name}-", 2, timeout_seconds=60)
         cluster.wait(lambda name=name: condition(cluster, name).get("status") == "True", "a metric that was found")
-    assert "New size: 3; reason: external metric queue_length above target" in cluster.words()
-    assert "New size: 3; reason: Service metric hits above target" in cluster.words()
+    assert "New size: 2; reason: external metric queue_length above target" in cluster.words()
+    assert "New size: 2; reason: Service metric hits above target" in cluster.words()
 
     prometheus.kill()
     write_page(cluster, waiting=5, hits=3)
@@ -172,7 +172,7 @@ def test_sizes_follow_a_metrics_server_and_nothing_shrinks_without_it(cluster: C
         assert condition(cluster, name)["message"].startswith(
             "the metrics server cannot be reached: Connection refused: sum("
         )
-        assert len(cluster.running_pods(f"{name}-")) == 3
+        assert len(cluster.running_pods(f"{name}-")) == 2
 
     prometheus.start()
     for name in ("worker", "front"):
