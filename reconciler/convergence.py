@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from objects.apps import Deployment
 from objects.config import Host
 from objects.meta import ObjectKey
 from objects.pods import Pod
@@ -14,12 +15,14 @@ from reconciler.health import Health, HealthStatus, health_of
 class Convergence(msgspec.Struct, frozen=True):
     """waiting: subject → why it is not there yet. failed: subject → why it will not get there without a change.
 
+    resting: canaries at one of their steps, where they are meant to be: nobody waits for them, but they are named.
     silent_hosts: hosts that do not answer; what they run is not known and not waited for.
     """
 
     waiting: dict[str, str]
     failed: dict[str, str]
     silent_hosts: dict[str, str]
+    resting: dict[str, str] = {}
 
     @property
     def is_done(self) -> bool:
@@ -32,12 +35,16 @@ def assess(engine: Engine) -> Convergence:
         return Convergence({f"Host {name}": "is being looked at" for name in engine.unheard_hosts}, {}, {})
     waiting: dict[str, str] = {}
     failed: dict[str, str] = {}
+    resting: dict[str, str] = {}
     for key in engine.inventory:
         obj = engine.store.find(key)
         if obj is None:
             waiting[str(key)] = _waits(engine, key)
         elif not isinstance(obj, Host):
-            _sort(health_of(engine.store, obj), str(key), waiting, failed)
+            health = health_of(engine.store, obj)
+            _sort(health, str(key), waiting, failed)
+            if isinstance(obj, Deployment) and not obj.spec.paused and health.status is HealthStatus.SUSPENDED:
+                resting[str(key)] = health.message
     silent = {
         host.name: health.message
         for host in engine.store.all_of(Host)
@@ -48,7 +55,7 @@ def assess(engine: Engine) -> Convergence:
             waiting[str(pod.key)] = f"is ending on {pod.spec.node_name}"
     if engine.held_deletions:
         failed["Deletions"] = engine.held_deletions
-    return Convergence(waiting, failed, silent)
+    return Convergence(waiting, failed, silent, resting)
 
 
 def _sort(health: Health, subject: str, waiting: dict[str, str], failed: dict[str, str]) -> None:

@@ -72,7 +72,7 @@ def make_plan(
         pods=_pod_changes(observer.store, engine.store),
         waiting=tuple(
             Waiting(subject=subject, reason=why)
-            for subject, why in (state.failed | state.waiting).items()
+            for subject, why in (state.failed | state.waiting | state.resting).items()
             if subject != "Deletions"
         ),
         warnings=warnings,

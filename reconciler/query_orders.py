@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from objects.apps import Deployment
 from objects.autoscaling import HorizontalPodAutoscaler
-from objects.canary import checks_of
+from objects.canary import CANARY_CHECKS, checks_of
 from objects.conditions import find_condition
 from objects.config import PrometheusSettings
 from objects.errors import InvalidInput
@@ -35,7 +35,7 @@ def _of_autoscalers(view: View, server: PrometheusSettings) -> Iterator[str]:
 
 def _of_canaries(view: View) -> Iterator[str]:
     for deployment in view.all_of(Deployment):
-        if not is_under_way(deployment):
+        if CANARY_CHECKS not in deployment.annotations or not is_under_way(deployment):
             continue
         try:
             yield from (check.query for check in checks_of(deployment.annotations).values())

@@ -65,8 +65,10 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
 def _verdict(state: Convergence, shown: Progress, timeout: float) -> int:
     for name, why in state.silent_hosts.items():
         shown.note(f"host {name} is not reached: {why}")
+    for subject, why in state.resting.items():
+        shown.note(f"{subject}: {why}")
     if state.is_done:
-        shown.note("everything is as desired")
+        shown.note("everything is as desired" + (", as far as its canaries go now" if state.resting else ""))
         return 0
     for subject, why in (state.failed | state.waiting).items():
         shown.note(f"{subject}: {why}")
