@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import shutil
 import socket
 import time
@@ -35,6 +36,10 @@ SURGE = 10
 IMAGES = ("web:v1", "web:v2")
 WEB = "apps/web/web.yaml"
 WAIT_SECONDS = 120.0
+REST_SECONDS = 1.0
+REST_SHARE = 0.05
+"""A daemon that needs less of a core for so long has nothing left to do of its start or of a change."""
+MOST_COMPLAINTS = 5
 POLL_SECONDS = 3600.0
 """Never within a run: only the webhook tells of a push."""
 
@@ -100,8 +105,27 @@ class Contender:
             return pushed_at
 
     def settle(self) -> None:
-        """Wait until the status branch calls the newest commit healthy: nothing of ours is at work any more."""
+        """Wait until the status branch calls the newest commit healthy and the daemon rests: nothing is at work now."""
         self.cluster.wait_converged(self.cluster.clone.git("rev-parse", "HEAD"), timeout_seconds=WAIT_SECONDS)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            before = self.cpu_seconds
+            time.sleep(REST_SECONDS)
+            if self.cpu_seconds - before <= REST_SHARE * REST_SECONDS:
+                return
+        raise LabError("berth does not come to rest")
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of the daemon, and of the git and ssh that it ran and that have ended."""
+        stat = Path(f"/proc/{self.berth.process.pid}/stat").read_text()
+        fields = stat[stat.rindex(")") + 2 :].split()
+        return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+    def complaints(self) -> list[str]:
+        """What it warned of: perhaps why a sample is unlike the others."""
+        lines = self.berth.output.splitlines()
+        return [line for line in lines if " WARNING " in line or " ERROR " in line][:MOST_COMPLAINTS]
 
 
 def new_cluster(lab: Lab, home: Path, *, replicas: int = 0) -> Cluster:
@@ -123,6 +147,8 @@ def running(cluster: Cluster, *, poll_seconds: float = POLL_SECONDS) -> Iterator
         cluster.wait(lambda: _is_ready(port), "berth run to be ready", timeout_seconds=WAIT_SECONDS)
         contender.settle()
         yield contender
+        for line in contender.complaints():
+            print(f"  berth said: {line}", flush=True)
         if not berth.is_running:
             raise LabError(f"berth ended by itself: {berth.output[-500:]}")
 
@@ -137,9 +163,17 @@ def _is_ready(port: int) -> bool:
 
 def desired(cluster: Cluster, *, replicas: int, image: str = IMAGES[0]) -> Desired:
     """What Berth reads from the repository when the Deployment is written so."""
+    return desired_with(cluster, {WEB: web(replicas, image)})
+
+
+def desired_with(cluster: Cluster, files: dict[str, str]) -> Desired:
+    """What Berth reads from the repository with these files in it."""
     with TemporaryDirectory(prefix="berth-bench-") as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(cluster.clone.path, copy, ignore=shutil.ignore_patterns(".git"))
-        (copy / WEB).write_text(web(replicas, image))
+        for name, text in files.items():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_text(text)
         state = load_path(copy).require()
-    return Desired(commit=image, objects=tuple(state.objects.values()), application=state.application_of)
+    commit = hashlib.sha256(repr(files).encode()).hexdigest()
+    return Desired(commit=commit, objects=tuple(state.objects.values()), application=state.application_of)

@@ -37,6 +37,7 @@ PARALLEL = (2, 4, 6, 10)
 
 QUICK = (4,)
 GRACE_SECONDS = 5
+RUN_SECONDS = 120.0
 NETWORK = "berth-pods"
 
 
@@ -118,6 +119,29 @@ class Floor:
 
         return self._in_parallel(requests, work, parallel)
 
+    def run_to_end(self, request: Request) -> None:
+        """Create and start it, and wait until it has ended."""
+        api = self._engines[request.host].api
+        id_ = self._run(request)
+        api.check(api.post(api.versioned(f"/containers/{id_}/wait"), timeout=RUN_SECONDS))
+
+    def run_until_running(self, request: Request) -> None:
+        """Create and start it, and ask until the engine says that it runs."""
+        id_ = self._run(request)
+        while not self._engines[request.host].api.inspect_container(id_)["State"]["Running"]:
+            time.sleep(0.01)
+
+    def end_all(self, ids: dict[str, list[str]], *, parallel: int) -> float:
+        """Stop and remove containers by host, with their grace, so many at once per engine. Returns seconds."""
+
+        def work(request: Request) -> None:
+            self._stop(request.host, request.name)
+            self._delete(request.host, request.name)
+
+        return self._in_parallel(
+            [Request(host, id_, {}) for host, found in ids.items() for id_ in found], work, parallel
+        )
+
     def remove(self, ids: dict[str, list[str]]) -> None:
         """Remove containers by host, running or not."""
         with ThreadPoolExecutor(12) as pool:
@@ -136,11 +160,14 @@ class Floor:
             pool.shutdown()
         return seconds
 
-    def _run(self, request: Request) -> None:
+    def _run(self, request: Request) -> str:
+        """Create and start it; returns its id."""
         api = self._engines[request.host].api
         answer = api.post(api.versioned("/containers/create"), params={"name": request.name}, json=request.body)
         api.check(answer)
-        api.check(api.post(api.versioned(f"/containers/{answer.json()['Id']}/start")))
+        id_ = str(answer.json()["Id"])
+        api.check(api.post(api.versioned(f"/containers/{id_}/start")))
+        return id_
 
     def _stop(self, host: str, id_: str) -> None:
         api = self._engines[host].api

@@ -1,7 +1,8 @@
 """What dies comes back: how long a pod's container is away after its process died, was killed by command, or removed.
 
 By the engine's own clock: from the event that says it died to the one that says a container of the same pod started
-(or of the pod that replaces it: a removed container is the same pod's again).
+(or of the pod that replaces it: a removed container is the same pod's again). Swarm on the same engines makes another
+task each time, on whichever host: there the next start of any of them counts. It is told to wait for nothing before.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import time
 from collections.abc import Callable, Sequence
 
 from objects.names import LABEL_POD_UID
+from tests.bench import kubernetes, swarm
 from tests.bench.case import Settings, bench_lab, main
-from tests.bench.contender import PODS, WAIT_SECONDS, WEB, Contender, is_web, new_cluster, running, web
+from tests.bench.contender import IMAGES, PODS, WAIT_SECONDS, WEB, Contender, is_web, new_cluster, running, web
 from tests.bench.eyes import Event, Eyes, Seen
 from tests.bench.figures import Figure, median, percentile
 from tests.lab.cluster import Cluster
 from tests.lab.errors import LabError
 from tests.lab.host import LabHost
+from tests.lab.lab import Lab
 
 SAMPLES = 24
 """Of one kind; each another pod, else back-off would be measured."""
+SWARM_SAMPLES = 8
 HEAL_SECONDS = 30.0
 
 
@@ -38,20 +42,32 @@ def remove_container(host: LabHost, container_id: str) -> None:
     host.api().remove_container(container_id, force=True)
 
 
+DEEDS = {
+    "process killed": (kill_process, 0.5, 2.0, kubernetes.KILLED),
+    "docker kill": (kill_container, 0.5, 2.0, kubernetes.KILLED),
+    "docker rm -f": (remove_container, 1.0, None, kubernetes.DELETED),
+}
+"""What is done: by whom, the goals for median and p99 in seconds, and what Kubernetes needs."""
+
+
 def run(settings: Settings) -> Sequence[Figure]:
     count = 6 if settings.is_quick else SAMPLES
     figures: list[Figure] = []
     with bench_lab(settings) as (lab, home):
         cluster = new_cluster(lab, home)
         with running(cluster) as berth, Eyes(cluster.hosts) as eyes:
-            samples = [
-                _measure(settings, cluster, berth, eyes, deed, count)
-                for deed in (kill_process, kill_container, remove_container)
-            ]
-    for title, found in zip(("process killed", "docker kill", "docker rm -f"), samples, strict=True):
-        most = (1.0, None) if title == "docker rm -f" else (0.5, 2.0)
-        figures.append(Figure(f"heal: {title}, running again, median", median(found), "s", most[0], samples=found))
-        figures.append(Figure(f"heal: {title}, running again, p99 of {count}", percentile(found, 0.99), "s", most[1]))
+            samples = {
+                title: _measure(settings, cluster, berth, eyes, deed, count) for title, (deed, *_) in DEEDS.items()
+            }
+        with swarm.running(lab, home) as stack, Eyes(lab.hosts) as eyes:
+            stack.deploy(PODS, IMAGES[0])
+            beside = {title: _measure_swarm(settings, lab, eyes, deed) for title, (deed, *_) in DEEDS.items()}
+    for title, (_, most, most_p99, noted) in DEEDS.items():
+        found, name = samples[title], f"heal: {title}, running again"
+        value, swarms = median(found), median(beside[title])
+        figures.append(Figure(f"{name}, median", value, "s", most, "swarm", swarms, samples=found))
+        figures.append(Figure(f"{name}, median", value, "s", None, kubernetes.NAME, noted))
+        figures.append(Figure(f"{name}, p99 of {count}", percentile(found, 0.99), "s", most_p99))
     return figures
 
 
@@ -75,6 +91,28 @@ def _measure(
     eyes.wait(lambda seen: not any(map(is_web, seen)), "no pod", timeout_seconds=WAIT_SECONDS)
     berth.settle()
     return samples
+
+
+def _measure_swarm(settings: Settings, lab: Lab, eyes: Eyes, deed: Callable[[LabHost, str], None]) -> tuple[float, ...]:
+    """The same with tasks of the stack."""
+    source, samples = random.Random(1), []
+    for _ in range(2 if settings.is_quick else SWARM_SAMPLES):
+        time.sleep(source.uniform(0.2, 0.6))
+        victim = source.choice(sorted(eyes.running(swarm.is_task), key=lambda seen: seen.id))
+        mark = eyes.mark
+        deed(lab.host(victim.host), victim.id)
+
+        def away(mark: int = mark, victim: Seen = victim) -> float | None:
+            events = eyes.events_since(mark)
+            died = next((event.at for event in events if (event.action, event.id) == ("die", victim.id)), None)
+            started = next((event.at for event in events if event.action == "start"), None)
+            return None if died is None or started is None else started - died
+
+        eyes.wait(lambda _: away() is not None, "swarm to heal", timeout_seconds=HEAL_SECONDS)
+        samples.append(away() or 0.0)
+        eyes.wait(lambda seen: sum(map(swarm.is_task, seen)) == PODS, "30 tasks", timeout_seconds=HEAL_SECONDS)
+    settings.say(f"swarm, {deed.__name__}: median {median(samples):.3f} s, worst {max(samples):.3f} s")
+    return tuple(samples)
 
 
 def _heal(

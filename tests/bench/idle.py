@@ -5,7 +5,6 @@ The CPU of the git and ssh that a poll runs counts.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +26,6 @@ def run(settings: Settings) -> Sequence[Figure]:
                 berth.push("pods", {WEB: web(PODS)})
                 eyes.wait(lambda seen: sum(map(is_web, seen)) == PODS, "30 pods", timeout_seconds=WAIT_SECONDS)
             berth.settle()
-            time.sleep(2)
             return _watch(settings, berth)
 
 
@@ -35,9 +33,9 @@ def _watch(settings: Settings, berth: Contender) -> list[Figure]:
     settings.say(f"watching for {settings.seconds:g} s")
     pid, cluster = berth.berth.process.pid, berth.cluster
     commits, containers = cluster.remote_git("rev-list", "--all", "--count"), sorted(cluster.containers())
-    cpu, began = _cpu_seconds(pid), time.monotonic()
+    cpu, began = berth.cpu_seconds, time.monotonic()
     time.sleep(settings.seconds)
-    percent = 100 * (_cpu_seconds(pid) - cpu) / (time.monotonic() - began)
+    percent = 100 * (berth.cpu_seconds - cpu) / (time.monotonic() - began)
     new_commits = int(cluster.remote_git("rev-list", "--all", "--count")) - int(commits)
     changed = len(set(containers) ^ set(cluster.containers()))
     name = f"idle, {PODS} pods on {len(cluster.hosts)} hosts"
@@ -49,13 +47,6 @@ def _watch(settings: Settings, berth: Contender) -> list[Figure]:
         Figure(f"{name}: peak memory", _status(pid, "VmHWM"), "MB", 150),
         Figure(f"{name}: threads", float(_status(pid, "Threads", unit=1)), ""),
     ]
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Of the process and of its children that have ended (git, ssh)."""
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    fields = stat[stat.rindex(")") + 2 :].split()
-    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def _status(pid: int, name: str, *, unit: int = 1024) -> float:

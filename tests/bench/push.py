@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import compose, floor, swarm
+from tests.bench import compose, floor, kubernetes, swarm
 from tests.bench.case import Settings, bench_lab, main
 from tests.bench.contender import IMAGES, PODS, WAIT_SECONDS, WEB, desired, is_ours, is_web, new_cluster, running, web
 from tests.bench.eyes import Eyes
@@ -20,6 +20,7 @@ from tests.lab.cluster import Cluster
 from tests.lab.lab import Lab
 
 MOST_RATIO = 1.3
+CPU = "berth's CPU"
 Times = dict[str, list[float]]
 
 
@@ -60,9 +61,11 @@ def _floor(lab: Lab, plain: Floor, requests: list[Request], parallels: Sequence[
 
 def _berth(cluster: Cluster, times: Times) -> None:
     with running(cluster) as berth, Eyes(cluster.hosts) as eyes:
+        cpu = berth.cpu_seconds
         pushed_at = berth.push("30 pods", {WEB: web(PODS)})
         done_at = eyes.wait(lambda seen: sum(map(is_web, seen)) == PODS, "30 pods", timeout_seconds=WAIT_SECONDS)
         times["berth"].append(done_at - pushed_at)
+        times[CPU].append(berth.cpu_seconds - cpu)
         eyes.confirm(is_ours, PODS)
         berth.settle()
         berth.push("none", {WEB: web(0)})
@@ -77,6 +80,10 @@ def figures(times: Times) -> list[Figure]:
     found = [
         Figure(name, value, "s", None, best, median(times[best]), MOST_RATIO, samples),
         Figure(name, value, "s", None, "swarm", median(times["swarm"]), 1.0, samples),
+        Figure(name, value, "s", None, kubernetes.NAME, kubernetes.PUSH_30, None, samples),
+        Figure(
+            f"{name}: Berth's own CPU, git's and ssh's included", median(times[CPU]), "s", samples=tuple(times[CPU])
+        ),
     ]
     if "compose" in times:
         found.append(Figure(name, value, "s", None, "compose", median(times["compose"]), 1.0, samples))

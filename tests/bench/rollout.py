@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import floor, swarm
+from tests.bench import floor, kubernetes, swarm
 from tests.bench.case import Settings, bench_lab, main
 from tests.bench.contender import (
     IMAGES,
@@ -116,6 +116,7 @@ def figures(times: Times) -> list[Figure]:
         title, value, samples = f"{name}: {PODS} pods replaced", median(times[name]), tuple(times[name])
         found.append(Figure(title, value, "s", None, best, median(times[best]), MOST_RATIO, samples))
         found.append(Figure(title, value, "s", None, "swarm", median(times["swarm"]), 1.0, samples))
+        found.append(Figure(title, value, "s", None, kubernetes.NAME, kubernetes.UPDATE_30, 1.0, samples))
     return found
 
 

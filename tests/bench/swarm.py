@@ -7,7 +7,7 @@ Commands go to the manager's own socket, not through ssh: to Swarm's advantage.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +17,19 @@ import yaml
 
 from tests.bench.contender import SURGE, WAIT_SECONDS
 from tests.bench.eyes import Eyes, Seen
+from tests.lab.host import LabHost
 from tests.lab.lab import Lab, in_parallel
 from tests.lab.processes import wait_until
 
 STACK = "bench"
+JOB = "bench_job"
 LABEL = "com.docker.stack.namespace"
+LABEL_SERVICE = "com.docker.swarm.service.name"
 GRACE = "5s"
 
 
 def is_task(seen: Seen) -> bool:
-    return seen.labels.get("com.docker.swarm.service.name", "") == f"{STACK}_web"
+    return seen.labels.get(LABEL_SERVICE, "") == f"{STACK}_web"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,28 @@ class Stack:
             eyes.confirm(lambda item: LABEL in item["Labels"], replicas)
         return done_at - began
 
+    @contextmanager
+    def job(self, completions: int, parallelism: int, image: str, command: Sequence[str]) -> Iterator[None]:
+        """A job of so many tasks in all, begun; removed when the block ends."""
+        counts = ("--replicas", str(completions), "--max-concurrent", str(parallelism))
+        options = ("--detach", "--no-resolve-image", "--name", JOB, "--mode", "replicated-job", *counts)
+        restart = ("--restart-condition", "none")
+        self._manager("service", "create", *options, *restart, self.images[image], *command)
+        try:
+            yield
+        finally:
+            self._manager("service", "rm", JOB)
+            # Swarm of 20.10 forgets the containers of a job that is removed.
+            in_parallel(_remove_containers, self.lab.hosts)
+
+    def wait_ready(self, nodes: int) -> None:
+        """Wait until so many nodes answer the manager."""
+
+        def is_so() -> bool:
+            return self._manager("node", "ls", "--format", "{{.Status}}").split().count("Ready") == nodes
+
+        wait_until(is_so, what="swarm's nodes are not ready", timeout_seconds=WAIT_SECONDS, interval_seconds=0.5)
+
     def _manager(self, *arguments: str) -> str:
         return self.lab.hosts[0].docker(*arguments)
 
@@ -70,18 +95,25 @@ def running(lab: Lab, home: Path, *, images: tuple[str, ...] = ("web:v1", "web:v
             worker.docker("swarm", "join", "--token", token, f"{manager.address}:2377")
         yield Stack(lab, home, digests)
     finally:
-        manager.docker("stack", "rm", STACK, check=False)
-        wait_until(
-            lambda: not _tasks_left(lab), what="swarm leaves containers", timeout_seconds=60, interval_seconds=0.2
-        )
-        # Managers last: the others have somebody to say goodbye to.
-        in_parallel(lambda host: host.docker("swarm", "leave", "--force", check=False), [*workers])
-        manager.docker("swarm", "leave", "--force", check=False)
-        in_parallel(lambda host: host.docker("network", "rm", "docker_gwbridge", check=False), lab.hosts)
+        try:
+            manager.docker("stack", "rm", STACK, check=False)
+            wait_until(
+                lambda: not _tasks_left(lab), what="swarm leaves containers", timeout_seconds=60, interval_seconds=0.2
+            )
+        finally:
+            # Managers last: the others have somebody to say goodbye to.
+            in_parallel(lambda host: host.docker("swarm", "leave", "--force", check=False), [*workers])
+            manager.docker("swarm", "leave", "--force", check=False)
+            in_parallel(lambda host: host.docker("network", "rm", "docker_gwbridge", check=False), lab.hosts)
 
 
 def _tasks_left(lab: Lab) -> bool:
     return any(host.api().containers(all=True, filters={"label": LABEL}) for host in lab.hosts)
+
+
+def _remove_containers(host: LabHost) -> None:
+    for item in host.api().containers(all=True, filters={"label": f"{LABEL_SERVICE}={JOB}"}):
+        host.api().remove_container(item["Id"], force=True)
 
 
 def _pinned(lab: Lab, image: str) -> str:
@@ -97,9 +129,10 @@ def _pinned(lab: Lab, image: str) -> str:
 def stack_file(replicas: int, image: str) -> str:
     """The service, with the constraint of the Deployment: at most `SURGE` more, none less."""
     update = {"parallelism": SURGE, "order": "start-first", "delay": "0s"}
+    restart = {"condition": "any", "delay": "0s"}  # its default is 5 s
     service: dict[str, Any] = {
         "image": image,
         "stop_grace_period": GRACE,
-        "deploy": {"replicas": replicas, "update_config": update, "restart_policy": {"condition": "any"}},
+        "deploy": {"replicas": replicas, "update_config": update, "restart_policy": restart},
     }
     return yaml.safe_dump({"version": "3.8", "services": {"web": service}}, sort_keys=False)
