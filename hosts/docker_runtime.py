@@ -64,7 +64,7 @@ class DockerRuntime:
     def __init__(self, engine: Engine, *, random: Random) -> None:
         self._engine = engine
         self._random = random
-        self._observer = Observer(engine, network=POD_NETWORK)
+        self._observer = Observer(engine, network=POD_NETWORK, on_late=self._woken)
         self._gauge = Gauge(engine)
         self._events: EventStream | None = None
         self._wake: Callable[[], None] = lambda: None

@@ -1,14 +1,15 @@
 """Looks at one engine: complete or not at all, and cheap when nothing changed.
 
 A look lists all containers in one call. What the list does not show (exit codes, settings) is asked for container by
-container, once, and again when the list differs, an event named it, or a minute has passed.
+container, once, and again when the list differs, an event named it, or a minute has passed. A container that the engine
+is slow to answer for is shown as it was before, and named as such.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from msgspec import structs
 
 from hosts.engine import Engine
 from hosts.facts import FactsReader
+from hosts.inspection import Inspections
 from hosts.last_words import read_last_words
 from objects.errors import EngineError
 from objects.observed import HostObservation, NetworkFact, ObservedContainer
@@ -34,8 +36,10 @@ class Observer:
     later.
     """
 
-    def __init__(self, engine: Engine, *, network: str) -> None:
+    def __init__(self, engine: Engine, *, network: str, on_late: Callable[[], None] = lambda: None) -> None:
+        """on_late: called when the engine has answered for a container that a look did not wait for."""
         self._engine = engine
+        self._inspections = Inspections(self._inspect, on_late=on_late, name=engine.host)
         self._network = network
         self._clock = engine.link.clock
         self._facts = FactsReader(engine)
@@ -106,7 +110,7 @@ class Observer:
                 if asks_network:
                     self._network_fact = self._ask_network()
                 now = self.host_now()
-                containers = self._look(changed, is_complete=is_complete)
+                containers, unanswered = self._look(changed, is_complete=is_complete)
         except BaseException:
             with self._lock:
                 self._changed |= changed
@@ -118,16 +122,26 @@ class Observer:
         if network is not None:
             # Rules are gone after a boot, and a fresh process cannot know.
             network = structs.replace(network, has_way_out=facts.boot_id == self._confirmed_boot_id)
-        return HostObservation(host=self._engine.host, now=now, facts=facts, containers=containers, pod_network=network)
+        return HostObservation(
+            host=self._engine.host,
+            now=now,
+            facts=facts,
+            containers=containers,
+            unanswered=unanswered,
+            pod_network=network,
+        )
 
-    def _look(self, changed: set[str], *, is_complete: bool) -> tuple[ObservedContainer, ...]:
+    def _look(self, changed: set[str], *, is_complete: bool) -> tuple[tuple[ObservedContainer, ...], frozenset[str]]:
+        """(all containers, the ids of those that are shown as they were)."""
         summaries: list[dict[str, Any]] = self._engine.api.containers(all=True)
         known: dict[str, tuple[Any, ObservedContainer]] = {}
+        asked: dict[str, Any] = {}
         for summary in summaries:
             container_id = str(summary["Id"])
             print_ = _fingerprint(summary)
             before = self._known.get(container_id)
-            if before is not None and before[0] == print_ and container_id not in changed and not is_complete:
+            is_new = is_complete or container_id in changed
+            if before is not None and before[0] == print_ and not is_new and container_id not in self._inspections.late:
                 known[container_id] = before
                 continue
             if before is not None and container_id in self._acted_on:
@@ -137,27 +151,38 @@ class Observer:
             if _is_just_made(summary) and container_id not in self._doubted and not is_complete:
                 known[container_id] = (print_, compose_just_made(summary))
                 continue
+            if is_new and self._inspections.is_under_way(container_id):
+                self.invalidate(container_id)  # the answer to come may be older than the change
+            elif is_new:
+                self._inspections.forget(container_id)
             self._doubted.discard(container_id)
-            details = self._inspect(container_id)
-            if details is not None:
-                container = compose_container(details, network=self._network)
-                said = read_last_words(self._engine, details)
-                known[container_id] = (
-                    print_,
-                    structs.replace(container, termination_message=said) if said else container,
-                )
-        self._known = known
-        return tuple(sorted((container for _, container in known.values()), key=lambda container: container.id))
-
-    def _inspect(self, container_id: str) -> dict[str, Any] | None:
-        """None: it is gone since it was listed."""
+            asked[container_id] = print_
         try:
-            details: dict[str, Any] = self._engine.api.inspect_container(container_id)
-        except EngineError as error:
-            if error.status == 404:
-                return None
+            answers = self._inspections.ask(asked, must=asked.keys() - self._known.keys())
+        except BaseException:
+            with self._lock:
+                self._changed |= asked.keys()
             raise
-        return details
+        for container_id, container in answers.found.items():
+            if container is not None:
+                known[container_id] = (asked[container_id], container)
+        known |= {container_id: self._known[container_id] for container_id in answers.late}
+        self._known = known
+        shown = sorted((container for _, container in known.values()), key=lambda container: container.id)
+        return tuple(shown), answers.late
+
+    def _inspect(self, container_id: str) -> ObservedContainer | None:
+        """None: it is gone since it was listed."""
+        with self._engine.deadline(ANSWER_SECONDS):
+            try:
+                details: dict[str, Any] = self._engine.api.inspect_container(container_id)
+            except EngineError as error:
+                if error.status == 404:
+                    return None
+                raise
+            container = compose_container(details, network=self._network)
+            said = read_last_words(self._engine, details)
+        return structs.replace(container, termination_message=said) if said else container
 
     def _ask_network(self) -> NetworkFact | None:
         try:

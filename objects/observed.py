@@ -139,13 +139,15 @@ class HostObservation(ObservedStruct):
     """A complete look at one host at one time.
 
     now: the *host's* clock when the look was taken, so that times of containers compare without skew. probes and hooks:
-    of those that were asked for, what this process has learnt so far; a fresh one knows nothing.
+    of those that were asked for, what this process has learnt so far; a fresh one knows nothing. unanswered: ids of
+    containers that are shown as they were before, because the engine is slow to answer for them: not to be acted on.
     """
 
     host: str
     now: datetime
     facts: HostFacts
     containers: tuple[ObservedContainer, ...] = ()
+    unanswered: frozenset[str] = frozenset()
     pod_network: NetworkFact | None = None
     probes: tuple[ProbeFact, ...] = ()
     hooks: tuple[HookFact, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -10,14 +12,19 @@ import pytest
 
 from hosts.observe import Observer
 from hosts.ssh_commands import CommandResult
+from objects.errors import EngineUnavailable
 
 FACTS = b"disk 4096 1000 250 64 32\nmemory 2048 kB\ntasks 1\nlimit 9\nboot 5a1c\n"
+
+
+WAIT_SECONDS = 10
 
 
 class PlainEngine:
     """The calls of an engine that a look makes. state: of its one container; asked: how often it was asked for.
 
-    listed: what the list says of it, if that is something else.
+    listed: what the list says of it, if that is something else. may_answer: while it is not set, nobody gets an answer
+    for the container.
     """
 
     host = "h"
@@ -26,6 +33,8 @@ class PlainEngine:
         self.state = "running"
         self.listed = ""
         self.asked = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.link = SimpleNamespace(clock=lambda: 0.0, run=lambda *_, **__: CommandResult(0, FACTS, b""))
         self.api = self
 
@@ -37,6 +46,7 @@ class PlainEngine:
 
     def inspect_container(self, container_id: str) -> dict[str, Any]:
         self.asked += 1
+        assert self.may_answer.wait(WAIT_SECONDS)
         state = {"Status": self.state, "StartedAt": "", "FinishedAt": ""}
         return {"Id": container_id, "Name": "/n", "State": state, "Config": {}, "HostConfig": {}}
 
@@ -57,13 +67,21 @@ class PlainEngine:
 
 
 @pytest.fixture
-def engine() -> PlainEngine:
-    return PlainEngine()
+def engine() -> Iterator[PlainEngine]:
+    engine = PlainEngine()
+    yield engine
+    engine.may_answer.set()
 
 
 @pytest.fixture
-def observer(engine: PlainEngine) -> Observer:
-    return Observer(engine, network="pods")  # type: ignore[arg-type]
+def late() -> threading.Semaphore:
+    """How often the observer said that an answer has come late."""
+    return threading.Semaphore(0)
+
+
+@pytest.fixture
+def observer(engine: PlainEngine, late: threading.Semaphore) -> Observer:
+    return Observer(engine, network="pods", on_late=late.release)  # type: ignore[arg-type]
 
 
 def look(observer: Observer) -> list[str]:
@@ -108,3 +126,48 @@ def test_a_list_that_still_says_created_is_not_believed_after_a_start(engine: Pl
 def test_one_that_nobody_has_seen_before_is_asked_for(engine: PlainEngine, observer: Observer) -> None:
     with observer.acting_on("1"):
         assert (look(observer), engine.asked) == (["running"], 1)
+
+
+def test_a_container_that_is_not_answered_for_is_shown_as_it_was(
+    engine: PlainEngine, observer: Observer, late: threading.Semaphore
+) -> None:
+    look(observer)
+    engine.state = "exited"
+    engine.may_answer.clear()
+    seen = observer.observe()
+    assert ([one.state for one in seen.containers], seen.unanswered) == (["running"], {"1"})
+    assert (look(observer), engine.asked) == (["running"], 2), "asked once, however often one looks"
+    engine.may_answer.set()
+    assert late.acquire(timeout=WAIT_SECONDS)
+    seen = observer.observe()
+    assert ([one.state for one in seen.containers], seen.unanswered, engine.asked) == (["exited"], frozenset(), 2)
+
+
+def test_an_answer_from_before_a_change_is_not_believed(
+    engine: PlainEngine, observer: Observer, late: threading.Semaphore
+) -> None:
+    look(observer)
+    engine.may_answer.clear()
+    observer.invalidate("1")
+    observer.observe()
+    observer.invalidate("1")  # after it was asked for
+    observer.observe()
+    engine.may_answer.set()
+    assert late.acquire(timeout=WAIT_SECONDS)
+    assert (look(observer), engine.asked) == (["running"], 3)
+
+
+def test_what_could_not_be_asked_is_asked_again(
+    engine: PlainEngine, observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look(observer)
+
+    def refuse(_: str) -> dict[str, Any]:
+        raise EngineUnavailable("gone", host="h")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "inspect_container", refuse)
+        observer.invalidate("1")
+        with pytest.raises(EngineUnavailable):
+            observer.observe()
+    assert (look(observer), engine.asked) == (["running"], 2)

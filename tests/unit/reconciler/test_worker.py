@@ -35,10 +35,13 @@ class SlowCreate:
         self.is_asked = threading.Event()
         self.may_make = threading.Event()
         self.looks = threading.Semaphore(0)
+        self.is_answering = True
 
     def observe(self) -> HostObservation:
         self.looks.release()
-        return self.host.observe()
+        seen = self.host.observe()
+        slow = frozenset() if self.is_answering else frozenset(container.id for container in seen.containers)
+        return msgspec.structs.replace(seen, unanswered=slow)
 
     def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
         return self.host.measure(containers=containers, disk=disk)
@@ -97,6 +100,27 @@ def test_a_pod_whose_container_is_being_made_is_not_gone(
     slow.may_make.set()
     assert _next_gone(reports) == (UID,)
     assert slow.host.engine.containers == {}
+
+
+def test_a_pod_that_the_engine_is_slow_to_answer_for_is_not_acted_on(
+    worker: HostWorker, slow: SlowCreate, reports: queue.SimpleQueue[Message]
+) -> None:
+    pod = _assigned()
+    slow.may_make.set()
+    worker.assign(_assignment(pod))
+    while not slow.host.engine.containers:
+        _look_again(worker, slow)
+    slow.is_answering = False
+    _look_again(worker, slow)
+
+    metadata = msgspec.structs.replace(pod.metadata, deletion_timestamp=START, deletion_grace_period_seconds=0)
+    worker.assign(_assignment(msgspec.structs.replace(pod, metadata=metadata)))
+    _look_again(worker, slow)
+    assert (_gone(reports), len(slow.host.engine.containers)) == ([], 1)
+
+    slow.is_answering = True
+    worker.wake()
+    assert _next_gone(reports) == (UID,)
 
 
 def _look_again(worker: HostWorker, slow: SlowCreate) -> None:
