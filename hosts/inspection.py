@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 AT_ONCE = 6
 """As many as a worker's lanes."""
 PATIENCE_SECONDS = 0.1
-"""With one look's questions that have an older answer: the usual one comes in 2 ms."""
+"""With the new questions of one look, where an older answer is known: the usual one comes in 2 ms."""
 
 
 class Answers(Struct, Generic[Answer], frozen=True):
@@ -53,33 +53,34 @@ class Inspections(Generic[Answer]):
         """Whether the answer is still to come: it may tell how things were some time ago."""
         return container_id in self._asked and not self._asked[container_id].done()
 
-    def forget(self, container_id: str) -> None:
-        """Its next question is a new one; an answer to an earlier one does not count."""
-        self._asked.pop(container_id, None)
-
-    def ask(self, container_ids: Iterable[str], *, must: Collection[str]) -> Answers[Answer]:
+    def ask(self, container_ids: Iterable[str], *, must: Collection[str], anew: Collection[str]) -> Answers[Answer]:
         """Ask for these, or take what has come since an earlier look asked. must: waited for however long it takes.
 
-        Raises what `ask` raised for one of them.
+        anew: changed since. What has come of these counts only if a new question is not answered at once: a container
+        that changes all the time would never be seen otherwise. Raises what `ask` raised for one of them.
         """
         wanted = dict.fromkeys(container_ids)
         for container_id in self._asked.keys() - wanted.keys():
-            self.forget(container_id)  # gone from the list meanwhile
-        for container_id in wanted:
-            if container_id not in self._asked:
-                self._begin(container_id)
+            del self._asked[container_id]  # gone from the list meanwhile
+        older = {
+            container_id: self._asked.pop(container_id)
+            for container_id in anew
+            if container_id in self._asked and not self.is_under_way(container_id)
+        }
+        new = [container_id for container_id in wanted if container_id not in self._asked]
+        for container_id in new:
+            self._begin(container_id)
         futures = {container_id: self._asked[container_id] for container_id in wanted}
         wait([futures[container_id] for container_id in wanted if container_id in must])
-        wait(futures.values(), timeout=PATIENCE_SECONDS)
+        wait([futures[container_id] for container_id in new], timeout=PATIENCE_SECONDS)
         late = frozenset(container_id for container_id, future in futures.items() if not future.done())
-        found = {}
-        for container_id, future in futures.items():
-            if container_id in late:
-                future.add_done_callback(lambda _: self._on_late())
-            else:
-                self.forget(container_id)
-                found[container_id] = future.result()
-        return Answers(found, late)
+        for container_id in late.intersection(new):
+            futures[container_id].add_done_callback(lambda _: self._on_late())
+        answered = {container_id: future for container_id, future in futures.items() if container_id not in late}
+        for container_id in answered:
+            del self._asked[container_id]
+        told = answered | {container_id: older[container_id] for container_id in older.keys() & late}
+        return Answers({container_id: future.result() for container_id, future in told.items()}, late - told.keys())
 
     def _begin(self, container_id: str) -> None:
         future = self._asked[container_id] = Future()

@@ -136,6 +136,7 @@ class Observer:
         summaries: list[dict[str, Any]] = self._engine.api.containers(all=True)
         known: dict[str, tuple[Any, ObservedContainer]] = {}
         asked: dict[str, Any] = {}
+        anew: set[str] = set()
         for summary in summaries:
             container_id = str(summary["Id"])
             print_ = _fingerprint(summary)
@@ -154,11 +155,11 @@ class Observer:
             if is_new and self._inspections.is_under_way(container_id):
                 self.invalidate(container_id)  # the answer to come may be older than the change
             elif is_new:
-                self._inspections.forget(container_id)
+                anew.add(container_id)
             self._doubted.discard(container_id)
             asked[container_id] = print_
         try:
-            answers = self._inspections.ask(asked, must=asked.keys() - self._known.keys())
+            answers = self._inspections.ask(asked, must=asked.keys() - self._known.keys(), anew=anew)
         except BaseException:
             with self._lock:
                 self._changed |= asked.keys()

@@ -151,3 +151,7 @@ class HostObservation(ObservedStruct):
     pod_network: NetworkFact | None = None
     probes: tuple[ProbeFact, ...] = ()
     hooks: tuple[HookFact, ...] = ()
+
+    def is_old(self, container: ObservedContainer) -> bool:
+        """Whether the container is shown as it was in an earlier look."""
+        return container.id in self.unanswered

@@ -23,7 +23,6 @@ from differ.memory import WorkerMemory
 from differ.pods import HostPlan
 from hosts.runtime import HostRuntime
 from objects.errors import HostError
-from objects.names import LABEL_POD_UID
 from objects.observed import HostObservation
 from objects.pods import Pod
 from reconciler.host_pass import plan_pass
@@ -160,7 +159,6 @@ class HostWorker:
         # Taken before the look: an action that ends during it is planned again only by the next, newer look.
         busy = frozenset(self._busy)
         observation = self._runtime.observe()
-        busy |= unanswered_lanes(observation)
         now = self._clock()
         measured = self._measure(observation, now)
         observation = self.last_observation = self._meter.renewed(observation)
@@ -256,12 +254,6 @@ class HostWorker:
 
     def _pods(self) -> dict[str, Pod]:
         return {pod.uid: pod for pod in self._assignment.pods} if self._assignment is not None else {}
-
-
-def unanswered_lanes(observation: HostObservation) -> frozenset[str]:
-    """Lanes of pods that are shown as they were before: what would be planned for them may be done already. Pure."""
-    labels = [item.labels for item in observation.containers if item.id in observation.unanswered]
-    return frozenset(pod_lane(found[LABEL_POD_UID]) for found in labels if LABEL_POD_UID in found)
 
 
 def _same_pods(before: HostReport, after: HostReport) -> bool:

@@ -24,7 +24,7 @@ from hosts.simulated_engine import Program
 from objects.core import ConfigMap, Secret
 from objects.errors import HostError
 from objects.meta import ObjectMeta
-from objects.observed import ObservedContainer
+from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Container, Pod, PodSpec, PodStatus
 from tests.lab.host import LabHost
 from tests.lab.links import engine_of
@@ -175,11 +175,20 @@ class DockerWorld:
         self._host.restart_engine()
 
 
+class PatientRuntime(DockerRuntime):
+    """Looks until the engine has answered for every container: a test asks once, where a worker is woken again."""
+
+    def observe(self) -> HostObservation:
+        while (seen := super().observe()).unanswered:
+            time.sleep(0.05)
+        return seen
+
+
 @contextmanager
 def docker_world(host: LabHost) -> Iterator[DockerWorld]:
     """A real host, looked at over SSH; watched, as a worker does, so that events keep looks cheap."""
     with engine_of(host) as engine:
-        runtime = DockerRuntime(engine, random=Random(11))
+        runtime = PatientRuntime(engine, random=Random(11))
         runtime.watch(lambda: None)
         try:
             yield DockerWorld(host, runtime)

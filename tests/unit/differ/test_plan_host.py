@@ -577,3 +577,10 @@ def _from_config_map(name: str, key: str) -> tuple[object, ...]:
     from objects.pods import ConfigMapKeySelector, EnvVar, EnvVarSource
 
     return (EnvVar(name="V", value_from=EnvVarSource(config_map_key_ref=ConfigMapKeySelector(name=name, key=key))),)
+
+
+def test_a_pod_that_is_shown_as_it_was_is_not_acted_on():
+    there = exited(WEB, code=1)
+    assert plan_host(assign(WEB), observe(there), WorkerMemory(), NOW).actions
+    plan = plan_host(assign(WEB), observe(there, unanswered=frozenset({there.id})), WorkerMemory(), NOW)
+    assert plan.actions == ()

@@ -157,6 +157,25 @@ def test_an_answer_from_before_a_change_is_not_believed(
     assert (look(observer), engine.asked) == (["running"], 3)
 
 
+def test_a_container_that_changes_all_the_time_is_seen(
+    engine: PlainEngine, observer: Observer, late: threading.Semaphore
+) -> None:
+    look(observer)
+    engine.state = "exited"
+    engine.may_answer.clear()
+    observer.observe()
+    engine.may_answer.set()
+    assert late.acquire(timeout=WAIT_SECONDS)
+    engine.may_answer.clear()
+    observer.invalidate("1")
+    seen = observer.observe()  # asks anew, which takes long again
+    assert ([one.state for one in seen.containers], seen.unanswered) == (["exited"], frozenset())
+    engine.state = "running"
+    engine.may_answer.set()
+    assert late.acquire(timeout=WAIT_SECONDS)
+    assert look(observer) == ["running"]
+
+
 def test_what_could_not_be_asked_is_asked_again(
     engine: PlainEngine, observer: Observer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
