@@ -46,6 +46,11 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 lab-packages:
 	@.ci/packages -f tests/lab/packages.txt
 
+# What some people use instead of Berth, to be compared with.
+.PHONY: bench-packages
+bench-packages:
+	@.ci/packages docker-compose
+
 # The link is tested against a real sshd of one's own on 127.0.0.1.
 .PHONY: unit-packages
 unit-packages:
@@ -99,7 +104,7 @@ lab-tests: $(VENV) lab-packages ## on real hosts: sshd, Docker Engines, Git remo
 	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile $(TESTS) $(ARGS)
 
 .PHONY: bench
-bench: $(VENV) lab-packages ## how fast, beside what one would use instead; all in one run
+bench: $(VENV) lab-packages bench-packages ## how fast, beside what one would use instead; all in one run
 	$(AS_ROOT) $(PY) -m tests.bench $(ARGS)
 
 # --- the lab and the rest

@@ -11,10 +11,11 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tests.bench.case import RESULTS, Settings, add_arguments, as_arguments, settings_of
+from tests.bench.case import RESULTS, Settings, add_arguments, as_arguments, end_on_sigterm, settings_of
 from tests.bench.figures import Figure, from_document, table
 from tests.lab.lab import Lab, take_down
 from tests.lab.names import LabNames
@@ -29,13 +30,16 @@ CASES = {
     "rollout": "tests.bench.rollout",
     "ordered": "tests.bench.ordered",
     "job": "tests.bench.job",
-    "scale_in": "tests.bench.scale_in",
     "heal": "tests.bench.heal",
     "node_loss": "tests.bench.node_loss",
     "idle": "tests.bench.idle",
     "probes": "tests.bench.probes",
 }
 WITHOUT_HOSTS = {"help", "manifests", "converged", "scheduling"}
+
+
+CASE_SECONDS = 1800
+CLEAN_SECONDS = 120
 
 
 def main() -> None:
@@ -45,20 +49,43 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = settings_of(arguments)
     names = arguments.case or [*CASES]
+    end_on_sigterm()
+    began = time.monotonic()
     RESULTS.mkdir(exist_ok=True)
     failed = []
     with _lab(settings, is_needed=not WITHOUT_HOSTS.issuperset(names)):
         for name in names:
             print(f"{name}:", flush=True)
             (RESULTS / f"{name}.json").unlink(missing_ok=True)
-            done = subprocess.run([sys.executable, "-m", CASES[name], *as_arguments(settings)], check=False)
+            code = _run_case([sys.executable, "-m", CASES[name], *as_arguments(settings)])
             if not (RESULTS / f"{name}.json").exists():
-                failed.append(f"{name} ended with {done.returncode} and without results")
+                failed.append(f"{name} ended with {code} and without results")
     figures = [figure for name in names for figure in _read(name)]
-    print(f"\n{table(figures)}")
+    print(f"\n{table(figures)}\n\nall of it took {(time.monotonic() - began) / 60:.1f} min")
     missed = [figure.name for figure in figures if figure.verdict == "MISSED"]
     print("\n".join(["", *(f"failed: {line}" for line in failed), *(f"missed: {name}" for name in missed)]))
     sys.exit(bool(failed or missed))
+
+
+def _run_case(argv: Sequence[str]) -> int:
+    """Its exit code. One that takes too long, or that nobody waits for any more, is ended and may clean up."""
+    process = subprocess.Popen(argv)
+    try:
+        return process.wait(timeout=CASE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return _end(process)
+    except BaseException:
+        _end(process)
+        raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    process.terminate()
+    try:
+        return process.wait(timeout=CLEAN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _read(name: str) -> list[Figure]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ class Settings:
     """is_quick: fewer repetitions, for a look. rounds: how often each contender runs, interleaved with the others."""
 
     is_quick: bool = False
-    rounds: int = 5
+    rounds: int = 3
     lab: str = DEFAULT_LAB
     seconds: float = 60.0
 
@@ -47,7 +48,7 @@ Run = Callable[[Settings], Sequence[Figure]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What every case takes."""
     parser.add_argument("--quick", action="store_true", help="one repetition each: a look, no measurement")
-    parser.add_argument("--rounds", type=int, default=5, help="repetitions of each contender (default 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of each contender (default 3)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long an idle daemon is watched (default 60)")
     parser.add_argument("--lab", default=os.environ.get("BERTH_BENCH_LAB", DEFAULT_LAB), help="name of the lab to use")
 
@@ -69,10 +70,16 @@ def main(name: str, run: Run) -> None:
     parser = argparse.ArgumentParser(prog=f"python -m tests.bench.{name}")
     add_arguments(parser)
     settings = settings_of(parser.parse_args())
+    end_on_sigterm()
     figures = run(settings)
     write_results(name, figures)
     print(table(figures))
     sys.exit(any(figure.verdict == "MISSED" for figure in figures))
+
+
+def end_on_sigterm() -> None:
+    """As an exception, so that whatever was begun is taken back: daemons, a swarm, the lab."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def write_results(name: str, figures: Sequence[Figure]) -> Path:

@@ -24,7 +24,7 @@ from tests.lab.cluster import Cluster
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
 
-ROUNDS = 3
+ROUNDS = 2
 """At most: what is measured are time-outs, which differ little from one to the next."""
 MOST_SECONDS = 15.0
 """To the first replacement: noticed within 10 s, and 5 s after the toleration, which is 0."""

@@ -1,15 +1,19 @@
 """Push → 30 one-container pods running on three hosts, images present: Berth, the raw floor, Swarm, Compose.
 
+And back: 30 → 0, until the engines have destroyed the last container (processes end on SIGTERM, 5 s of grace for all).
 All on the same engines, one after another, round after round; the median of each counts. Whatever a contender needs to
 be running beforehand (a daemon at rest, a swarm, open connections) is there before its time begins.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from objects.names import LABEL_POD_NAME
 from tests.bench import compose, floor, kubernetes, swarm
 from tests.bench.case import Settings, bench_lab, main
 from tests.bench.contender import IMAGES, PODS, WAIT_SECONDS, WEB, desired, is_ours, is_web, new_cluster, running, web
@@ -20,74 +24,113 @@ from tests.lab.cluster import Cluster
 from tests.lab.lab import Lab
 
 MOST_RATIO = 1.3
-CPU = "berth's CPU"
 Times = dict[str, list[float]]
 
 
+@dataclass(frozen=True)
+class Samples:
+    """By contender, in seconds: up until 30 run, down until none is left. cpu: of Berth while it goes up."""
+
+    up: Times = field(default_factory=lambda: defaultdict(list))
+    down: Times = field(default_factory=lambda: defaultdict(list))
+    cpu: list[float] = field(default_factory=list)
+
+    def last(self) -> str:
+        """The newest sample of each."""
+        up, down = (", ".join(f"{k} {v[-1]:.2f}" for k, v in times.items()) for times in (self.up, self.down))
+        return f"up: {up}; down: {down}"
+
+
 def run(settings: Settings) -> Sequence[Figure]:
-    times: Times = defaultdict(list)
+    samples = Samples()
     if not compose.is_installed():
         settings.say("Compose is left out: docker-compose is not installed (Debian's package has this name)")
     with bench_lab(settings) as (lab, home):
         cluster = new_cluster(lab, home)
-        _berth(cluster, defaultdict(list))  # makes the pod network, and everything warm
+        _berth(cluster, Samples())  # makes the pod network, and everything warm
         wanted = desired(cluster, replicas=PODS)
         (requests,) = floor.requests_of(lab.hosts, wanted)
         with open_floor(wanted) as plain:
             for number in range(settings.rounds):
-                _round(settings, lab, cluster, plain, requests, home, times)
-                settings.say(f"push, round {number + 1}: " + ", ".join(f"{k} {v[-1]:.2f}" for k, v in times.items()))
-    return figures(times)
+                _round(settings, lab, cluster, plain, requests, home, samples)
+                settings.say(f"push, round {number + 1}: {samples.last()}")
+    return figures(samples)
 
 
 def _round(
-    settings: Settings, lab: Lab, cluster: Cluster, plain: Floor, requests: list[Request], home: Path, times: Times
+    settings: Settings,
+    lab: Lab,
+    cluster: Cluster,
+    plain: Floor,
+    requests: list[Request],
+    home: Path,
+    samples: Samples,
 ) -> None:
-    before, after = floor.halves(is_quick=settings.is_quick)
-    _floor(lab, plain, requests, before, times)
-    _berth(cluster, times)
-    _floor(lab, plain, requests, after, times)
-    with swarm.running(lab, home) as stack:
-        times["swarm"].append(stack.deploy(PODS, IMAGES[0]))
+    before, after = floor.halves(samples.up, is_quick=settings.is_quick)
+    _floor(lab, plain, requests, before, samples)
+    _berth(cluster, samples)
+    _floor(lab, plain, requests, after, samples)
+    with swarm.running(lab, home) as stack, Eyes(lab.hosts) as eyes:
+        samples.up["swarm"].append(stack.deploy(PODS, IMAGES[0]))
+        mark, began = eyes.mark, time.monotonic()
+        stack.deploy(0, IMAGES[0])
+        samples.down["swarm"].append(_all_destroyed(eyes, mark, swarm.LABEL_SERVICE) - began)
     if compose.is_installed():
-        times["compose"].append(compose.measure_up(lab, home, PODS, IMAGES[0]))
+        samples.up["compose"].append(compose.measure_up(lab, home, PODS, IMAGES[0]))
 
 
-def _floor(lab: Lab, plain: Floor, requests: list[Request], parallels: Sequence[int], times: Times) -> None:
+def _floor(lab: Lab, plain: Floor, requests: list[Request], parallels: Sequence[int], samples: Samples) -> None:
     for parallel in parallels:
-        times[f"floor {parallel}"].append(plain.start_all(requests, parallel=parallel))
-        plain.remove(floor.containers_on(lab.hosts))
+        name = floor.name_of(parallel)
+        samples.up[name].append(plain.start_all(requests, parallel=parallel))
+        samples.down[name].append(plain.end_all(floor.containers_on(lab.hosts), parallel=parallel))
 
 
-def _berth(cluster: Cluster, times: Times) -> None:
+def _berth(cluster: Cluster, samples: Samples) -> None:
     with running(cluster) as berth, Eyes(cluster.hosts) as eyes:
         cpu = berth.cpu_seconds
         pushed_at = berth.push("30 pods", {WEB: web(PODS)})
         done_at = eyes.wait(lambda seen: sum(map(is_web, seen)) == PODS, "30 pods", timeout_seconds=WAIT_SECONDS)
-        times["berth"].append(done_at - pushed_at)
-        times[CPU].append(berth.cpu_seconds - cpu)
+        samples.up["berth"].append(done_at - pushed_at)
+        samples.cpu.append(berth.cpu_seconds - cpu)
         eyes.confirm(is_ours, PODS)
         berth.settle()
-        berth.push("none", {WEB: web(0)})
-        eyes.wait(lambda seen: not any(map(is_web, seen)), "no pod", timeout_seconds=WAIT_SECONDS)
+        mark = eyes.mark
+        pushed_at = berth.push("none", {WEB: web(0)})
+        samples.down["berth"].append(_all_destroyed(eyes, mark, LABEL_POD_NAME) - pushed_at)
         berth.settle()
 
 
-def figures(times: Times) -> list[Figure]:
+def _all_destroyed(eyes: Eyes, mark: int, label: str) -> float:
+    """Our monotonic clock when 30 containers with this label have been destroyed since the mark."""
+
+    def is_so(_: object) -> bool:
+        return sum(event.action == "destroy" and label in event.labels for event in eyes.events_since(mark)) == PODS
+
+    return eyes.wait(is_so, "30 pods to be gone", timeout_seconds=WAIT_SECONDS)
+
+
+def figures(samples: Samples) -> list[Figure]:
     """From the samples of each contender; the floor is its best parallelism, by its median."""
-    best = min((name for name in times if name.startswith("floor")), key=lambda name: median(times[name]))
-    name, value, samples = f"push: {PODS} pods running", median(times["berth"]), tuple(times["berth"])
+    up, down = samples.up, samples.down
+    name, value, all_of = f"push: {PODS} pods running", median(up["berth"]), tuple(up["berth"])
+    best = floor.best(up)
     found = [
-        Figure(name, value, "s", None, best, median(times[best]), MOST_RATIO, samples),
-        Figure(name, value, "s", None, "swarm", median(times["swarm"]), 1.0, samples),
-        Figure(name, value, "s", None, kubernetes.NAME, kubernetes.PUSH_30, None, samples),
-        Figure(
-            f"{name}: Berth's own CPU, git's and ssh's included", median(times[CPU]), "s", samples=tuple(times[CPU])
-        ),
+        Figure(name, value, "s", None, best, median(up[best]), MOST_RATIO, all_of),
+        Figure(name, value, "s", None, "swarm", median(up["swarm"]), 1.0, all_of),
+        Figure(name, value, "s", None, kubernetes.NAME, kubernetes.PUSH_30, None, all_of),
+        Figure(f"{name}: Berth's own CPU", median(samples.cpu), "s", samples=tuple(samples.cpu)),
     ]
-    if "compose" in times:
-        found.append(Figure(name, value, "s", None, "compose", median(times["compose"]), 1.0, samples))
-    return found
+    if "compose" in up:
+        found.insert(2, Figure(name, value, "s", None, "compose", median(up["compose"]), 1.0, all_of))
+    name, value, all_of = f"scale in: {PODS} pods to 0, all gone", median(down["berth"]), tuple(down["berth"])
+    best = floor.best(down)
+    return [
+        *found,
+        Figure(name, value, "s", None, best, median(down[best]), None, all_of),
+        Figure(name, value, "s", None, "swarm", median(down["swarm"]), None, all_of),
+        Figure(name, value, "s", None, kubernetes.NAME, kubernetes.SCALE_IN_30, 1.0, all_of),
+    ]
 
 
 if __name__ == "__main__":

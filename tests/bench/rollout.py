@@ -60,7 +60,7 @@ def _round(
     home: Path,
     times: Times,
 ) -> None:
-    before, after = floor.halves(is_quick=settings.is_quick)
+    before, after = floor.halves(times, is_quick=settings.is_quick)
     _floor(lab, plain, requests, before, times)
     _berth(cluster, times)
     _floor(lab, plain, requests, after, times)
@@ -74,7 +74,7 @@ def _floor(lab: Lab, plain: Floor, requests: list[list[Request]], parallels: Seq
     for parallel in parallels:
         plain.start_all(old_ones, parallel=4)
         old = floor.containers_on(lab.hosts)
-        times[f"floor {parallel}"].append(plain.roll(new_ones, old, surge=SURGE, parallel=parallel))
+        times[floor.name_of(parallel)].append(plain.roll(new_ones, old, surge=SURGE, parallel=parallel))
         plain.remove(floor.containers_on(lab.hosts))
 
 
@@ -110,7 +110,7 @@ def _clear(berth: Contender, eyes: Eyes) -> None:
 
 def figures(times: Times) -> list[Figure]:
     """From the samples of each contender; the floor is its best parallelism, by its median."""
-    best = min((name for name in times if name.startswith("floor")), key=lambda name: median(times[name]))
+    best = floor.best(times)
     found = []
     for name in ("update", "revert"):
         title, value, samples = f"{name}: {PODS} pods replaced", median(times[name]), tuple(times[name])

@@ -1,12 +1,23 @@
-"""The scheduler's own bench (`tests.bench.scheduling`) as figures: time per pod beside kube-scheduler's CI floors."""
+"""The scheduler's own bench (`tests.bench.scheduling`) as figures: time per pod beside kube-scheduler's CI floors.
+
+And how that grows with the number of hosts, and the memory of it all. Where the time goes in each case is written to
+`bench-results/scheduling-profile.txt`, by runs of their own: a profiler slows down what it watches.
+"""
 
 from __future__ import annotations
 
+import itertools
+import resource
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from tests.bench import scheduling
-from tests.bench.case import Settings, main
+from tests.bench.case import RESULTS, Settings, main
 from tests.bench.figures import Figure
+
+GROWING = "basic"
+MOST_GROWTH = 0.99
+"""Slower than the number of hosts."""
 
 HOSTS = 5000
 """What the floors hold for."""
@@ -16,7 +27,34 @@ MOST_SHARE = 0.1
 
 
 def run(settings: Settings) -> Sequence[Figure]:
-    return [_figure(name, settings) for name in scheduling.CASES]
+    figures = [_figure(name, settings) for name in scheduling.CASES]
+    figures += _growth(settings)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures.append(Figure(f"scheduling: peak memory, up to {scheduling.SWEEP[-1]:,} hosts", peak, "MB"))
+    if not settings.is_quick:
+        _write_profiles()
+    return figures
+
+
+def _growth(settings: Settings) -> list[Figure]:
+    """Cost of a pod over the number of hosts; from each number to the next it has to grow less than the hosts do."""
+    results = [scheduling.measure(GROWING, hosts) for hosts in scheduling.SWEEP]
+    for result in results:
+        settings.say(scheduling.show(result))
+    costs = {result.hosts: 1e6 * result.seconds / max(1, result.bound) for result in results}
+    figures = [Figure(f"scheduling: {GROWING}, a pod on {hosts:,} hosts", cost, "us") for hosts, cost in costs.items()]
+    worst = max((costs[more] / costs[less]) / (more / less) for less, more in itertools.pairwise(costs))
+    return [
+        *figures,
+        Figure("scheduling: growth of a pod's cost / growth of hosts, worst step", worst, "", MOST_GROWTH),
+    ]
+
+
+def _write_profiles() -> None:
+    with (RESULTS / "scheduling-profile.txt").open("w") as file, redirect_stdout(file):
+        for name in scheduling.CASES:
+            print(f"--- {name}, {HOSTS:,} hosts")
+            scheduling.measure(name, HOSTS, profile=True)
 
 
 def _figure(name: str, settings: Settings) -> Figure:

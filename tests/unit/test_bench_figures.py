@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.bench import floor
 from tests.bench.figures import Figure, as_document, from_document, percentile, table
 
 
@@ -48,3 +49,16 @@ def test_table():
         "push           7.1 s  swarm   10 s   0.71  <= 1 x swarm  ok",
         "idle: commits      0                       <= 0          ok",
     ]
+
+
+def test_all_floors_are_tried_once_then_the_better_ones():
+    assert floor.halves({}, is_quick=False) == ((2, 4), (6, 10))
+    times = {"berth": [1.0], "floor 2": [9.0], "floor 4": [5.0], "floor 6": [4.0], "floor 10": [6.0]}
+    assert floor.halves(times, is_quick=False) == ((6,), (4,))
+    assert floor.halves(times, is_quick=True) == ((), (4,))
+
+
+def test_the_best_floor_is_one_that_was_tried_in_every_round():
+    assert (
+        floor.best({"floor 2": [1.0], "floor 4": [5.0, 7.0], "floor 6": [4.0, 9.0], "swarm": [0.1, 0.1]}) == "floor 4"
+    )
