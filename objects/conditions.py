@@ -17,7 +17,10 @@ Conditions = tuple[Condition, ...]
 
 def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
     """The condition of this type, if it was ever set."""
-    return next((condition for condition in conditions if condition.type == kind), None)
+    for condition in conditions:  # not by a generator: a plan asks thousands of times
+        if condition.type == kind:
+            return condition
+    return None
 
 
 def is_true(conditions: Iterable[Condition], kind: str) -> bool:

@@ -96,6 +96,8 @@ def _limits(container: Container) -> ResourceList:
 
 
 def _effective(spec: PodSpec, amounts_of: Callable[[Container], ResourceList]) -> ResourceList:
+    if not spec.init_containers:
+        return add_resources(*(amounts_of(container) for container in spec.containers))
     sidecars: ResourceList = {}
     starting: ResourceList = {}
     for container in spec.init_containers:

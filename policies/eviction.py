@@ -126,7 +126,8 @@ def has_storage_limit(pod: Pod) -> bool:
     volumes = (volume.empty_dir for volume in pod.spec.volumes if volume.empty_dir is not None)
     if any(source.size_limit is not None and source.medium != "Memory" for source in volumes):
         return True
-    return any(DISK in container.resources.limits for container in _containers(pod)) or DISK in pod_limits(pod.spec)
+    # Neither the pod as a whole nor overhead can limit it where no container does.
+    return any(DISK in container.resources.limits for container in _containers(pod))
 
 
 def storage_limit_exceeded(pod: Pod, used: PodUsage) -> str:

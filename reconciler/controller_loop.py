@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from objects.meta import KubeObject, ObjectKey
-from reconciler.controllers.base import Context, Controller, Hold, Occurrence, Outcome
+from reconciler.controllers.base import Context, Controller, Hold, KeysFor, Occurrence, Outcome
 from reconciler.store import View
 
 MAX_ROUNDS_PER_KEY = 50
@@ -28,6 +28,10 @@ class ControllerLoop:
         self.controllers = tuple(controllers)
         self.holds: dict[Task, Hold] = {}
         self._by_name = {controller.name: controller for controller in controllers}
+        self._watches: dict[str, list[tuple[str, KeysFor]]] = {}
+        for controller in controllers:
+            for kind, watch in controller.watches.items():
+                self._watches.setdefault(kind, []).append((controller.name, watch))
         self._dirty: dict[Task, None] = {}
         self._timers: list[tuple[datetime, Task]] = []
         self._due: dict[Task, datetime] = {}
@@ -46,10 +50,9 @@ class ControllerLoop:
 
     def mark(self, view: View, obj: KubeObject) -> None:
         """`obj` changed: every controller that watches its kind has to look."""
-        for controller in self.controllers:
-            watch = controller.watches.get(obj.KIND)
-            for key in watch(view, obj) if watch else ():
-                self._dirty[controller.name, key] = None
+        for name, watch in self._watches.get(obj.KIND, ()):
+            for key in watch(view, obj):
+                self._dirty[name, key] = None
 
     def mark_due(self, now: datetime) -> None:
         """Everything whose time has come."""
