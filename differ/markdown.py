@@ -38,7 +38,7 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield f"| {pod.action} | {pod.namespace}/{pod.name} | {pod.host or '*no host fits*'} | {pod.owner} |"
     if plan.pods:
         yield ""
-        yield "<details><summary>Asked of the hosts afterwards</summary>"
+        yield "<details><summary>Left on the hosts afterwards</summary>"
         yield ""
         yield from (f"- {capacity_line(row)}" for row in plan.capacity)
         yield ""

@@ -20,9 +20,10 @@ class ObjectChange(DifferStruct):
 
 
 class PodChange(DifferStruct):
-    """One pod that comes, goes or is restarted in place. action: `create`, `delete` or `restart`.
+    """One pod that comes, goes, is restarted in place, or finds the host that it waited for.
 
-    owner: the object of the commit that it belongs to. host: where it goes or was; '' when it finds no place.
+    action: `create`, `delete`, `restart` or `place`. owner: the object of the commit that it belongs to. host: where it
+    goes or was; '' when it finds no place.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Waiting(DifferStruct):
 
 
 class Capacity(DifferStruct):
-    """What pods ask of a host after the plan. cpu in millicores, memory in bytes."""
+    """What pods ask of a host after the plan, and containers of others take. cpu in millicores, memory in bytes."""
 
     host: str
     cpu_requested: int

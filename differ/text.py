@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,16 @@ from differ.objects import FieldChange
 from differ.plan import Capacity, Plan
 from objects.hashing import canonical_json
 
-SIGNS = {"create": "+", "update": "~", "delete": "-", "restart": "!", "add": "+", "replace": "~", "remove": "-"}
+SIGNS = {
+    "create": "+",
+    "update": "~",
+    "delete": "-",
+    "restart": "!",
+    "place": ">",
+    "add": "+",
+    "replace": "~",
+    "remove": "-",
+}
 MAX_VALUE_LENGTH = 200
 
 
@@ -43,7 +53,7 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield from (f"  {fact}" for fact in facts)
     if plan.pods:
         yield ""
-        yield "Asked of the hosts afterwards:"
+        yield "Left on the hosts afterwards:"
         yield from (f"  {capacity_line(row)}" for row in plan.capacity)
     if not plan.is_at_rest:
         yield ""
@@ -57,19 +67,21 @@ def summary(plan: Plan) -> str:
     objects = {
         action: sum(change.action == action for change in plan.objects) for action in ("create", "update", "delete")
     }
-    pods = {action: sum(change.action == action for change in plan.pods) for action in ("create", "delete", "restart")}
+    pods = Counter(change.action for change in plan.pods)
+    placed = f", {pods['place']} placed" if pods["place"] else ""
     return (
         f"Plan: {objects['create']} to create, {objects['update']} to update, {objects['delete']} to delete; "
-        f"pods: {pods['create']} created, {pods['delete']} deleted, {pods['restart']} restarted."
+        f"pods: {pods['create']} created, {pods['delete']} deleted, {pods['restart']} restarted{placed}."
     )
 
 
 def capacity_line(row: Capacity) -> str:
-    """`host-1  cpu 1.5 of 4, memory 2.0Gi of 7.8Gi, 12 of 110 pods`"""
+    """`host-1  cpu 2.5 of 4, memory 5.8Gi of 7.8Gi, 98 of 110 pods`: what is left."""
+    cpu, memory = row.cpu_allocatable - row.cpu_requested, row.memory_allocatable - row.memory_requested
     return (
-        f"{row.host}  cpu {_cores(row.cpu_requested)} of {_cores(row.cpu_allocatable)}, "
-        f"memory {_gibibytes(row.memory_requested)} of {_gibibytes(row.memory_allocatable)}, "
-        f"{row.pods} of {row.max_pods} pods"
+        f"{row.host}  cpu {_cores(cpu)} of {_cores(row.cpu_allocatable)}, "
+        f"memory {_gibibytes(memory)} of {_gibibytes(row.memory_allocatable)}, "
+        f"{row.max_pods - row.pods} of {row.max_pods} pods"
     )
 
 

@@ -24,9 +24,10 @@ from objects.names import ANNOTATION_TEMPLATE_HASH, LABEL_ROLE
 from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Pod
 from objects.quantity import milli_value, value
-from policies.scheduling.requests import whole_requests
+from policies.scheduling.requests import whole_requests, whole_resources
 from reconciler.convergence import assess
 from reconciler.engine import Engine
+from reconciler.foreign import foreign_requests
 from reconciler.host_status import HostStatus
 from reconciler.messages import Desired
 from reconciler.simulate import SimulatedClock, SimulatedCluster
@@ -130,7 +131,12 @@ def _pod_changes(before: View, after: View) -> tuple[PodChange, ...]:
         for uid, pod in old.items()
         if uid not in new or (new[uid].is_terminating and not pod.is_terminating)
     ]
-    return (*created, *deleted)
+    placed = [
+        _pod_change(after, pod, "place")
+        for uid, pod in new.items()
+        if uid in old and pod.spec.node_name and not old[uid].spec.node_name
+    ]
+    return (*created, *placed, *deleted)
 
 
 def _pod_change(view: View, pod: Pod, action: str) -> PodChange:
@@ -147,14 +153,16 @@ def root_owner(view: View, obj: KubeObject) -> ObjectKey:
 
 
 def _capacity(view: View) -> tuple[Capacity, ...]:
-    """What pods ask of each host, after the plan."""
+    """What is taken of each host after the plan, by pods and by containers of others."""
     rows = []
     for host in view.all_of(Host):
         node = view.get(Node, "", host.name)
         if node is None:
             continue
         pods = [pod for pod in view.pods_on(host.name) if not pod.is_finished]
-        requests = [whole_requests(pod.spec) for pod in pods]
+        status = view.get(HostStatus, "", host.name)
+        others = whole_resources(foreign_requests(status.foreign if status else ()))
+        requests = [*(whole_requests(pod.spec) for pod in pods), others]
         allocatable = node.status.allocatable
         rows.append(
             Capacity(

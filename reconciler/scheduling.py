@@ -25,7 +25,7 @@ from objects.services import Service
 from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from policies.scheduling.descheduling import find_moves
 from policies.scheduling.placement import Placement
-from policies.scheduling.profiles import Rules, make_profiles
+from policies.scheduling.profiles import Rules, sound_profiles
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.snapshot import Snapshot
 from reconciler.addresses import choose_address
@@ -167,7 +167,8 @@ class SchedulingLoop:
                 yield Delete(live.key, live.uid), Occurrence(live.key, "Normal", "Descheduled", message)
 
     def _make_scheduler(self, settings: SchedulingSettings) -> Scheduler:
-        return Scheduler(self.snapshot, make_profiles(settings.profiles, self._rules), seed=settings.seed)
+        profiles, wrong = sound_profiles(settings.profiles, self._rules)
+        return Scheduler(self.snapshot, profiles, seed=settings.seed, wrong=wrong)
 
     def _carry_out(self, view: View, pod: Pod, placement: Placement, now: datetime) -> Iterator[Decision]:
         if placement.node is not None:

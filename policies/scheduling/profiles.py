@@ -124,6 +124,24 @@ def _require(name: str, known: Mapping[str, object], what: str) -> None:
         raise InvalidInput(f"{what} '{name}' does not exist", hint=f"one of {', '.join(sorted(known))}")
 
 
+def sound_profiles(
+    settings: Iterable[SchedulerProfile], rules: Rules | None = None
+) -> tuple[dict[str, Profile], dict[str, str]]:
+    """The profiles that can be used, by name, and why each other one cannot: a mistake in one holds no other's pods."""
+    rules, every = rules or Rules(), tuple(settings)
+    names = [one.name for one in every]
+    profiles, wrong = {DEFAULT_SCHEDULER: default_profile(rules)}, dict[str, str]()
+    for one in every:
+        try:
+            profiles |= {one.name: make_profile(one, rules)}
+            problem = f"scheduler profile '{one.name}' exists twice" if names.count(one.name) > 1 else ""
+        except InvalidInput as error:
+            problem = str(error)
+        if problem:
+            wrong[one.name] = problem
+    return {name: profile for name, profile in profiles.items() if name not in wrong}, wrong
+
+
 def make_profiles(settings: Iterable[SchedulerProfile], rules: Rules | None = None) -> dict[str, Profile]:
     """All profiles by name; `default-scheduler` always exists. Raises InvalidInput, also for a name used twice."""
     rules = rules or Rules()

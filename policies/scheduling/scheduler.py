@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from objects.pods import Pod
@@ -38,11 +39,22 @@ def queue_order(pod: Pod) -> tuple[int, float, str, str]:
 
 
 class Scheduler:
-    """Schedules pods on a snapshot. seed: decides ties between hosts; the same seed gives the same decisions."""
+    """Schedules pods on a snapshot. seed: decides ties between hosts; the same seed gives the same decisions.
 
-    def __init__(self, snapshot: Snapshot, profiles: Mapping[str, Profile], *, seed: int) -> None:
+    wrong: names of profiles that cannot be used, and why: their pods wait.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        profiles: Mapping[str, Profile],
+        *,
+        seed: int,
+        wrong: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.snapshot = snapshot
         self._profiles = profiles
+        self._wrong = wrong
         self._ties = TieBreaker(seed)
         self._tables: dict[tuple[PodShape, str], HostTable] = {}
         self._explained: dict[HostTable, Unschedulable] = {}
@@ -59,9 +71,7 @@ class Scheduler:
             return _waits(pod, f"waits for scheduling gates: {gates}", Event.POD_CHANGED)
         profile = self.profile_of(pod)
         if profile is None:
-            known = ", ".join(sorted(self._profiles))
-            note = f"no scheduler is named '{scheduler_name_of(pod)}' (known: {known})"
-            return _waits(pod, note, Event.POD_CHANGED)
+            return _waits(pod, self._why_no_profile(scheduler_name_of(pod)), Event.POD_CHANGED)
         nominated = self._withdraw_nomination(pod)
         table = self.table_of(self.snapshot.shapes.shape_of(pod, node_name=pod.node_name), profile)
         row = nominated if nominated is not None and table.feasible[nominated] else table.best()
@@ -69,6 +79,11 @@ class Scheduler:
             return self._make_room(pod, table, profile, nominated)
         self.snapshot.place(pod, table.shape, row)
         return Placement(pod.uid, self.snapshot.node(row).name)
+
+    def _why_no_profile(self, name: str) -> str:
+        if name in self._wrong:
+            return f"scheduler '{name}' cannot be used: {self._wrong[name]}"
+        return f"no scheduler is named '{name}' (known: {', '.join(sorted(self._profiles))})"
 
     # --- preemption -----------------------------------------------------------------------------------------------
 

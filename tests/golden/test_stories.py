@@ -101,7 +101,7 @@ def _assert_came_true(story: Story, before: Counter[tuple[str, str]], plan: Plan
         expected[parts(owner, host)] += count
     for pod in plan.pods:
         if pod.host:
-            expected[parts(pod.owner, pod.host)] += 1 if pod.action == "create" else -1
+            expected[parts(pod.owner, pod.host)] += -1 if pod.action == "delete" else 1
     happened: Counter[object] = Counter()
     for (owner, host), count in story.pods_by_owner_and_host().items():
         happened[parts(owner, host)] += count

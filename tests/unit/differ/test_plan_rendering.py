@@ -27,6 +27,7 @@ PLAN = Plan(
     pods=(
         PodChange(name="web-1", namespace="shop", action="create", owner="Deployment shop/web", host="a"),
         PodChange(name="web-2", namespace="shop", action="create", owner="Deployment shop/web"),
+        PodChange(name="web-0", namespace="shop", action="place", owner="Deployment shop/web", host="a"),
     ),
     waiting=(Waiting(subject="Pod shop/web-2", reason="0/3 hosts fit: 3 insufficient memory"),),
     warnings=("apps/web.yaml:3: extensions/v1beta1 is converted to apps/v1",),
@@ -53,6 +54,7 @@ TEXT = """\
 Pods:
   + shop/web-1  create on a  (Deployment shop/web)
   + shop/web-2  create finds no host  (Deployment shop/web)
+  > shop/web-0  place on a  (Deployment shop/web)
 
 Will wait:
   Pod shop/web-2: 0/3 hosts fit: 3 insufficient memory
@@ -63,10 +65,10 @@ Warnings:
 Hosts that were not reached (what they run is unknown):
   c
 
-Asked of the hosts afterwards:
-  a  cpu 1.5 of 4, memory 2.0Gi of 8.0Gi, 12 of 110 pods
+Left on the hosts afterwards:
+  a  cpu 2.5 of 4, memory 6.0Gi of 8.0Gi, 98 of 110 pods
 
-Plan: 0 to create, 1 to update, 1 to delete; pods: 2 created, 0 deleted, 0 restarted.
+Plan: 0 to create, 1 to update, 1 to delete; pods: 2 created, 0 deleted, 0 restarted, 1 placed.
 """
 
 

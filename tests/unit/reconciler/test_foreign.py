@@ -10,6 +10,7 @@ from objects.pods import ContainerPort, Pod, ResourceRequirements
 from policies.scheduling.shape import HostPort
 from reconciler.foreign import foreign_ports, foreign_requests
 from reconciler.messages import HostReport
+from reconciler.planning import make_plan
 from tests.unit.reconciler.cluster import GIB, FakeCluster, bare_pod
 
 DATABASE = ForeignLoad(name="database", cpu_millis=500, memory_bytes=7 * GIB, ports=(("tcp", "0.0.0.0", 5432),))
@@ -63,3 +64,12 @@ def test_what_they_take_together() -> None:
         HostPort("10.0.0.1", "UDP", 53): "x",
         HostPort("0.0.0.0", "TCP", 80): "x",
     }
+
+
+def test_a_plan_tells_what_is_left_beside_containers_of_others() -> None:
+    cluster = FakeCluster("h1", is_observer=True)
+    cluster.step(cluster.desired())
+    tell(cluster, DATABASE)
+    plan = make_plan(cluster.engine, {}, None, cluster.desired(wanting(memory="1Gi")), now=cluster.now)
+    (left,) = plan.capacity
+    assert (left.cpu_requested, left.memory_requested) == (500, 8 * GIB)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from objects.config import Cluster, ClusterSpec, Host, HostSpec, SchedulingSettings
+from objects.config import Cluster, ClusterSpec, Host, HostSpec, PluginWeight, SchedulerProfile, SchedulingSettings
 from objects.meta import ObjectMeta
 from objects.policy import PriorityClass
 from policies.scheduling.profiles import Rules
@@ -100,3 +100,19 @@ def test_a_plug_in_that_fails_places_nothing_and_ends_nothing():
     assert cluster.running == before
     failed = [r.occurrence.message for r in cluster.engine.events if r.occurrence.reason == "SchedulerFailed"]
     assert failed == ["no pod is placed: RuntimeError: plug-in is broken"]
+
+
+def test_a_wrong_profile_holds_its_own_pods_and_no_others():
+    cluster = FakeCluster("a")
+    profile = SchedulerProfile(name="mine", priorities=(PluginWeight(name="Longest"),))
+    settings = Cluster(spec=ClusterSpec(scheduling=SchedulingSettings(profiles=(profile,))))
+    waits = bare_pod(name="waits")
+    waits = msgspec.structs.replace(waits, spec=msgspec.structs.replace(waits.spec, scheduler_name="mine"))
+    message = cluster.desired(waits, bare_pod(name="goes"))
+    objects = tuple(obj for obj in message.objects if obj.key != settings.key)
+    cluster.settle(msgspec.structs.replace(message, objects=(settings, *objects)))
+    assert cluster.running == {"a": ["goes"]}
+    (condition,) = cluster.engine.store.find(waits.key).status.conditions
+    assert condition.message.startswith(
+        "scheduler 'mine' cannot be used: priority of profile mine 'Longest' does not exist (one of Balanced"
+    )
