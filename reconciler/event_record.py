@@ -69,6 +69,9 @@ def read_events(content: bytes) -> tuple[Event, ...]:
 
 
 def merged(*groups: Sequence[Event]) -> tuple[Event, ...]:
-    """Events of several sources, each once, in order of when they were last seen."""
+    """Events of several sources, each once, in order of when they were last seen; of one moment as they were told.
+
+    One step of the engine is one moment: a rollout that scales up, down and up in it is told in that sequence.
+    """
     by_name = {event.key: event for group in groups for event in group}
-    return tuple(sorted(by_name.values(), key=lambda event: (str(event.last_timestamp), event.name)))
+    return tuple(sorted(by_name.values(), key=lambda event: str(event.last_timestamp)))

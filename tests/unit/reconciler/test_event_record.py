@@ -49,3 +49,9 @@ def test_a_later_record_of_the_same_replaces_the_earlier() -> None:
 
 def test_no_file_yet() -> None:
     assert read_events(b"") == ()
+
+
+def test_what_happened_in_one_moment_is_told_in_its_sequence() -> None:
+    told = log_of((WEB, "new to 1", 9), (WEB, "old to 2", 9), (WEB, "new to 2", 9), (WEB, "old to 0", 9))
+    events = read_events(dump(events_document(told)))
+    assert [event.message for event in merged(events, ())] == ["new to 1", "old to 2", "new to 2", "old to 0"]
