@@ -1,7 +1,8 @@
 """The scheduler once more, as plainly as possible: loops over hosts and pods, no arrays, nothing kept between pods.
 
 It is slow and obvious on purpose. The property test holds the real one to it: the same feasible hosts, the same scores,
-the same decisions. It covers the default profile; volumes have tables of their own.
+the same decisions. It covers every built-in rule but `PodFitsHost`: a pod that names its host is not judged. The rules
+about storage are in `reference_storage`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ from objects.selectors import (
     untolerated_taint,
 )
 from policies.scheduling.requests import assumed_requests, whole_requests
+from tests.properties.reference_storage import (
+    Storage,
+    attachments_fit,
+    claims_can_be_had,
+    disks_are_free,
+    zones_agree,
+)
 
 Scores = dict[str, int]
 WEIGHTS = {
@@ -37,6 +45,14 @@ WEIGHTS = {
     "ImageLocalityPriority": 1,
     "NodeAffinityPriority": 2,
     "TaintTolerationPriority": 3,
+}
+PACKER = "packer"
+"""A second profile, which fills hosts instead of leaving them empty."""
+WEIGHTS_OF = {
+    PACKER: {
+        **{name: weight for name, weight in WEIGHTS.items() if not name.startswith("Least")},
+        "MostRequestedPriority": 5,
+    }
 }
 HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
@@ -52,6 +68,7 @@ class World:
     pods: list[Pod] = field(default_factory=list)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     services: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    storage: Storage = field(default_factory=Storage)
 
     def on(self, node: Node) -> list[Pod]:
         return [pod for pod in self.pods if pod.node_name == node.name]
@@ -74,6 +91,10 @@ def failing(pod: Pod, node: Node, world: World) -> list[str]:
         "CheckNodeCondition": _in_good_condition,
         "PodToleratesNodeTaints": _tolerates_taints,
         "MatchNodeSelector": _has_labels,
+        "CheckVolumeBinding": lambda pod, node, world: claims_can_be_had(pod, node, world.storage),
+        "NoVolumeZoneConflict": lambda pod, node, world: zones_agree(pod, node, world.storage),
+        "NoDiskConflict": lambda pod, node, world: disks_are_free(pod, node, world.pods, world.storage),
+        "MaxVolumeCount": lambda pod, node, world: attachments_fit(pod, node, world.pods, world.storage),
         "PodFitsHostPorts": _ports_free,
         "PodFitsResources": _resources_free,
         "PodTopologySpread": _spread_kept,
@@ -267,7 +288,7 @@ def _spread_kept(pod: Pod, node: Node, world: World) -> bool:
 def score(pod: Pod, world: World) -> dict[str, Scores]:
     """Points by priority and host, for the feasible hosts."""
     nodes = feasible(pod, world)
-    return {
+    points = {
         "LeastRequestedPriority": {node.name: _least_requested(pod, node, world) for node in nodes},
         "BalancedResourceAllocation": {node.name: _balanced(pod, node, world) for node in nodes},
         "SelectorSpreadPriority": _selector_spread(pod, nodes, world),
@@ -276,13 +297,19 @@ def score(pod: Pod, world: World) -> dict[str, Scores]:
         "ImageLocalityPriority": {node.name: _image_locality(pod, node, world) for node in nodes},
         "NodeAffinityPriority": _scaled({node.name: _preferred_labels(pod, node) for node in nodes}),
         "TaintTolerationPriority": _scaled({node.name: _soft_taints(pod, node) for node in nodes}, reverse=True),
+        "MostRequestedPriority": {node.name: _most_requested(pod, node, world) for node in nodes},
     }
+    return {name: points[name] for name in _weights(pod)}
+
+
+def _weights(pod: Pod) -> Mapping[str, int]:
+    return WEIGHTS_OF.get(pod.spec.scheduler_name, WEIGHTS)
 
 
 def total(pod: Pod, world: World) -> Scores:
     points = score(pod, world)
     return {
-        node.name: sum(WEIGHTS[name] * scores[node.name] for name, scores in points.items())
+        node.name: sum(_weights(pod)[name] * scores[node.name] for name, scores in points.items())
         for node in feasible(pod, world)
     }
 
@@ -311,6 +338,16 @@ def _least_requested(pod: Pod, node: Node, world: World) -> int:
         if capacity:
             taken = sum(assumed_requests(one.spec)[name] for one in (*world.on(node), pod))
             points.append((capacity - taken) * 100 // capacity if taken <= capacity else 0)
+    return sum(points) // len(points) if points else 0
+
+
+def _most_requested(pod: Pod, node: Node, world: World) -> int:
+    points = []
+    for name in ("cpu", "memory"):
+        capacity = _allocatable(node, name)
+        if capacity:
+            taken = sum(assumed_requests(one.spec)[name] for one in (*world.on(node), pod))
+            points.append(min(taken, capacity) * 100 // capacity)
     return sum(points) // len(points) if points else 0
 
 

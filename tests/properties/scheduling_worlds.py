@@ -36,7 +36,7 @@ from objects.pods import (
 )
 
 T = TypeVar("T")
-THEMES = ("amounts", "spread", "pod affinity", "hosts")
+THEMES = ("amounts", "spread", "pod affinity", "hosts", "storage")
 LABELS = {"app": ("web", "db"), "tier": ("front", "back"), "v": ("1", "2")}
 HOST_LABELS = {"topology.kubernetes.io/zone": ("z1", "z2", "z3"), "disk": ("ssd", "hdd"), "cores": ("4", "8", "16")}
 KEYS = ("topology.kubernetes.io/zone", "topology.kubernetes.io/zone", "kubernetes.io/hostname", "disk", "rack")
@@ -80,7 +80,11 @@ class Worlds:
                 "cpu": self.one("0", "500m", "1", "2", "4"),
                 "memory": self.one("0", "512Mi", "1Gi", "3Gi"),
                 "pods": self.one(1, 3, 10, 10, 10),
+                "ephemeral-storage": self.one("1Gi", "4Gi"),
+                **({"example.com/gpu": self.one(1, 2)} if self.happens(50) else {}),
             }
+        if self.theme == "storage" and self.happens(70):
+            amounts["attachable-volumes-aws-ebs"] = self.one(1, 2)
         return Node(
             metadata=ObjectMeta(name=name, labels=labels),
             spec=NodeSpec(
@@ -104,7 +108,8 @@ class Worlds:
 
     def _condition(self) -> Condition:
         return Condition(
-            type=self.one("Ready", "MemoryPressure", "DiskPressure"), status=self.one("True", "False", "Unknown")
+            type=self.one("Ready", "MemoryPressure", "DiskPressure", "PIDPressure"),
+            status=self.one("True", "False", "Unknown"),
         )
 
     # --- pods -----------------------------------------------------------------------------------------------------
@@ -123,6 +128,7 @@ class Worlds:
         spec = PodSpec(
             containers=(Container(name="c", image=self.one(*IMAGES)),),
             tolerations=self.some(self._toleration, 2) if self.happens(50) else (),
+            scheduler_name=self.one("", "", "packer"),
         )
         match self.theme:
             case "spread":
@@ -162,6 +168,10 @@ class Worlds:
             requests["cpu"] = self.one("0", "100m", "300m", "1")
         if self.happens(70):
             requests["memory"] = self.one("100Mi", "200Mi", "1Gi")
+        if self.happens(20):
+            requests["ephemeral-storage"] = self.one("500Mi", "2Gi")
+        if self.happens(15):
+            requests["example.com/gpu"] = 1
         return Container(
             name="c",
             image=self.one(*IMAGES),

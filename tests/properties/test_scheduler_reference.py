@@ -9,19 +9,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from objects.config import PluginWeight, SchedulerProfile
 from objects.core import Node
 from objects.meta import LabelSelector, ObjectKey
 from objects.pods import Pod
+from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from policies.scheduling.explain import explain
-from policies.scheduling.profiles import default_profile, make_profiles
+from policies.scheduling.profiles import make_profiles
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.snapshot import Snapshot
 from tests.properties import reference_scheduler as reference
 from tests.properties.reference_scheduler import World
 from tests.properties.scheduling_worlds import LABELS, NAMESPACES, THEMES, Worlds, named
+from tests.properties.storage_worlds import CLAIMS, VOLUMES, claim, classes, mounts, volume
 
 SEED = 7
-STEPS = (*("place",) * 9, "remove pod", "remove pod", "change host", "remove host", "end pod")
+STEPS = (*("place",) * 9, "remove pod", "remove pod", "change host", "remove host", "end pod", "change storage")
+PROFILES = (
+    SchedulerProfile(
+        name=reference.PACKER,
+        priorities=(PluginWeight(name="MostRequestedPriority", weight=5),),
+        disabled_priorities=("LeastRequestedPriority",),
+    ),
+)
 
 
 class Both:
@@ -30,7 +40,7 @@ class Both:
     def __init__(self) -> None:
         self.world = World()
         self.snapshot = Snapshot()
-        self.scheduler = Scheduler(self.snapshot, make_profiles(()), seed=SEED)
+        self.scheduler = Scheduler(self.snapshot, make_profiles(PROFILES), seed=SEED)
         self._serial = 0
 
     def next_name(self, prefix: str) -> str:
@@ -45,6 +55,28 @@ class Both:
         self.world.services.append((namespace, selector))
         key = ObjectKey("Service", namespace, self.next_name("s"))
         self.snapshot.set_workload(key, LabelSelector(match_labels=selector))
+
+    def set_storage(self, *objects: PersistentVolume | PersistentVolumeClaim | StorageClass) -> None:
+        storage, known = self.world.storage, self.snapshot.volumes
+        for one in objects:
+            match one:
+                case PersistentVolumeClaim():
+                    storage.claims[one.namespace, one.name] = one
+                    known.set_claim(one.namespace, one.name, one)
+                case PersistentVolume():
+                    storage.volumes[one.name] = one
+                    known.set_volume(one.name, one)
+                case StorageClass():
+                    storage.classes[one.name] = one
+                    known.set_class(one.name, one)
+
+    def forget_storage(self, namespace: str, name: str) -> None:
+        """A claim or, without a namespace, a volume."""
+        storage, known = self.world.storage, self.snapshot.volumes
+        if namespace and storage.claims.pop((namespace, name), None):
+            known.set_claim(namespace, name, None)
+        elif not namespace and storage.volumes.pop(name, None):
+            known.set_volume(name, None)
 
     def set_host(self, node: Node) -> None:
         self.world.nodes = [one for one in self.world.nodes if one.name != node.name] + [node]
@@ -78,7 +110,9 @@ class Both:
 
 def judgements_of_ours(both: Both, pod: Pod) -> dict[str, tuple[list[str], dict[str, int]]]:
     """By host: the predicates that it fails, and the points of a host that fails none."""
-    verdicts = explain(pod, both.snapshot, default_profile(), seed=SEED)
+    profile = both.scheduler.profile_of(pod)
+    assert profile is not None
+    verdicts = explain(pod, both.snapshot, profile, seed=SEED)
     return {
         one.host: (
             [name for name, reason in one.predicates if reason],
@@ -108,16 +142,39 @@ def start(draw: Worlds) -> tuple[Both, list[Pod]]:
     for index in range(draw.random.randint(2, 7)):
         both.set_host(draw.host(f"n{index}"))
     kinds = [draw.template() for _ in range(draw.random.randint(1, 3))]
+    if draw.theme == "storage":
+        both.set_storage(*classes(), *(volume(draw, name) for name in VOLUMES))
+        both.set_storage(*(claim(draw, place, name) for place in NAMESPACES for name in CLAIMS[:-1]))
+        kinds = [_mounting(one, draw) for one in kinds]
     for _ in range(draw.random.randint(0, 8)):
         host = draw.one(*both.world.nodes).name
         both.set_pod(named(draw.one(*kinds), both.next_name("r"), node_name=host, terminating=draw.happens(20)))
     return both, kinds
 
 
+def _mounting(template: Pod, draw: Worlds) -> Pod:
+    return msgspec.structs.replace(template, spec=msgspec.structs.replace(template.spec, volumes=mounts(draw)))
+
+
+def change_storage(both: Both, draw: Worlds) -> None:
+    namespace, name = draw.one(*NAMESPACES), draw.one(*CLAIMS)
+    match draw.one("claim", "claim", "volume", "lost claim", "lost volume"):
+        case "claim":
+            both.set_storage(claim(draw, namespace, name))
+        case "volume":
+            both.set_storage(volume(draw, draw.one(*VOLUMES)))
+        case "lost claim":
+            both.forget_storage(namespace, name)
+        case _:
+            both.forget_storage("", draw.one(*VOLUMES))
+
+
 def take_step(both: Both, kinds: list[Pod], draw: Worlds) -> None:
     world, step = both.world, draw.one(*STEPS)
     if step == "change host" or not world.nodes:
         both.set_host(draw.host(f"n{draw.random.randrange(8)}"))
+    elif step == "change storage" and draw.theme == "storage":
+        change_storage(both, draw)
     elif step == "remove host":
         both.remove_host(draw.one(*world.nodes).name)
     elif step in ("remove pod", "end pod") and world.pods:
