@@ -1,6 +1,9 @@
 """Puts the parts together: repository, hosts, engine, daemon. The composition root; nothing else knows all rooms.
 
-A session lasts as long as its context. `Session.observe` looks and touches nothing; `Session.act` reconciles.
+A session lasts as long as its context. `Session.observe` looks and touches nothing.
+
+What speaks to hosts and what decides (Docker's SDK, paramiko, NumPy) is loaded while the remote is asked for the newest
+commit: together they take a third of a second of every command.
 """
 
 from __future__ import annotations
@@ -11,27 +14,25 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hosts.docker_runtime import DockerRuntime
-from hosts.engine import Engine as DockerEngine
-from hosts.prometheus import ask_prometheus
-from hosts.runtime import HostRuntime
-from hosts.ssh_links import SshLinks
-from hosts.ssh_target import resolve_target
 from objects.config import Cluster, Host
 from objects.errors import NotFound, RevisionNotFound
 from reconciler.commits import CommitReader, read_restored
-from reconciler.controllers import CONTROLLERS
-from reconciler.daemon import Daemon, Listener
-from reconciler.engine import Engine
 from reconciler.messages import Desired, Restored
 from reconciler.options import Options
-from reconciler.plugins import load_rules
-from reconciler.query_loop import QueryLoop
 from sources.desired import CommitRefused
 from sources.remotes import Access
 from sources.repository import Repository
 from sources.status_branch import StatusBranch
+
+if TYPE_CHECKING:
+    from hosts.engine import Engine as DockerEngine
+    from hosts.runtime import HostRuntime
+    from hosts.ssh_links import SshLinks
+    from reconciler.daemon import Daemon, Listener
+    from reconciler.engine import Engine
+    from reconciler.query_loop import QueryLoop
 
 OBSERVE_SECONDS = 15.0
 """For a first look at all hosts: a connection attempt ends after 10 s by default."""
@@ -45,39 +46,61 @@ def utc_now() -> datetime:
 class Session:
     """One repository and its cluster. Made by `open_session`."""
 
-    def __init__(self, options: Options, repository: Repository, links: SshLinks) -> None:
+    def __init__(self, options: Options, repository: Repository) -> None:
         self.options = options
         self.repository = repository
         self.commits = CommitReader(repository, options.branch)
-        self._links = links
+        self._links: SshLinks | None = None
         self._random = random.SystemRandom()
+
+    def close(self) -> None:
+        if self._links is not None:
+            self._links.close()
 
     def one_moment(self) -> AbstractContextManager[None]:
         """In the block the desired branch and the usual status branch are read as they were at its begin."""
-        return self.repository.one_moment(self.options.branch, perhaps=Cluster().spec.sync.status_branch)
+        branch = Cluster().spec.sync.status_branch
+        return self.repository.one_moment(self.options.branch, perhaps=branch, meanwhile=_load_what_acts)
 
     def status_branch(self, name: str) -> StatusBranch:
         return StatusBranch(self.repository, name)
 
     def open_docker(self, host: Host, engine: Engine) -> DockerEngine:
         """The Docker Engine of a host as its Host object says; connects on first use. Raises InvalidInput."""
+        from hosts.engine import Engine as DockerEngine
+        from hosts.ssh_links import SshLinks
+        from hosts.ssh_target import resolve_target
+
+        if self._links is None:
+            self._links = SshLinks(clock=time.monotonic, random=random.Random())
         hosts = {known.name: known for known in engine.store.all_of(Host)}
         link = self._links.link(resolve_target(host.name, hosts, engine.settings.ssh))
         return DockerEngine(link, socket_path=host.spec.docker_socket)
 
     def make_runtime(self, host: Host, engine: Engine) -> HostRuntime:
         """The runtime of a host; connects on first use. Raises InvalidInput."""
+        from hosts.docker_runtime import DockerRuntime
+
         return DockerRuntime(self.open_docker(host, engine), random=random.Random(self._random.getrandbits(64)))
 
     def make_engine(self, *, is_observer: bool = False) -> Engine:
+        from reconciler.controllers import CONTROLLERS
+        from reconciler.engine import Engine
+        from reconciler.plugins import load_rules
+
         source = random.Random(self._random.getrandbits(64))
         return Engine(CONTROLLERS, source=source, rules=load_rules(), is_observer=is_observer)
 
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
+        from reconciler.daemon import Daemon
+
         return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)
 
     def make_query_loop(self, daemon: Daemon) -> QueryLoop:
         """Asks the metrics server that the Cluster names, for the daemon's engine."""
+        from hosts.prometheus import ask_prometheus
+        from reconciler.query_loop import QueryLoop
+
         return QueryLoop(ask_prometheus, tell=daemon.tell, clock=utc_now)
 
     def read_restored(self, desired: Desired) -> Restored:
@@ -144,18 +167,24 @@ class Session:
 
         desired: which hosts and objects there are; None is the newest good commit. Raises SourceError, CommitRefused.
         """
+        with self.one_moment():
+            desired = desired or self.newest_or_in_force()
+            restored = self.read_restored(desired)
         engine = self.make_engine(is_observer=True)
         daemon = self.make_daemon(engine)
         try:
-            with self.one_moment():
-                desired = desired or self.newest_or_in_force()
-                daemon.tell(self.read_restored(desired))
+            daemon.tell(restored)
             daemon.tell(desired)
             run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
             engine.summarise_applications()
             yield daemon
         finally:
             daemon.stop()
+
+
+def _load_what_acts() -> None:
+    """See the module's docstring. Only loaded here; who needs it imports it."""
+    import reconciler.daemon  # noqa: F401
 
 
 def run_until(daemon: Daemon, is_done: Callable[[], bool], *, timeout_seconds: float) -> bool:
@@ -181,9 +210,9 @@ def open_session(options: Options) -> Iterator[Session]:
         )
         repository = Repository(repository_url(options.repo), options.cache_dir.expanduser(), access)
         stack.callback(repository.close)
-        links = SshLinks(clock=time.monotonic, random=random.Random())
-        stack.callback(links.close)
-        yield Session(options, repository, links)
+        session = Session(options, repository)
+        stack.callback(session.close)
+        yield session
 
 
 def repository_url(repo: str, *, start: Path | None = None) -> str:

@@ -12,7 +12,8 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -97,11 +98,13 @@ class Repository:
             return self.read_commit(self._rev_parse(ref))
 
     @contextmanager
-    def one_moment(self, branch: str, *, perhaps: str) -> Iterator[None]:
+    def one_moment(
+        self, branch: str, *, perhaps: str, meanwhile: Callable[[], object] = lambda: None
+    ) -> Iterator[None]:
         """Fetch two branches at once; until the block ends this thread does not ask for them again.
 
         A connection costs more than what comes over it, and what is read in the block is of one moment. perhaps: a
-        branch that need not be there. Raises as `fetch` does.
+        branch that need not be there. meanwhile: done while the remote is asked. Raises as `fetch` does.
         """
         wanted, also = (f"+refs/heads/{check_branch(b)}:{_REMOTE_HEADS}{b}" for b in (branch, perhaps))
         # git fails for a ref that the remote does not have, not for a pattern; pruned, what is gone there is gone here.
@@ -110,9 +113,11 @@ class Repository:
         if self._moment == moment:
             yield
             return
-        with self._lock:
-            self._fetch_branch(branch, [wanted, pattern], prune=True)
-            self._moment = moment
+        with ThreadPoolExecutor(1) as others:
+            fetched = others.submit(self._fetch_branch, branch, [wanted, pattern], prune=True)
+            meanwhile()
+            fetched.result()
+        self._moment = moment
         try:
             yield
         finally:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from hosts.engine import Engine as DockerEngine
 from objects.config import Host
 from objects.core import Event
 from objects.errors import InvalidInput, NotFound, SourceError
@@ -18,12 +17,15 @@ from objects.selectors import parse_selector
 from reconciler.cli.listing import Scope, parse_fields
 from reconciler.cli.printing.table import Surroundings
 from reconciler.compose import Session, open_session, utc_now
-from reconciler.daemon import Daemon
-from reconciler.engine import Engine
 from reconciler.event_record import EVENTS_PATH, as_event, merged, read_events
 from reconciler.host_status import HostStatus
 from reconciler.options import Options
 from reconciler.store import Store
+
+if TYPE_CHECKING:
+    from hosts.engine import Engine as DockerEngine
+    from reconciler.daemon import Daemon
+    from reconciler.engine import Engine
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
