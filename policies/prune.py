@@ -16,6 +16,8 @@ import msgspec
 from objects.meta import IntOrString, ObjectKey
 
 CONFIRM_TRAILER = "Berth-Confirm-Delete"
+ORPHAN_TRAILER = "Berth-Orphan"
+"""Of a commit that takes out an owner (`Kind/namespace/name`) whose dependents shall live on."""
 
 SMALL_DEPLOYMENT = 5
 """Up to this many deletions are never held: half of a tiny repository is an ordinary commit."""

@@ -13,7 +13,7 @@ import msgspec
 from objects.errors import BerthError, InvalidInput, RevisionNotFound
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod
-from policies.prune import CONFIRM_TRAILER
+from policies.prune import CONFIRM_TRAILER, ORPHAN_TRAILER
 from reconciler import status
 from reconciler.desired import suspended_applications
 from reconciler.messages import Desired, Restored
@@ -122,6 +122,7 @@ class CommitReader:
             objects=tuple(state.objects.values()),
             application=state.application_of,
             confirmations=tuple(text for name, text in trailers if name.lower() == CONFIRM_TRAILER.lower()),
+            orphaned=frozenset(text for name, text in trailers if name.lower() == ORPHAN_TRAILER.lower()),
         )
 
 

@@ -30,7 +30,7 @@ from reconciler.assignment_book import AssignmentBook
 from reconciler.autoscaled import Sizes, autoscaled_sizes, sizes_as_found
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
-from reconciler.controllers.garbage import orphaned_dependents
+from reconciler.controllers.garbage import orphaned_dependents, orphaning
 from reconciler.events import EventLog
 from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
@@ -308,6 +308,9 @@ class Engine:
             self._remembered.pop(key, None)
             live = self.store.find(key)
             if live is not None:
+                if "/".join(key) in self.desired.orphaned:
+                    live = orphaning(live)
+                    self._put(live)
                 self._apply(Delete(key, live.uid), now)
         # Of a suspended application there may be objects that never were deployed.
         there = {key for key in plan.inventory if key in self._wanted or self.store.find(key) is not None}

@@ -22,13 +22,15 @@ from objects.pods import Pod, PodStatus
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """A complete, valid reading of one commit. objects: defaulted; application: key → name of its Application.
 
-    confirmations: values of the commit's `Berth-Confirm-Delete` trailers.
+    confirmations: values of the commit's `Berth-Confirm-Delete` trailers. orphaned: those of `Berth-Orphan`: keys of
+    owners whose dependents live on when these owners are gone.
     """
 
     commit: str
     objects: tuple[KubeObject, ...]
     application: dict[ObjectKey, str] = {}
     confirmations: tuple[str, ...] = ()
+    orphaned: frozenset[str] = frozenset()
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):

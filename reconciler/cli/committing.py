@@ -45,14 +45,21 @@ def change_cause(words: Iterable[str], *, namespace: str = DEFAULT_NAMESPACE) ->
     return shlex.join(["berth", *words, *scope])
 
 
-def commit_edit(options: Options, intent: Intent, edit: Edit, *, cause: str) -> int:
-    """Make the commit (or show it), and say what was done. Returns the exit code."""
+def commit_edit(
+    options: Options, intent: Intent, edit: Edit, *, cause: str, trailers: Iterable[tuple[str, str]] = ()
+) -> int:
+    """Make the commit (or show it), and say what was done. Returns the exit code.
+
+    trailers: what the message says to the reconciler.
+    """
     with open_session(options) as session:
-        commit_in(session, intent, edit, cause=cause)
+        commit_in(session, intent, edit, cause=cause, trailers=trailers)
     return OK
 
 
-def commit_in(session: Session, intent: Intent, edit: Edit, *, cause: str) -> Written:
+def commit_in(
+    session: Session, intent: Intent, edit: Edit, *, cause: str, trailers: Iterable[tuple[str, str]] = ()
+) -> Written:
     """`commit_edit` within a session that goes on."""
     options = session.options
     writer = CommitWriter(session.repository, options.branch)
@@ -63,7 +70,9 @@ def commit_in(session: Session, intent: Intent, edit: Edit, *, cause: str) -> Wr
         return written
     folder = _folder_of(session)
     author = read_author(folder or Path.cwd())
-    written = writer.commit(edit, author=author, message=intent.message or cause)
+    said = "\n".join(f"{name}: {text}" for name, text in trailers)
+    message = f"{intent.message or cause}\n\n{said}" if said else intent.message or cause
+    written = writer.commit(edit, author=author, message=message)
     click.echo("\n".join(written.lines))
     if not written.commit:
         click.echo("nothing to commit: Git says so already")

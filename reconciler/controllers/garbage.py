@@ -59,6 +59,12 @@ def orphaned_dependents(view: View, owner: KubeObject) -> tuple[Change, ...]:
     )
 
 
+def orphaning(owner: KubeObject) -> KubeObject:
+    """`owner` with the annotation that lets its dependents live on."""
+    annotations = {**owner.annotations, CASCADE: "orphan"}
+    return msgspec.structs.replace(owner, metadata=msgspec.structs.replace(owner.metadata, annotations=annotations))
+
+
 def _dependents(view: View, owner: KubeObject) -> Iterator[KubeObject]:
     for kind in _DEPENDENTS:
         yield from view.owned(kind, owner.uid)

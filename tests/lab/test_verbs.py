@@ -164,3 +164,21 @@ def test_how_full_the_hosts_are_and_why_a_pod_is_where_it_is(person: Person) -> 
     (here,) = [line for line in explained if "(here)" in line]
     detail = person.berth("explain", "deploy/web", "--on", here.split()[0])
     assert "PodFitsResources" in "\n".join(detail)
+
+
+def test_an_owner_goes_alone_and_another_one_takes_its_pods_up(person: Person) -> None:
+    """The last test of this module: the Deployment is another one afterwards."""
+    cluster = person.cluster
+    written = person.cluster.remote_git("show", "main:apps/web/web.yaml")
+    before = {found.id for found in cluster.running_pods("web-")}
+    person.berth("delete", "deploy/web", "--cascade=orphan")
+    commit = cluster.remote_git("rev-parse", "main")
+    cluster.wait_converged(commit)
+    assert cluster.status("Deployment", "web") == {}
+    assert {found.id for found in cluster.running_pods("web-")} == before
+    cluster.clone.git("pull", "--quiet", "--rebase", "origin", "main")
+    back = cluster.push("Web is back", {"apps/web/web.yaml": written + "\n"})
+    cluster.wait_converged(back)
+    assert {found.id for found in cluster.running_pods("web-")} == before
+    person.berth("delete", "deploy/web")
+    cluster.wait(lambda: not cluster.containers(pod="web-"), "the pods to go with their owner")

@@ -72,6 +72,14 @@ DEPLOYMENT = "deployment.apps/nginx-deployment"
             id="delete",
         ),
         pytest.param(
+            ["delete", "configmap", "settings", "--cascade=orphan"],
+            'configmap "settings" deleted',
+            ["----", "-# beside it", "-apiVersion: v1", "-kind: ConfigMap", "-metadata: {name: settings}",
+             "-data: {mode: fast}"],
+            "berth delete configmap/settings --cascade=orphan",
+            id="delete --cascade=orphan",
+        ),
+        pytest.param(
             ["cordon", "alpha"],
             "host.berth.dev/alpha cordoned",
             ["+  unschedulable: true"],
@@ -261,3 +269,10 @@ def test_namespaces_are_found_and_named_in_the_history(gitops: GitOps) -> None:
     assert gitops.diff()[-1] == "+data: {mode: slow}"
     assert gitops.subjects()[0] == "berth patch configmap/settings -p 'data: {mode: slow}' -n shop"
     assert gitops.file(WEB_FILE) == WEB
+
+
+def test_dependents_are_let_go_by_a_trailer(gitops: GitOps) -> None:
+    gitops.done("delete", "deploy/nginx-deployment", "--cascade=orphan", "-m", "Web goes its own way")
+    message = gitops.remote.in_remote("log", "-1", "--format=%B", "main")
+    assert message == "Web goes its own way\n\nBerth-Orphan: Deployment/default/nginx-deployment"
+    assert gitops.remote.in_remote("log", "-1", "--format=%(trailers:only)", "main").startswith("Berth-Orphan: ")

@@ -68,9 +68,10 @@ def test_a_refused_commit_is_refused_each_time_and_a_newer_good_one_is_told(remo
 def test_a_deletion_is_confirmed_by_any_commit_since_the_one_in_force(remote, reader):
     remote.push(web())
     reader.read()
-    remote.push({"notes": "1"}, message="Clean up\n\nBerth-Confirm-Delete: all")
+    remote.push({"notes": "1"}, message="Clean up\n\nBerth-Confirm-Delete: all\nBerth-Orphan: Deployment/shop/web")
     remote.push({"notes": "2"})
-    assert reader.read().confirmations == ("all",)
+    desired = reader.read()
+    assert (desired.confirmations, desired.orphaned) == (("all",), {"Deployment/shop/web"})
 
 
 def test_what_cannot_change_on_what_runs_is_refused_with_the_commit(remote, reader):

@@ -19,7 +19,7 @@ from reconciler.health import Health, HealthStatus, health_of, pod_health
 from reconciler.messages import Restored
 from reconciler.status import render_files, restore
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
-from tests.unit.reconciler.cluster import FakeCluster
+from tests.unit.reconciler.cluster import FakeCluster, deployment
 
 HOSTS = ("a", "b", "c")
 
@@ -199,3 +199,21 @@ def test_who_waits_for_data_of_a_host_that_is_gone_says_so_and_what_to_do() -> N
         f"the data of claim data-db-0 is on host {lost}, which is not in Git; its pods wait: "
         "bring that host back, or, if it is lost, use a claim of another name",
     )
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["goes-on", "killed-afterwards"])
+def test_pods_of_an_owner_that_went_alone_live_on(*, is_killed: bool) -> None:
+    cluster = settled(database(), deployment(replicas=2))
+    before, labels = cluster.running_uids, {host: dict(pods) for host, pods in cluster.hosts.items()}
+    orphaned = frozenset({"StatefulSet/default/db", "Deployment/default/web"})
+    cluster.settle(cluster.desired(commit="c2", orphaned=orphaned))
+    assert cluster.running_uids == before
+    if is_killed:
+        # Containers tell what their pods were when they were made: owned.
+        cluster.hosts = labels
+        after_restart(cluster)
+        assert cluster.running_uids == before
+    cluster.settle(cluster.desired(deployment(replicas=2), commit="c3"))
+    assert cluster.running_uids == before
+    cluster.settle(cluster.desired(commit="c4"))
+    assert {pod.name for pod in cluster.pods()} == {"db-0", "db-1", "db-2"}
