@@ -1,7 +1,8 @@
 """Which controllers have to look at which keys, and when: the work queue of the engine. Runs them, decides nothing.
 
-A controller that raises, or that wants the same key again and again, is held for that key with the reason; the others
-go on.
+Controllers run in the order in which they are given, whatever became dirty first: so a host that was lost is known
+before anybody gives up a pod because enough others are there. A controller that raises, or that wants the same key
+again and again, is held for that key with the reason; the others go on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ Task = tuple[str, ObjectKey]
 
 
 class ControllerLoop:
-    """Owned by the engine. holds: why a task that wants something does nothing, as last said."""
+    """Owned by the engine. controllers: in their order, those that find facts before those that decide by them.
+
+    holds: why a task that wants something does nothing, as last said.
+    """
 
     def __init__(self, controllers: Sequence[Controller]) -> None:
         self.controllers = tuple(controllers)
@@ -32,14 +36,14 @@ class ControllerLoop:
         for controller in controllers:
             for kind, watch in controller.watches.items():
                 self._watches.setdefault(kind, []).append((controller.name, watch))
-        self._dirty: dict[Task, None] = {}
+        self._dirty: dict[str, dict[ObjectKey, None]] = {controller.name: {} for controller in controllers}
         self._timers: list[tuple[datetime, Task]] = []
         self._due: dict[Task, datetime] = {}
 
     @property
     def is_idle(self) -> bool:
         """Whether no key waits to be looked at."""
-        return not self._dirty
+        return not any(self._dirty.values())
 
     @property
     def wake_at(self) -> datetime | None:
@@ -52,14 +56,14 @@ class ControllerLoop:
         """`obj` changed: every controller that watches its kind has to look."""
         for name, watch in self._watches.get(obj.KIND, ()):
             for key in watch(view, obj):
-                self._dirty[name, key] = None
+                self._dirty[name][key] = None
 
     def mark_due(self, now: datetime) -> None:
         """Everything whose time has come."""
         while (at := self.wake_at) is not None and at <= now:
-            _, task = heapq.heappop(self._timers)
-            del self._due[task]
-            self._dirty[task] = None
+            _, (name, key) = heapq.heappop(self._timers)
+            del self._due[name, key]
+            self._dirty[name][key] = None
 
     def run(
         self, view: View, context: Context, carry_out: Callable[[str, Outcome], None], rounds: dict[Task, int]
@@ -68,10 +72,10 @@ class ControllerLoop:
 
         carry_out: (controller's name, outcome) → writes it. rounds: runs so far in this step, kept by the caller.
         """
-        while self._dirty:
-            task = next(iter(self._dirty))
-            del self._dirty[task]
-            name, key = task
+        while (name := next((name for name, keys in self._dirty.items() if keys), None)) is not None:
+            key = next(iter(self._dirty[name]))
+            del self._dirty[name][key]
+            task = (name, key)
             rounds[task] = rounds.get(task, 0) + 1
             if rounds[task] > MAX_ROUNDS_PER_KEY:
                 message = f"{name} wanted {key} {MAX_ROUNDS_PER_KEY} times in one step without coming to rest"

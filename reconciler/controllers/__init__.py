@@ -26,18 +26,19 @@ CONTROLLERS: tuple[Controller, ...] = (
     nodes.CONTROLLER,
     node_lifecycle.CONTROLLER,
     eviction.CONTROLLER,
+    disruption.CONTROLLER,
+    drain.CONTROLLER,
     claims.CONTROLLER,
+    hpa.CONTROLLER,
+    cronjob.CONTROLLER,
     deployment.CONTROLLER,
     replicaset.CONTROLLER,
     daemonset.CONTROLLER,
     statefulset.CONTROLLER,
-    cronjob.CONTROLLER,
     job.CONTROLLER,
     ttl.CONTROLLER,
     finished_pods.CONTROLLER,
-    disruption.CONTROLLER,
-    hpa.CONTROLLER,
-    drain.CONTROLLER,
     garbage.CONTROLLER,
 )
-"""All controllers, in the order in which the engine runs them for one change."""
+"""All controllers, in the order in which the engine runs them: who takes pods away for a cause comes before who counts
+what is left, and who sets a size before who makes and ends pods for it."""

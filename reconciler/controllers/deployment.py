@@ -51,7 +51,7 @@ from reconciler.controllers.rollout.revisions import (
 )
 from reconciler.controllers.rollout.scaling import is_scaling, scaled_sizes
 from reconciler.controllers.rollout.stages import Stage, next_staged_sizes, stage_of
-from reconciler.controllers.rollout.strategies import Sizes, has_old_pods, next_recreate_sizes
+from reconciler.controllers.rollout.strategies import Sizes, has_old_pods, next_recreate_sizes, without_excess
 from reconciler.measurements import QueryAnswer
 from reconciler.store import View
 
@@ -124,6 +124,8 @@ def _next_sizes(rollout: Rollout, stage: Stage | None, *, created: bool) -> Size
     if rollout.deployment.spec.paused:
         return scaled_sizes(rollout)
     if not created and is_scaling(rollout) and (sizes := scaled_sizes(rollout)):
+        return sizes
+    if sizes := without_excess(rollout):
         return sizes
     return next_staged_sizes(rollout, stage) if is_rolling(rollout.deployment) else next_recreate_sizes(rollout)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from reconciler.controllers.rollout.arithmetic import min_available, new_replicas
+from reconciler.controllers.rollout.arithmetic import desired_replicas, max_total, min_available, new_replicas
 from reconciler.controllers.rollout.revisions import Revision, Rollout
 
 Sizes: TypeAlias = Mapping[str, int]
@@ -30,8 +30,30 @@ def next_recreate_sizes(rollout: Rollout) -> Sizes:
     """One step of `Recreate`: all old down; the newest up when no old pod is left, terminating ones included."""
     old = {revision.name: 0 for revision in rollout.old if revision.size > 0}
     if old or has_old_pods(rollout):
-        return old
+        desired = desired_replicas(rollout.deployment)
+        is_large = rollout.new is not None and rollout.new.size > desired
+        return old | ({rollout.new.name: desired} if rollout.new is not None and is_large else {})
     return _sizes_of_new(rollout)
+
+
+def without_excess(rollout: Rollout) -> Sizes:
+    """Sizes less pods that serve nobody, as far as all together are more than the surge allows.
+
+    A commit that lowers the surge leaves too many behind, and so does a process that begins and finds pods whose
+    replacements it had not written down. Otherwise each of them that is lost would be replaced.
+
+    old size, available  new size, available  most -> old  new
+                   3, 3                 5, 0     5      3    2
+                   3, 2                 2, 0     4      2    2
+    """
+    excess = rollout.total_size - max_total(rollout.deployment)
+    if excess <= 0:
+        return {}
+    sizes = {revision.name: revision.size for revision in rollout.revisions}
+    unavailable = {revision.name: revision.size - revision.available for revision in rollout.revisions}
+    order = _dead_first(rollout.old) + ([rollout.new.name] if rollout.new is not None else [])
+    _take(sizes, unavailable, excess, order)
+    return {one.name: sizes[one.name] for one in rollout.revisions if sizes[one.name] != one.size}
 
 
 def has_old_pods(rollout: Rollout) -> bool:

@@ -10,7 +10,10 @@ import pytest
 from objects.apps import DaemonSet, Deployment, StatefulSet
 from objects.meta import Condition, ObjectKey, ObjectMeta
 from objects.pods import Pod, PodSpec, PodStatus
+from reconciler.controllers.owned_pods import PodCounts
 from reconciler.controllers.pod_ranking import choose_pods_to_delete
+from reconciler.controllers.rollout.revisions import Revision, Rollout, new_replica_set, with_size
+from reconciler.controllers.rollout.strategies import next_recreate_sizes, without_excess
 from tests.unit.controllers.harness import START, World
 from tests.unit.controllers.manifests import daemon_set, deployment, stateful_set
 
@@ -95,3 +98,49 @@ def test_of_two_old_daemons_on_a_node_the_one_that_works_stays() -> None:
     world.settle()
     assert world.store.get(DaemonSet, "default", "agent") is not None
     assert [pod.uid for pod in world.pods() if pod.is_ready and not pod.is_terminating] == [serving.uid]
+
+
+def revision(name: str, size: int, available: int, *, terminating: int = 0) -> Revision:
+    owner = deployment()
+    made = new_replica_set(Rollout(owner, None, ()), now=START)
+    named = msgspec.structs.replace(made, metadata=msgspec.structs.replace(made.metadata, name=name))
+    counts = PodCounts(replicas=size, ready=available, available=available, terminating=terminating)
+    return Revision(with_size(named, size, owner), counts)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param((3, 3), (1, 0), {}, id="as many as the surge allows"),
+        pytest.param((3, 3), (5, 0), {"new": 1}, id="four too many: new ones that do not serve yet go"),
+        pytest.param((3, 1), (2, 2), {"old": 2}, id="one too many: an old one that serves nobody goes first"),
+        pytest.param((3, 3), (2, 2), {}, id="all serve: what is too much goes by the rules of availability"),
+        pytest.param((2, 0), (4, 1), {"old": 0}, id="no more than is too much"),
+    ],
+)
+def test_pods_above_the_surge_that_serve_nobody_go(
+    old: tuple[int, int], new: tuple[int, int], expected: dict[str, int]
+) -> None:
+    rollout = Rollout(deployment(replicas=3, surge=1), revision("new", *new), (revision("old", *old),))
+    assert without_excess(rollout) == expected
+
+
+def test_a_pod_above_a_lowered_surge_is_not_replaced_when_it_is_lost() -> None:
+    """Two revisions stood side by side, as a larger surge allowed, when a host was drained."""
+    world = World()
+    world.declare(deployment("web:1", replicas=3, surge=3, unavailable=0))
+    world.run()
+    world.declare(deployment("web:2", replicas=3, surge=3, unavailable=0))
+    world.settle()
+    world.bind_all()
+    world.declare(deployment("web:2", replicas=3, surge=0, unavailable=1))
+    lost = next(pod for pod in world.pods() if not pod.is_ready)
+    world.delete(lost.key, lost.uid)
+    world.settle()
+    assert sum(not pod.is_terminating for pod in world.pods()) == 3
+
+
+def test_a_recreated_deployment_shrinks_although_an_old_pod_is_still_on_its_way_out() -> None:
+    old, new = revision("old", 0, 0, terminating=1), revision("new", 2, 2)
+    assert next_recreate_sizes(Rollout(deployment(replicas=1, recreate=True), new, (old,))) == {"new": 1}
+    assert next_recreate_sizes(Rollout(deployment(replicas=3, recreate=True), new, (old,))) == {}

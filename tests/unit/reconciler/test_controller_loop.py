@@ -81,3 +81,32 @@ def test_what_is_due_becomes_dirty_once():
         loop.mark_due(NOW + timedelta(seconds=seconds))
         loop.run(Store(), CONTEXT, lambda *_: None, {})
     assert calls == [GOOD.key, GOOD.key]
+
+
+def test_who_finds_facts_runs_before_who_decides_by_them_whatever_became_dirty_first():
+    order = []
+
+    def noting(name):
+        def reconcile(view, key, context):
+            order.append((name, key.name))
+            return Outcome()
+
+        return Controller(name=name, watches={"ConfigMap": own_key}, reconcile=reconcile)
+
+    facts = noting("facts")
+
+    def decide(view, key, context):
+        order.append(("decisions", key.name))
+        return Outcome(changes=(Put(BAD),)) if key == GOOD.key else Outcome()
+
+    decisions = Controller(name="decisions", watches={"ConfigMap": own_key}, reconcile=decide)
+    store, loop = Store(), ControllerLoop([facts, decisions])
+
+    def carry_out(_, outcome):
+        for change in outcome.changes:
+            store.put(change.obj)
+            loop.mark(store, change.obj)
+
+    loop.mark(store, GOOD)
+    loop.run(store, CONTEXT, carry_out, {})
+    assert order == [("facts", "good"), ("decisions", "good"), ("facts", "bad"), ("decisions", "bad")]
