@@ -73,8 +73,10 @@ def _check_job(world: World, job: Job, workload: Workload) -> None:
     is_complete, is_failed = (is_true(job.status.conditions, kind) for kind in ("Complete", "Failed"))
     assert is_complete != is_failed, f"{job.name} is not over: {job.status}"
     surplus = job.status.succeeded - workload.completions
-    is_exact = surplus == 0 or (surplus > 0 and job.key in world.ledger.doubtful)
+    is_exact = 0 <= surplus <= len(world.ledger.given_up[job.key])
     assert is_exact or not is_complete, f"{job.name}: {job.status}"
+    worked = len(world.ledger.worked[job.key])
+    assert worked >= workload.completions or not is_complete, f"{job.name} is complete: {worked} pods did its work"
     if workload.image == "work:bad":
         assert is_failed, f"{job.name} cannot succeed: {job.status}"
 

@@ -6,7 +6,7 @@ silent or were meddled with) is struck out precisely when it dies: Kubernetes pr
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from objects.batch import CronJob, CronJobStatus, Job
 from objects.conditions import is_true
@@ -19,13 +19,17 @@ from reconciler.messages import Restored
 class Ledger:
     """pods: uids ever made. tampered: uids of pods whose containers people touched.
 
-    doubtful: Jobs of which a pod was given up (evicted, drained, preempted, forgotten) that may run to its end yet.
+    given_up: by Job, pods that were ended for another cause (drain, preemption, a lost host) or forgotten by a killed
+    reconciler: each may run to its end beside its successor. worked: by Job, pods whose work was really done.
     """
 
     def __init__(self) -> None:
         self.pods: set[str] = set()
         self.tampered: set[str] = set()
-        self.doubtful: set[ObjectKey] = set()
+        self.given_up: defaultdict[ObjectKey, set[str]] = defaultdict(set)
+        self.worked: defaultdict[ObjectKey, set[str]] = defaultdict(set)
+        self._completions: dict[ObjectKey, int] = {}
+        self._job_of: dict[str, ObjectKey] = {}
         self._done: dict[ObjectKey, str] = {}
         self._ticks: set[ObjectKey] = set()
         self._left: Restored | None = None
@@ -45,11 +49,26 @@ class Ledger:
                 self._done[job.key] = kind
 
     def job_gone(self, job: Job) -> None:
+        """What comes back under this name is another one."""
         self._done.pop(job.key, None)
+        self.worked.pop(job.key, None)
+        self.given_up.pop(job.key, None)
+        self._job_of = {uid: key for uid, key in self._job_of.items() if key != job.key}
+
+    def ran_to_its_end(self, uid: str) -> None:
+        """On some machine, whatever anybody knows of it. Each success that is wanted is worked for once."""
+        key = self._job_of.get(uid)
+        if key is None or uid in self.worked[key]:
+            return
+        self.worked[key].add(uid)
+        done, wanted, spare = len(self.worked[key]), self._completions[key], len(self.given_up[key])
+        assert done <= wanted + spare, f"{key}: {done} pods did its work, {wanted} were wanted ({spare} given up)"
 
     def judge_job(self, job: Job, pods: list[Pod]) -> None:
         """A pod of `job` was made. pods: all that it has."""
         assert job.key not in self._done, f"{job.name} is over ({self._done[job.key]}) and gets another pod"
+        self._completions[job.key] = job.spec.completions or 1
+        self._job_of.update((pod.uid, job.key) for pod in pods)
         active = [pod for pod in pods if not pod.is_finished and not pod.is_terminating]
         succeeded = sum(pod.status.phase == "Succeeded" for pod in pods)
         parallelism, completions = job.spec.parallelism or 1, job.spec.completions or 1
@@ -62,7 +81,7 @@ class Ledger:
 
     def pod_given_up(self, pod: Pod) -> None:
         """It was ended for another reason than its Job: it may succeed yet, beside its successor."""
-        self.doubtful.add(_owner_key(pod))
+        self.given_up[_owner_key(pod)].add(pod.uid)
 
     # --- a reconciler dies ---------------------------------------------------------------------------------------
 
@@ -79,7 +98,9 @@ class Ledger:
         self._left, self._lost = None, {}
         on_branch = {obj.uid for obj in left.objects if isinstance(obj, Pod) and obj.is_finished}
         seen = (found - self.tampered) | on_branch
-        self.doubtful |= {_owner_key(pod) for pod in pods if pod.uid not in seen}
+        for pod in pods:
+            if pod.uid not in seen:
+                self.pod_given_up(pod)
         known = {key for key, memory in left.remembered.items() if _is_over(memory.status)}
         known |= {obj.key for obj in left.objects if isinstance(obj, Job) and _is_over(obj.status)}
         for key, kind in list(self._done.items()):

@@ -26,10 +26,17 @@ class Crash(BaseException):
 
 
 class Machine(SimulatedHost):
-    """crash_at: told of each action before and after its effect; may raise Crash."""
+    """before, after: told of each action around its effect; may raise Crash. pull: lets the time of a pull pass."""
 
     def __init__(
-        self, name: str, *, clock: Callable[[], datetime], source: random.Random, crash_at: Callable[[], None]
+        self,
+        name: str,
+        *,
+        clock: Callable[[], datetime],
+        source: random.Random,
+        before: Callable[[Action], None],
+        after: Callable[[Action], None],
+        pull: Callable[[float], None],
     ) -> None:
         super().__init__(
             name,
@@ -39,12 +46,13 @@ class Machine(SimulatedHost):
             programs=program_of,
             faults=FAULTS,
             random=source,
-            before_action=lambda _: crash_at(),
+            sleep=pull,
+            before_action=before,
         )
         self.is_managed = True
         self.is_engine_down = False
         self.is_off = False
-        self._crash_at = crash_at
+        self._after = after
         self.happen(lambda engine, _: engine.adopt([foreign_container("somebody-elses")]))
         self.foreign = self._foreign_now()
 
@@ -67,7 +75,7 @@ class Machine(SimulatedHost):
         if isinstance(action, StartContainer | CreateContainer):
             self._check_start(action)
         super().perform(action)
-        self._crash_at()
+        self._after(action)
 
     # --- what happens to it --------------------------------------------------------------------------------------
 
@@ -127,6 +135,11 @@ class Machine(SimulatedHost):
     def living(self) -> list[ObservedContainer]:
         """Our containers whose process is there, sandboxes left out."""
         return [c for c in self.ours() if c.state in ("running", "paused") and c.labels[LABEL_ROLE] != "sandbox"]
+
+    def ended_well(self) -> list[ObservedContainer]:
+        """Our main containers whose work is done."""
+        ours = (c for c in self.ours() if c.labels[LABEL_ROLE] == "main" and c.started_at is not None)
+        return [c for c in ours if c.state == "exited" and c.exit_code == 0]
 
     def check(self) -> None:
         """What must hold of a host at any moment."""

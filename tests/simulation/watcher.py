@@ -6,6 +6,7 @@ names it), never by a weaker number. A new engine gets a new Watcher; what outli
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -20,16 +21,14 @@ from objects.pods import Pod
 from objects.policy import PodDisruptionBudget
 from objects.quantity import milli_value
 from objects.selectors import selector_matches, untolerated_taint
-from objects.taints import NO_EXECUTE, NO_SCHEDULE
-from reconciler.controllers.daemon.placement import belongs_on
-from reconciler.controllers.daemon.update import allowance_of
+from objects.taints import NO_EXECUTE, NO_SCHEDULE, OUT_OF_SERVICE
+from reconciler.controllers.daemon.placement import belongs_on, node_of
 from reconciler.controllers.owned_pods import is_active, is_available
-from reconciler.controllers.rollout.arithmetic import max_total, min_available
-from reconciler.controllers.stateful.identity import ordinal_of, wanted_ordinals
-from reconciler.controllers.stateful.steps import max_unavailable
+from reconciler.controllers.stateful.identity import ordinal_of
 from reconciler.engine import Engine, StepResult
 from reconciler.messages import HostReport, Message, Restored
 from reconciler.store import Changed
+from tests.simulation import promises
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import Machine
 
@@ -107,9 +106,11 @@ class Watcher:
             self._judge_bound(new)
 
     def _judge_gone(self, pod: Pod) -> None:
-        """Unknown is not absent: a pod leaves when nothing is left of it, or its host is certainly gone."""
+        """Unknown is not absent: a pod leaves when nothing is left of it, or a person says that its host is gone."""
         machine = self._machines.get(pod.spec.node_name)
-        if machine is None or not machine.is_managed or machine.is_off:
+        host = self._objects.get(ObjectKey(Host.KIND, "", pod.spec.node_name))
+        is_out = not isinstance(host, Host) or any(taint.key == OUT_OF_SERVICE for taint in host.spec.taints)
+        if machine is None or is_out:
             return
         left = [c.name for c in machine.ours() if c.labels["berth.dev/pod-uid"] == pod.uid]
         assert not left, f"pod {pod.name} left the store while {machine.name} has {left}"
@@ -117,23 +118,20 @@ class Watcher:
     def _judge_taken(self, pod: Pod) -> None:
         """A pod that held a place is ended: if it was available, enough others are."""
         owner = controller_of(pod)
-        is_host_there = ObjectKey(Host.KIND, "", pod.node_name) in self._objects
+        by = self._ended_by.get(pod.key)
+        is_host_there = not pod.node_name or ObjectKey(Host.KIND, "", pod.node_name) in self._objects
+        if by is not None or not is_host_there:
+            self._ledger.pod_given_up(pod)
         if owner is None or not is_host_there:
             return
-        by = self._ended_by.get(pod.key)
         if by == "Evicted":
             self._judge_budget(pod)
         if by is not None:
-            self._ledger.pod_given_up(pod)
-        if by is not None:
             return
-        top = self._objects.get(ObjectKey(owner.kind, pod.namespace, owner.name))
-        if isinstance(top, ReplicaSet) and (above := controller_of(top)) is not None:
-            top = self._objects.get(ObjectKey(above.kind, pod.namespace, above.name))
-        match top:
+        match top := self._top_of(pod):
             case Deployment() if self._is_available(pod, top.spec.min_ready_seconds):
                 left = sum(self._is_available(p, top.spec.min_ready_seconds) for p in self._of(top))
-                least = min_available(top)
+                least = promises.fewest_available(top)
                 assert left >= least, f"{pod.name} was taken: {left} of {top.name} are available, {least} must be"
             case StatefulSet() if self._is_available(pod, top.spec.min_ready_seconds):
                 self._judge_stateful(top, pod)
@@ -141,13 +139,13 @@ class Watcher:
                 self._judge_daemon(top, pod)
 
     def _judge_stateful(self, stateful_set: StatefulSet, pod: Pod) -> None:
-        wanted = wanted_ordinals(stateful_set)
+        wanted = promises.ordinals(stateful_set)
         if ordinal_of(stateful_set, pod.name) not in wanted:
             return
         seconds = stateful_set.spec.min_ready_seconds
         there = {ordinal_of(stateful_set, p.name) for p in self._of(stateful_set) if self._is_available(p, seconds)}
         away = sum(ordinal not in there for ordinal in wanted)
-        most = max_unavailable(stateful_set)
+        most = promises.most_away(stateful_set)
         assert away <= most, f"{pod.name} was taken: {away} of {stateful_set.name} are away, at most {most} may be"
 
     def _judge_daemon(self, daemon_set: DaemonSet, pod: Pod) -> None:
@@ -157,7 +155,7 @@ class Watcher:
         if pod.node_name not in wanted:
             return
         served = {p.node_name for p in self._of(daemon_set) if self._is_available(p, seconds)}
-        most = allowance_of(daemon_set, len(wanted)).max_unavailable
+        most = promises.most_unserved(daemon_set, len(wanted))
         away = wanted - served
         assert pod.node_name in served or len(away) <= most, f"{pod.name} was taken: {away} are without, {most} may be"
 
@@ -181,7 +179,7 @@ class Watcher:
         if not isinstance(top, StatefulSet) or top.spec.pod_management_policy == "Parallel":
             return
         own = ordinal_of(top, pod.name)
-        before = [ordinal for ordinal in wanted_ordinals(top) if own is not None and ordinal < own]
+        before = [ordinal for ordinal in promises.ordinals(top) if own is not None and ordinal < own]
         for ordinal in before:
             other = self._objects.get(ObjectKey(Pod.KIND, pod.namespace, f"{top.name}-{ordinal}"))
             is_there = isinstance(other, Pod) and self._is_available(other, top.spec.min_ready_seconds)
@@ -205,6 +203,13 @@ class Watcher:
     def _is_available(self, pod: Pod, min_ready_seconds: int) -> bool:
         return is_active(pod) and is_available(pod, min_ready_seconds=min_ready_seconds, now=self._now)
 
+    def _top_of(self, pod: Pod) -> KubeObject | None:
+        """The workload that a pod belongs to; for pods of ReplicaSets their Deployment."""
+        owner = controller_of(pod)
+        top = self._objects.get(ObjectKey(owner.kind, pod.namespace, owner.name)) if owner else None
+        above = controller_of(top) if isinstance(top, ReplicaSet) else None
+        return top if above is None else self._objects.get(ObjectKey(above.kind, pod.namespace, above.name))
+
     def _of(self, top: KubeObject) -> list[Pod]:
         """All pods of a workload; of a Deployment those of all its ReplicaSets."""
         owners = {top.uid}
@@ -216,21 +221,41 @@ class Watcher:
 
     def _judge_made(self, made: list[Pod]) -> None:
         """Controllers make and delete in any order; what counts is what hosts hear of, which is after the step."""
-        tops: dict[ObjectKey, KubeObject] = {}
+        by_top: dict[ObjectKey, list[Pod]] = {}
         for pod in made:
-            owner = controller_of(pod)
-            top = self._objects.get(ObjectKey(owner.kind, pod.namespace, owner.name)) if owner else None
-            if isinstance(top, ReplicaSet) and (above := controller_of(top)) is not None:
-                top = self._objects.get(ObjectKey(above.kind, pod.namespace, above.name))
+            top = self._top_of(pod)
             if top is not None:
-                tops[top.key] = top
-        for top in tops.values():
+                by_top.setdefault(top.key, []).append(pod)
+        for key, new in by_top.items():
+            top = self._objects[key]
             pods = self._of(top)
-            if isinstance(top, Deployment):
-                size = sum(map(is_active, pods))
-                assert size <= max_total(top), f"{size} pods of {top.name}, at most {max_total(top)} may be"
-            elif isinstance(top, Job):
-                self._ledger.judge_job(top, pods)
+            match top:
+                case Deployment():
+                    self._judge_size(top, new, pods)
+                case DaemonSet():
+                    self._judge_doubled(top, new, pods)
+                case Job():
+                    self._ledger.judge_job(top, pods)
+
+    def _judge_size(self, deployment: Deployment, made: list[Pod], pods: list[Pod]) -> None:
+        size, most = sum(map(is_active, pods)), promises.most_pods(deployment)
+        assert size <= most, f"{size} pods of {deployment.name}, at most {most} may be"
+        if deployment.spec.strategy.type == "Recreate":
+            owners = {_owner_uid(pod) for pod in made}
+            old = [pod.name for pod in pods if not pod.is_finished and _owner_uid(pod) not in owners]
+            assert not old, f"{deployment.name} is recreated, and beside {made[0].name} there are {old}"
+
+    def _judge_doubled(self, daemon_set: DaemonSet, made: list[Pod], pods: list[Pod]) -> None:
+        """What serves has a second one beside it on few nodes at a time; what does not serve is replaced at once."""
+        per_node = Counter(node_of(pod) for pod in pods if is_active(pod))
+        seconds = daemon_set.spec.min_ready_seconds
+        served = {node_of(pod) for pod in pods if self._is_available(pod, seconds)}
+        doubled = [node for node, count in per_node.items() if count > 1 and node in served]
+        nodes = sum(isinstance(obj, Node) for obj in self._objects.values())
+        most = promises.most_doubled(daemon_set, nodes)
+        is_by_these = any(node_of(pod) in doubled for pod in made)
+        assert not is_by_these or len(doubled) <= most, f"{daemon_set.name} has two on {doubled}, {most} nodes may"
+        assert max(per_node.values(), default=0) <= 2, f"{daemon_set.name} has {per_node}"
 
     def _judge_addresses(self, changes: tuple[Changed, ...]) -> None:
         touched = {c.new.node_name for c in changes if isinstance(c.new, Pod)} - {""}

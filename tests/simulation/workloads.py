@@ -23,6 +23,7 @@ from objects.apps import (
     StatefulSetUpdateStrategy,
 )
 from objects.batch import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec
+from objects.canary import BLUE_GREEN, CANARY, CANARY_STEPS, STRATEGY
 from objects.hashing import template_hash
 from objects.meta import IntOrString, KubeObject, LabelSelector, ObjectMeta
 from objects.names import ANNOTATION_TEMPLATE_HASH
@@ -146,21 +147,30 @@ class DeploymentWorkload(Workload):
     def __init__(self, name: str, source: random.Random) -> None:
         super().__init__(name, source)
         self.is_recreate = source.random() < 0.15
+        self.strategy = "" if self.is_recreate else source.choice(("", "", "", CANARY, BLUE_GREEN))
         self.min_ready_seconds = source.choice((0, 0, 3))
         self.budget = source.choice((None, None, 1, 2))
         self.is_paused = False
         self.change(source)
 
     def __str__(self) -> str:
-        return f"{super().__str__()} x {self.replicas} +{self.surge} -{self.unavailable}" + self.is_paused * " paused"
+        kind = "Recreate" if self.is_recreate else self.strategy
+        said = (
+            super().__str__(),
+            f"x {self.replicas} +{self.surge} -{self.unavailable}",
+            kind,
+            self.is_paused * "paused",
+        )
+        return " ".join(word for word in said if word)
 
     def change(self, source: random.Random) -> None:
         self.replicas = source.randint(0, 5)
         self.surge, self.unavailable = source.choice(SHARES), source.choice(SHARES)
         self.is_paused = source.random() < 0.1
+        self.steps = source.choice(("25%:2s,50%", "50%:5s", "50%:hold"))
 
     def settle(self, source: random.Random) -> None:
-        self.replicas, self.is_paused = source.randint(0, 3), False
+        self.replicas, self.is_paused, self.steps = source.randint(0, 3), False, "30%,60%:1s"
 
     def objects(self) -> list[KubeObject]:
         template = self.pod.template(self.name, self.image)
@@ -175,12 +185,17 @@ class DeploymentWorkload(Workload):
             paused=self.is_paused,
             template=template,
         )
-        objects: list[KubeObject] = [Deployment(metadata=self.metadata(template), spec=spec)]
+        objects: list[KubeObject] = [Deployment(metadata=self._annotated(self.metadata(template)), spec=spec)]
         if self.budget is not None:
             budget = PodDisruptionBudgetSpec(selector=self.selector, min_available=self.budget)
             metadata = ObjectMeta(name=self.name, namespace="default")
             objects.append(PodDisruptionBudget(metadata=metadata, spec=budget))
         return objects
+
+    def _annotated(self, metadata: ObjectMeta) -> ObjectMeta:
+        said = {STRATEGY: self.strategy} if self.strategy else {}
+        said |= {CANARY_STEPS: self.steps} if self.strategy == CANARY else {}
+        return msgspec.structs.replace(metadata, annotations=metadata.annotations | said)
 
 
 class DaemonWorkload(Workload):

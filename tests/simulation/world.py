@@ -9,6 +9,8 @@ import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from differ.actions import Action, CreateContainer, StartContainer
+from objects.names import LABEL_POD_NAME, LABEL_POD_UID
 from objects.pods import Pod
 from reconciler.controllers import CONTROLLERS
 from reconciler.engine import Engine, StepResult
@@ -25,6 +27,8 @@ from tests.simulation.written_status import remembered, written
 START = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 STEPS = 80
 """Of one history, before the calm."""
+SLOW_PULLS = 0.15
+"""Of all pulls."""
 PAUSES = (0, 0, 0, 1, 1, 5)
 """Seconds between two steps: mostly none, so that faults fall into the middle of something."""
 YAML_SHARE = 0.01
@@ -163,7 +167,9 @@ class World:
             name,
             clock=lambda: self.clock.now + self.skew,
             source=random.Random(self.random.getrandbits(32)),
-            crash_at=self._maybe_crash,
+            before=lambda _: self._maybe_crash(),
+            after=self._after_action,
+            pull=self._pull,
         )
 
     def add_machine(self) -> Machine:
@@ -171,6 +177,18 @@ class World:
         name = f"h{len(self.machines)}"
         self.machines[name] = self._make_machine(name)
         return self.machines[name]
+
+    def _after_action(self, action: Action) -> None:
+        if isinstance(action, StartContainer | CreateContainer):
+            self._check_ordinals()
+        self._maybe_crash()
+
+    def _pull(self, _: float) -> None:
+        """Mostly an image is there in no time; sometimes all that was planned for the host is old when it comes."""
+        if self.random.random() < SLOW_PULLS:
+            seconds = self.random.choice((2, 10, 45))
+            self.note(f"a pull takes {seconds} s")
+            self.clock.now += timedelta(seconds=seconds)
 
     def _maybe_crash(self) -> None:
         if self.crash_in:
@@ -181,13 +199,18 @@ class World:
     # --- what must hold ------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """At every moment: machines are sound, and no ordinal runs twice anywhere."""
-        running: dict[str, str] = {}
+        """At every moment: machines are sound, no ordinal runs twice anywhere, no work is done too often."""
         for machine in self.machines.values():
             machine.check()
+            for container in machine.ended_well():
+                self.ledger.ran_to_its_end(container.labels[LABEL_POD_UID])
+        self._check_ordinals()
+
+    def _check_ordinals(self) -> None:
+        running: dict[str, str] = {}
+        for machine in self.machines.values():
             for container in machine.living():
-                name = container.labels["berth.dev/pod-name"]
-                uid = container.labels["berth.dev/pod-uid"]
+                name, uid = container.labels[LABEL_POD_NAME], container.labels[LABEL_POD_UID]
                 if name.partition("-")[0] in ("db", "store"):
                     other = running.setdefault(name, uid)
                     assert other == uid, f"two pods {name} run: {other}, {uid}"
