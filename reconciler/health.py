@@ -136,7 +136,7 @@ def _deployment(view: View, deployment: Deployment) -> Health:
     if progressing is not None and progressing.reason == "CanaryFailed":
         return Health(HealthStatus.DEGRADED, progressing.message)
     if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
-        return Health(HealthStatus.DEGRADED, f"{progressing.message}{_why(view, deployment)}")
+        return Health(HealthStatus.DEGRADED, f"{progressing.message.removesuffix('.')}{_why(view, deployment)}")
     return _failing_or(
         _pods_of(view, deployment),
         f"{status.updated_replicas} of {wanted} updated, {status.available_replicas} available"

@@ -157,8 +157,8 @@ def _capacity(view: View) -> tuple[Capacity, ...]:
     rows = []
     for host in view.all_of(Host):
         node = view.get(Node, "", host.name)
-        if node is None:
-            continue
+        if node is None or not node.status.allocatable:
+            continue  # never reached: said among the unknown hosts
         pods = [pod for pod in view.pods_on(host.name) if not pod.is_finished]
         status = view.get(HostStatus, "", host.name)
         others = whole_resources(foreign_requests(status.foreign if status else ()))

@@ -8,8 +8,10 @@ import pytest
 from objects.apps import ControllerRevision, Deployment
 from objects.config import Host
 from objects.core import ConfigMap, Namespace, Node, Secret
-from objects.meta import ObjectKey, ObjectMeta
+from objects.meta import Condition, ObjectKey, ObjectMeta
+from objects.pods import Pod, PodStatus
 from objects.secrets import SecretValue
+from reconciler.health import health_of
 from reconciler.messages import Restored
 from reconciler.status import dump, object_document, render_files, render_readme, restore, status_path
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
@@ -160,3 +162,20 @@ def test_what_controllers_made_is_written_whole_and_internal_kinds_not_at_all():
     path = status_path(revision.key)
     document = object_document(store, revision, inventory)
     assert restore([(path, dump(document))]).objects == (revision,)
+
+
+def test_a_rollout_that_is_stuck_says_so_and_why_in_one_sentence():
+    cluster = settled()
+    deadline = Condition(
+        type="Progressing",
+        status="False",
+        reason="ProgressDeadlineExceeded",
+        message='"web" has timed out progressing.',
+    )
+    store = cluster.engine.store
+    live = store.find(WEB)
+    stuck = msgspec.structs.replace(live.status, updated_replicas=1, conditions=(deadline,))
+    (pod, *_) = [pod for pod in store.all_of(Pod) if pod.name != "lone"]
+    store.put(msgspec.structs.replace(pod, status=PodStatus(phase="Failed", reason="Evicted")))
+    stuck = msgspec.structs.replace(live, status=stuck)
+    assert health_of(store, stuck).message == f'"web" has timed out progressing: {pod.name} failed: Evicted'
