@@ -25,7 +25,7 @@ from objects.errors import (
 )
 from reconciler.cli import make_group
 from reconciler.cli.exit_codes import FAILED, INVALID, MEANINGS, UNREACHABLE, code_of
-from reconciler.cli.frame import global_options, leaves_of
+from reconciler.cli.frame import default_options, global_options, leaves_of
 from reconciler.cli.verbs import SECTIONS, VERBS
 from tests.unit.cli.command_line import ROOT, berth
 
@@ -148,3 +148,23 @@ def test_options_come_together(
     with group.make_context("berth", list(arguments)) as context:
         group.invoke(context)
         assert context.obj.branch == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        pytest.param({}, True, id="terminal"),
+        pytest.param({"NO_COLOR": "1"}, False, id="NO_COLOR"),
+        pytest.param({"NO_COLOR": ""}, True, id="NO_COLOR-empty"),
+        pytest.param({"TERM": "dumb"}, False, id="dumb"),
+    ],
+)
+def test_colours_are_for_terminals_that_want_them(
+    environment: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert default_options().color is expected
