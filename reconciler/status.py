@@ -41,6 +41,11 @@ _IDENTITY = ("name", "namespace", "uid", "generation", "creationTimestamp")
 """Of what Git holds, this much metadata is Berth's word and not a person's."""
 
 
+def is_in_inventory_only(key: ObjectKey) -> bool:
+    """Whether an object from Git has no file on the branch: since when it exists is in the inventory then."""
+    return key.kind in _WITHOUT_FILE
+
+
 def status_path(key: ObjectKey) -> str | None:
     """Where an object's status lies on the branch; None for kinds without one and for what only this process needs."""
     if key.kind == Node.KIND:
@@ -99,7 +104,7 @@ def inventory_document(
         applications.setdefault(application, []).append("/".join(key))
     created: dict[str, list[str]] = {}
     for key in sorted(inventory):
-        obj = view.find(key) if key.kind in _WITHOUT_FILE else None
+        obj = view.find(key) if is_in_inventory_only(key) else None
         if obj is not None and obj.metadata.creation_timestamp is not None:
             created.setdefault(msgspec.to_builtins(obj.metadata.creation_timestamp), []).append("/".join(key))
     subnets = {status.name: status.pod_subnet for status in view.all_of(HostStatus) if status.pod_subnet}

@@ -11,7 +11,7 @@ from objects.pods import Pod
 from reconciler.engine import Engine
 from reconciler.host_status import HostStatus
 from reconciler.messages import Remembered, Restored
-from reconciler.status import render_files, restore, status_path
+from reconciler.status import is_in_inventory_only, render_files, restore, status_path
 from tests.simulation.machine import CANARY
 
 
@@ -29,6 +29,8 @@ def remembered(engine: Engine) -> Restored:
     known = {}
     for obj in engine.store:
         if status_path(obj.key) is None:
+            if is_in_inventory_only(obj.key) and obj.key in engine.inventory:
+                known[obj.key] = Remembered(obj.metadata.creation_timestamp, None)
             continue
         if obj.key in engine.inventory and not isinstance(obj, Pod | Node):
             known[obj.key] = Remembered(obj.metadata.creation_timestamp, getattr(obj, "status", None))
