@@ -1,9 +1,9 @@
 """Garbage: what only existed for an owner goes with it.
 
 An object whose owners are all gone is deleted; owners are compared by uid, so a successor of the same name does not
-keep it. References to owners that are gone beside others that are not are taken off. An owner that carries
-`berth.dev/cascade: orphan` lets its dependents live on: the engine applies `orphaned_dependents` before it takes such
-an owner out.
+keep it. References to owners that are gone beside others that are not are taken off; a pod loses that to its Job also
+when nothing else keeps it. An owner that carries `berth.dev/cascade: orphan` lets its dependents live on: the engine
+applies `orphaned_dependents` before it takes such an owner out.
 """
 
 from __future__ import annotations
@@ -43,10 +43,17 @@ def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:
         return NOTHING
     kept = tuple(ref for ref in obj.metadata.owner_references if _exists(view, obj.namespace, ref))
     if not kept:
-        return NOTHING if obj.is_terminating else Outcome(changes=(Delete(obj.key, obj.uid),))
+        released = (Put(_with_owners(obj, ())),) if _is_work(obj) else ()
+        deleted = () if obj.is_terminating else (Delete(obj.key, obj.uid),)
+        return Outcome(changes=(*released, *deleted))
     if len(kept) < len(obj.metadata.owner_references):
         return Outcome(changes=(Put(_with_owners(obj, kept)),))
     return NOTHING
+
+
+def _is_work(obj: KubeObject) -> bool:
+    """A Job that comes back into Git is another one with the same uid: what was done for the last one is not its."""
+    return isinstance(obj, Pod) and any(ref.kind == Job.KIND for ref in obj.metadata.owner_references)
 
 
 def orphaned_dependents(view: View, owner: KubeObject) -> tuple[Change, ...]:

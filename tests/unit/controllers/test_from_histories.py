@@ -15,7 +15,7 @@ from reconciler.controllers.pod_ranking import choose_pods_to_delete
 from reconciler.controllers.rollout.revisions import Revision, Rollout, new_replica_set, with_size
 from reconciler.controllers.rollout.strategies import next_recreate_sizes, without_excess
 from tests.unit.controllers.harness import START, World
-from tests.unit.controllers.manifests import daemon_set, deployment, stateful_set
+from tests.unit.controllers.manifests import daemon_set, deployment, job, stateful_set
 
 
 def ready_pod(name: str, *, since_seconds: int, node: str) -> Pod:
@@ -144,3 +144,19 @@ def test_a_recreated_deployment_shrinks_although_an_old_pod_is_still_on_its_way_
     old, new = revision("old", 0, 0, terminating=1), revision("new", 2, 2)
     assert next_recreate_sizes(Rollout(deployment(replicas=1, recreate=True), new, (old,))) == {"new": 1}
     assert next_recreate_sizes(Rollout(deployment(replicas=3, recreate=True), new, (old,))) == {}
+
+
+def test_a_job_that_comes_back_does_its_own_work() -> None:
+    """The last one's pod, which has succeeded, is still on its way out of a host that does not answer."""
+    world = World()
+    world.declare(job())
+    world.run()
+    (done,) = world.pods()
+    world.finish(done)
+    world.settle()
+    world.silence(done.node_name)
+    world.remove(job().key)
+    world.settle()
+    world.declare(job())
+    world.run()
+    assert sorted(pod.is_terminating for pod in world.pods()) == [False, True]
