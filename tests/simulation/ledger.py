@@ -28,6 +28,7 @@ class Ledger:
         self.tampered: set[str] = set()
         self.given_up: defaultdict[ObjectKey, set[str]] = defaultdict(set)
         self.worked: defaultdict[ObjectKey, set[str]] = defaultdict(set)
+        self._from_git: set[ObjectKey] = set()
         self._completions: dict[ObjectKey, int] = {}
         self._job_of: dict[str, ObjectKey] = {}
         self._done: dict[ObjectKey, str] = {}
@@ -48,12 +49,18 @@ class Ledger:
             if is_true(job.status.conditions, kind):
                 self._done[job.key] = kind
 
-    def job_gone(self, job: Job) -> None:
+    def job_gone(self, key: ObjectKey) -> None:
         """What comes back under this name is another one."""
-        self._done.pop(job.key, None)
-        self.worked.pop(job.key, None)
-        self.given_up.pop(job.key, None)
-        self._job_of = {uid: key for uid, key in self._job_of.items() if key != job.key}
+        self._done.pop(key, None)
+        self.worked.pop(key, None)
+        self.given_up.pop(key, None)
+        self._job_of = {uid: job for uid, job in self._job_of.items() if job != key}
+
+    def jobs_in_git(self, keys: set[ObjectKey]) -> None:
+        """A reconciler that acts was told that Git holds these and no others, and may be killed before it shows."""
+        for key in self._from_git - keys:
+            self._from_git.discard(key)
+            self.job_gone(key)
 
     def ran_to_its_end(self, uid: str) -> None:
         """On some machine, whatever anybody knows of it. Each success that is wanted is worked for once."""
@@ -64,11 +71,13 @@ class Ledger:
         done, wanted, spare = len(self.worked[key]), self._completions[key], len(self.given_up[key])
         assert done <= wanted + spare, f"{key}: {done} pods did its work, {wanted} were wanted ({spare} given up)"
 
-    def judge_job(self, job: Job, pods: list[Pod]) -> None:
-        """A pod of `job` was made. pods: all that it has."""
+    def judge_job(self, job: Job, made: list[Pod], pods: list[Pod]) -> None:
+        """Pods of `job` were made. pods: all that it has."""
         assert job.key not in self._done, f"{job.name} is over ({self._done[job.key]}) and gets another pod"
+        if controller_of(job) is None:
+            self._from_git.add(job.key)
         self._completions[job.key] = job.spec.completions or 1
-        self._job_of.update((pod.uid, job.key) for pod in pods)
+        self._job_of.update((pod.uid, job.key) for pod in made)
         active = [pod for pod in pods if not pod.is_finished and not pod.is_terminating]
         succeeded = sum(pod.status.phase == "Succeeded" for pod in pods)
         parallelism, completions = job.spec.parallelism or 1, job.spec.completions or 1

@@ -53,6 +53,8 @@ class Machine(SimulatedHost):
         self.is_engine_down = False
         self.is_off = False
         self._after = after
+        self.worked: set[str] = set()
+        """Pods whose main container was ever seen to have ended well."""
         self.happen(lambda engine, _: engine.adopt([foreign_container("somebody-elses")]))
         self.foreign = self._foreign_now()
 
@@ -63,7 +65,9 @@ class Machine(SimulatedHost):
     def observe(self) -> HostObservation:
         if self.is_reachable and self.is_engine_down:
             raise EngineUnavailable("the engine does not answer", host=self.name)
-        return super().observe()
+        observation = super().observe()
+        self._note_work()
+        return observation
 
     def perform(self, action: Action) -> None:
         """As any host; first what must hold of every action, whoever decided it."""
@@ -136,13 +140,9 @@ class Machine(SimulatedHost):
         """Our containers whose process is there, sandboxes left out."""
         return [c for c in self.ours() if c.state in ("running", "paused") and c.labels[LABEL_ROLE] != "sandbox"]
 
-    def ended_well(self) -> list[ObservedContainer]:
-        """Our main containers whose work is done."""
-        ours = (c for c in self.ours() if c.labels[LABEL_ROLE] == "main" and c.started_at is not None)
-        return [c for c in ours if c.state == "exited" and c.exit_code == 0]
-
     def check(self) -> None:
         """What must hold of a host at any moment."""
+        self._note_work()
         assert self._foreign_now() == self.foreign, f"somebody else's containers on {self.name} were touched"
         taken: dict[tuple[str, str], str] = {}
         addresses: dict[str, str] = {}
@@ -153,6 +153,12 @@ class Machine(SimulatedHost):
             if container.address:
                 holder = addresses.setdefault(container.address, container.labels[LABEL_POD_NAME])
                 assert holder == container.labels[LABEL_POD_NAME], f"{container.address} twice on {self.name}"
+
+    def _note_work(self) -> None:
+        for container in self.ours():
+            is_over = container.state == "exited" and container.started_at is not None and container.exit_code == 0
+            if is_over and container.labels[LABEL_ROLE] == "main":
+                self.worked.add(container.labels[LABEL_POD_UID])
 
     def _foreign_now(self) -> list[ObservedContainer]:
         return [c for c in self.engine.containers.values() if LABEL_POD_UID not in c.labels]

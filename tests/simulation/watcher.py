@@ -61,6 +61,8 @@ class Watcher:
                 self._found.update(obj.uid for obj in message.objects)
         if engine.is_started:
             self._ledger.another_began(self._seen)
+            if engine.desired is not None:
+                self._ledger.jobs_in_git({obj.key for obj in engine.desired.objects if isinstance(obj, Job)})
         made: list[Pod] = []
         for changed in result.changed:
             self._take(changed)
@@ -69,7 +71,7 @@ class Watcher:
             elif isinstance(changed.new, Job):
                 self._ledger.job_changed(changed.new)
             elif changed.new is None and isinstance(changed.old, Job):
-                self._ledger.job_gone(changed.old)
+                self._ledger.job_gone(changed.key)
         self._judge_made(made)
         for source, said in result.occurred:
             if (source, said.reason) == ("cronjob-controller", "SuccessfulCreate"):
@@ -235,7 +237,7 @@ class Watcher:
                 case DaemonSet():
                     self._judge_doubled(top, new, pods)
                 case Job():
-                    self._ledger.judge_job(top, pods)
+                    self._ledger.judge_job(top, new, pods)
 
     def _judge_size(self, deployment: Deployment, made: list[Pod], pods: list[Pod]) -> None:
         size, most = sum(map(is_active, pods)), promises.most_pods(deployment)

@@ -202,8 +202,8 @@ class World:
         """At every moment: machines are sound, no ordinal runs twice anywhere, no work is done too often."""
         for machine in self.machines.values():
             machine.check()
-            for container in machine.ended_well():
-                self.ledger.ran_to_its_end(container.labels[LABEL_POD_UID])
+            for uid in machine.worked:
+                self.ledger.ran_to_its_end(uid)
         self._check_ordinals()
 
     def _check_ordinals(self) -> None:
