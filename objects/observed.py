@@ -11,6 +11,8 @@ from typing import dataclass_transform
 
 import msgspec
 
+from objects.charge import Charge
+
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class ObservedStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -139,7 +141,8 @@ class HostObservation(ObservedStruct):
     """A complete look at one host at one time.
 
     now: the *host's* clock when the look was taken, so that times of containers compare without skew. probes and hooks:
-    of those that were asked for, what this process has learnt so far; a fresh one knows nothing.
+    of those that were asked for, what this process has learnt so far; a fresh one knows nothing. charges: who left a
+    mark of being in charge.
     """
 
     host: str
@@ -149,3 +152,4 @@ class HostObservation(ObservedStruct):
     pod_network: NetworkFact | None = None
     probes: tuple[ProbeFact, ...] = ()
     hooks: tuple[HookFact, ...] = ()
+    charges: tuple[Charge, ...] = ()

@@ -5,7 +5,11 @@ A session lasts as long as its context. `Session.observe` looks and touches noth
 
 from __future__ import annotations
 
+import getpass
+import logging
+import os
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,18 +22,23 @@ from hosts.runtime import HostRuntime
 from hosts.ssh_links import SshLinks
 from hosts.ssh_target import resolve_target
 from objects.config import Cluster, Host
-from objects.errors import NotFound, RevisionNotFound
+from objects.errors import NotFound, RevisionNotFound, SourceError, Superseded
+from reconciler.charge import CHARGE_PATH, Claimant
 from reconciler.commits import CommitReader, read_restored
 from reconciler.controllers import CONTROLLERS
 from reconciler.daemon import Daemon, Listener
 from reconciler.engine import Engine
+from reconciler.in_charge import InCharge, release_charge, take_charge
 from reconciler.messages import Desired, Restored
 from reconciler.options import Options
 from reconciler.plugins import load_rules
 from sources.desired import CommitRefused
+from sources.holder import Holder, held
 from sources.remotes import Access
 from sources.repository import Repository
 from sources.status_branch import StatusBranch
+
+log = logging.getLogger(__name__)
 
 OBSERVE_SECONDS = 15.0
 """For a first look at all hosts: a connection attempt ends after 10 s by default."""
@@ -43,8 +52,11 @@ def utc_now() -> datetime:
 class Session:
     """One repository and its cluster. Made by `open_session`."""
 
-    def __init__(self, options: Options, repository: Repository, links: SshLinks) -> None:
+    def __init__(self, options: Options, repository: Repository, links: SshLinks, stack: ExitStack) -> None:
+        """stack: closed at the session's end."""
         self.options = options
+        self._stack = stack
+        self._holder: Holder | None = None
         self.repository = repository
         self.commits = CommitReader(repository, options.branch)
         self._links = links
@@ -70,6 +82,36 @@ class Session:
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
         return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)
 
+    def take_charge(self, verb: str, *, takes_over: bool = False) -> InCharge:
+        """Be the one who acts on this cluster, before anything is acted on; one commit at most.
+
+        To be called when a commit was read: it says where the status branch is. verb: `run`, which takes over, or
+        `apply`. Raises InChargeElsewhere, SourceError.
+        """
+        name = f"berth {verb} of {_user()}@{socket.gethostname()}"
+        if self._holder is None:
+            file = self.repository.holder_file(self.options.branch)
+            self._holder = self._stack.enter_context(held(file, name=f"{name} (process {os.getpid()})"))
+        claimant = Claimant(self._holder.id, name, verb == "run", takes_over, self._holder.beside)
+        branch = self.status_branch(self.status_branch_name)
+        # The usual branch was fetched when the session began from it; what is old by now is noticed when it is pushed.
+        is_usual = self.status_branch_name == Cluster().spec.sync.status_branch
+        seen = branch.known_file(CHARGE_PATH) if is_usual else branch.fetch_file(CHARGE_PATH)
+        charge = take_charge(branch, claimant, seen, clock=utc_now)
+        self.commits.beside = self.status_branch_name
+        return InCharge(charge)
+
+    def check_charge(self, in_charge: InCharge) -> None:
+        """Take note of who the status branch, as it was last fetched, says is in charge."""
+        in_charge.take_note(self.status_branch(self.commits.beside).known_file(CHARGE_PATH).content)
+
+    def release_charge(self, in_charge: InCharge) -> None:
+        """Say that nobody acts any more, for those who write no status that says it."""
+        try:
+            release_charge(self.status_branch(self.commits.beside), in_charge)
+        except (SourceError, Superseded) as error:
+            log.warning("%s", error)
+
     def read_restored(self, desired: Desired) -> Restored:
         """What an earlier process left on the status branch, for a fresh one that takes up `desired`.
 
@@ -78,10 +120,14 @@ class Session:
         restored = read_restored(self.status_branch(self.status_branch_name))
         return self.commits.with_kept_objects(restored, desired)
 
-    def tell_newest(self, daemon: Daemon) -> Desired:
-        """Hand the newest commit, and what an earlier process left, to a fresh daemon. Raises SourceError."""
+    def tell_newest(self, daemon: Daemon, verb: str, *, takes_over: bool = False) -> Desired:
+        """Take charge, and hand the newest commit, and what an earlier process left, to a fresh daemon.
+
+        Raises SourceError, InChargeElsewhere.
+        """
         self.begin_from_status()
         desired = self.commits.read_newest()
+        daemon.in_charge = self.take_charge(verb, takes_over=takes_over)
         daemon.tell(self.read_restored(desired))
         daemon.tell(desired)
         return desired
@@ -171,7 +217,14 @@ def open_session(options: Options) -> Iterator[Session]:
         stack.callback(repository.close)
         links = SshLinks(clock=time.monotonic, random=random.Random())
         stack.callback(links.close)
-        yield Session(options, repository, links)
+        yield Session(options, repository, links, stack)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # a container may run as a user that nobody knows
 
 
 def repository_url(repo: str, *, start: Path | None = None) -> str:

@@ -74,6 +74,10 @@ class Repository:
                 self._reader.close()
                 self._reader = None
 
+    def holder_file(self, branch: str) -> Path:
+        """Where a reconciler of this branch keeps its id: beside the clone, which may be thrown away."""
+        return self.git_dir.with_suffix(f".{hashlib.sha256(branch.encode()).hexdigest()[:8]}.holder")
+
     # --- the remote ------------------------------------------------------------------------------------------------
 
     def ls_remote(self, branch: str) -> str:
@@ -84,15 +88,18 @@ class Repository:
         with self._lock:
             return self._ls_remote(check_branch(branch))
 
-    def fetch(self, branch: str) -> Commit:
+    def fetch(self, branch: str, *, beside: str = "") -> Commit:
         """Bring a branch of the remote into the clone, whatever happened to it there (force-push included).
 
-        Raises SourceUnreachable, EmptyRepository, BranchVanished or RevisionNotFound.
+        beside: another one to bring along, if it is there, by the same connection. Raises SourceUnreachable,
+        EmptyRepository, BranchVanished or RevisionNotFound.
         """
         ref = _REMOTE_HEADS + check_branch(branch)
         with self._lock:
             try:
-                self.fetch_refs([f"+refs/heads/{branch}:{ref}"])
+                # A pattern, because one that fits nothing is no error to git.
+                also = [f"+refs/heads/{check_branch(beside)}*:{_REMOTE_HEADS}{beside}*"] if beside else []
+                self.fetch_refs([f"+refs/heads/{branch}:{ref}", *also])
             except RevisionNotFound:
                 # git names the ref; whether the branch or the whole history is missing tells the list of refs.
                 self._ls_remote(branch)

@@ -14,33 +14,40 @@ from reconciler.convergence import Convergence, assess
 from reconciler.options import Options
 from reconciler.status_loop import StatusLoop
 
+FLUSH_SECONDS = 20.0
+
 SETTLED_SECONDS = 0.5
 """It must look converged for so long: a container that dies at once is not a success."""
 
 
 @click.command("apply", help="Make the hosts as the repository says, once, and wait until they are.")
 @click.option("--timeout", type=click.FloatRange(min=1), default=300, show_default=True, help="Seconds to wait.")
-@click.option("--no-status", is_flag=True, help="Write no status commit.")
+@click.option("--no-status", is_flag=True, help="Write no status commit, but for who is in charge.")
+@click.option("--take-over", is_flag=True, help="Also when another reconciler is in charge: that one ends.")
 @click.pass_obj
-def command(options: Options, timeout: float, no_status: bool) -> int:
-    """Exit code 0 when everything is healthy, 1 when something failed for good, 4 when time ran out."""
+def command(options: Options, timeout: float, no_status: bool, take_over: bool) -> int:
+    """Exit code 0 when everything is healthy, 1 when something failed for good, 4 when time ran out, 6 when another
+    reconciler is in charge, 7 when one took over meanwhile.
+    """
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.ERROR)
     with open_session(options) as session, progress(options) as shown:
         engine = session.make_engine()
         daemon = session.make_daemon(engine)
         status: StatusLoop | None = None
         try:
-            desired = session.tell_newest(daemon)
+            desired = session.tell_newest(daemon, "apply", takes_over=take_over)
             for warning in session.commits.warnings:
                 shown.note(str(warning))
             shown.note(f"commit {desired.commit[:10]}: {len(desired.objects)} objects")
             if not no_status:
                 branch = session.status_branch(session.status_branch_name)
-                status = StatusLoop(branch, engine, wake_engine=lambda: daemon.tell(None))
+                assert daemon.in_charge is not None, "nothing is told before"
+                status = StatusLoop(branch, engine, wake_engine=lambda: daemon.tell(None), in_charge=daemon.in_charge)
                 status.start()
             ends, good_since = time.monotonic() + timeout, 0.0
             while True:
                 result = daemon.run_once(timeout_seconds=0.5)
+                daemon.require_charge()
                 if status is not None:
                     status.note(result)
                 now, state = time.monotonic(), assess(engine)
@@ -49,8 +56,11 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
                 if (good_since and now - good_since >= SETTLED_SECONDS) or now > ends:
                     return _verdict(state, shown, timeout)
         finally:
+            daemon.halt()
             if status is not None:
-                status.flush(timeout_seconds=20)
+                status.flush(timeout_seconds=FLUSH_SECONDS)
+            elif daemon.in_charge is not None:
+                session.release_charge(daemon.in_charge)
             daemon.stop()
 
 
