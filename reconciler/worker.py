@@ -150,6 +150,8 @@ class HostWorker:
             self._look_at = now  # a look that fails is due again
             pause = self._pass()
             self._look_at = self._clock() + timedelta(seconds=pause)
+            if self.last_observation is None:
+                return pause  # there is nothing to measure before a look counts
         elif (measured := self._measure(seen, now)) is not None:
             self._report(measured)
         return max(0.0, (min(self._look_at, self._meter.due_at) - self._clock()).total_seconds())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +22,10 @@ from tests.lab.berth_process import BerthProcess, running_berth
 from tests.lab.cluster import STATUS_BRANCH, Cluster, containers_of
 from tests.lab.lab import Lab
 
-STAY = "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"
+STAY = "trap 'sleep 1; exit 0' TERM; while :; do sleep 3600 & wait; done"
 ORDINALS = 3
+LONG_SECONDS = 90.0
+"""For what takes a few seconds on a machine that has nothing else to do."""
 
 
 def database(image: str) -> str:
@@ -81,7 +85,7 @@ def cluster(shared: Cluster) -> Cluster:
     """Three ordinals, as they are wanted; nobody reconciles."""
     shared.push("As at the start", {"apps/db/db.yaml": database("sample:v2"), "notes.txt": f"{time.time()}"})
     with shared.running() as berth:
-        shared.wait_running("db-", ORDINALS, image="sample:v2")
+        shared.wait_running("db-", ORDINALS, image="sample:v2", timeout_seconds=LONG_SECONDS)
         assert berth.stop() == 0
     assert is_released(shared)
     return shared
@@ -121,42 +125,50 @@ def test_the_second_takes_over_and_the_first_ends(cluster: Cluster) -> None:
         head = cluster.push("v3", {"apps/db/db.yaml": database("web:v3")})
         first.wait_for(f"commit {head[:10]}")
         with another(cluster, "second") as second:
-            assert first.wait(timeout_seconds=30) == SUPERSEDED
+            assert first.wait(timeout_seconds=LONG_SECONDS) == SUPERSEDED
             cluster.berth = second
-            cluster.wait_running("db-", ORDINALS, image="web:v3", timeout_seconds=60)
-            cluster.wait_converged(head, timeout_seconds=60)
+            cluster.wait_running("db-", ORDINALS, image="web:v3", timeout_seconds=LONG_SECONDS)
+            cluster.wait_converged(head, timeout_seconds=LONG_SECONDS)
             taken = record(cluster)
             assert taken is not None
             cluster.wait(lambda: marks(cluster) == [{str(taken.epoch)}] * len(cluster.hosts), "one mark a host")
             assert second.stop() == 0
+            cluster.berth = None
     assert "superseded by berth run of" in first.output
     assert is_released(cluster)
 
 
-def test_one_that_cannot_reach_git_finds_out_from_the_hosts(cluster: Cluster, lab: Lab) -> None:
-    """The first one's Git is gone while its hosts are there: it must neither act on nor wait for a poll."""
-    with ExitStack() as stack:
-        first = stack.enter_context(cluster.running("--poll", "600"))
+def test_one_that_cannot_reach_git_finds_out_from_the_hosts(cluster: Cluster, tmp_path: Path) -> None:
+    """Git lets the first one in no more: until it is superseded it goes on healing what runs."""
+    key = tmp_path / "key"
+    shutil.copy2(cluster.lab.key_path, key)
+    with another(cluster, "locked-out", "run", "--poll", "1", "--ssh-key", str(key)) as first:
+        cluster.berth = first
         cluster.wait(lambda: not is_released(cluster), "the first to be in charge")
+        key.unlink()
+        first.wait_for("WARNING", timeout_seconds=LONG_SECONDS)
         head = cluster.push("v3", {"apps/db/db.yaml": database("web:v3")})
-        stack.enter_context(Watch(cluster).on())
-        with another(cluster, "third") as third:
-            assert first.wait(timeout_seconds=30) == SUPERSEDED
+        (lost,) = cluster.containers(pod="db-1")
+        cluster.host(lost.host).docker("rm", "-f", lost.id)
+        cluster.wait_running("db-", ORDINALS, image="sample:v2", timeout_seconds=LONG_SECONDS)
+        with Watch(cluster).on(), another(cluster, "third") as third:
+            assert first.wait(timeout_seconds=LONG_SECONDS) == SUPERSEDED
             cluster.berth = third
-            cluster.wait_running("db-", ORDINALS, image="web:v3", timeout_seconds=60)
-            cluster.wait_converged(head, timeout_seconds=60)
+            cluster.wait_running("db-", ORDINALS, image="web:v3", timeout_seconds=LONG_SECONDS)
+            cluster.wait_converged(head, timeout_seconds=LONG_SECONDS)
             assert third.stop() == 0
-    assert "the status branch" not in first.output
+            cluster.berth = None
+    assert head[:10] not in first.output
 
 
 def test_of_two_that_start_at_once_one_stays(cluster: Cluster) -> None:
     head = cluster.push("v3", {"apps/db/db.yaml": database("web:v3")})
     with Watch(cluster).on(), another(cluster, "left") as left, another(cluster, "right") as right:
-        cluster.wait(lambda: left.is_running != right.is_running, "one of two to end", timeout_seconds=60)
+        cluster.wait(lambda: left.is_running != right.is_running, "one of two to end", timeout_seconds=LONG_SECONDS)
         stays, ended = (left, right) if left.is_running else (right, left)
         assert ended.wait(timeout_seconds=1) == SUPERSEDED
-        cluster.wait_running("db-", ORDINALS, image="web:v3", timeout_seconds=60)
-        cluster.wait_converged(head, timeout_seconds=60)
+        cluster.wait_running("db-", ORDINALS, image="web:v3", timeout_seconds=LONG_SECONDS)
+        cluster.wait_converged(head, timeout_seconds=LONG_SECONDS)
         assert stays.stop() == 0
 
 
@@ -164,15 +176,15 @@ def test_apply_beside_a_run_is_refused(cluster: Cluster) -> None:
     with cluster.running() as berth:
         cluster.wait(lambda: not is_released(cluster), "it to be in charge")
         with another(cluster, "person", "apply") as apply:
-            assert apply.wait(timeout_seconds=30) == IN_CHARGE_ELSEWHERE
+            assert apply.wait(timeout_seconds=LONG_SECONDS) == IN_CHARGE_ELSEWHERE
         assert "berth run of root@" in apply.output
         assert "--take-over" in apply.output
-        with another(cluster, "person", "apply", "--take-over", "--timeout", "60") as apply:
-            assert apply.wait(timeout_seconds=70) == 0
-        assert berth.wait(timeout_seconds=30) == SUPERSEDED
+        with another(cluster, "person", "apply", "--take-over", "--timeout", "80") as apply:
+            assert apply.wait(timeout_seconds=LONG_SECONDS) == 0
+        assert berth.wait(timeout_seconds=LONG_SECONDS) == SUPERSEDED
     assert is_released(cluster)
-    with another(cluster, "somebody", "apply", "--timeout", "60") as apply:
-        assert apply.wait(timeout_seconds=70) == 0, "after a clean end nobody has to insist"
+    with another(cluster, "somebody", "apply", "--timeout", "80") as apply:
+        assert apply.wait(timeout_seconds=LONG_SECONDS) == 0, "after a clean end nobody has to insist"
 
 
 def test_with_the_same_cache_they_are_two_as_well(cluster: Cluster) -> None:
@@ -181,10 +193,10 @@ def test_with_the_same_cache_they_are_two_as_well(cluster: Cluster) -> None:
         log = cluster.home / "same.log"
         words = cluster.arguments("apply")
         with running_berth(*words, log=log, directory=cluster.home, environment=cluster.environment()) as apply:
-            assert apply.wait(timeout_seconds=30) == IN_CHARGE_ELSEWHERE
+            assert apply.wait(timeout_seconds=LONG_SECONDS) == IN_CHARGE_ELSEWHERE
         assert f"process {first.process.pid}" in apply.output
         with cluster.running() as second:
-            assert first.wait(timeout_seconds=30) == SUPERSEDED
+            assert first.wait(timeout_seconds=LONG_SECONDS) == SUPERSEDED
             assert second.stop() == 0
 
 
@@ -193,13 +205,12 @@ def test_a_killed_one_goes_on_without_a_wait_or_a_commit(cluster: Cluster) -> No
         cluster.wait(lambda: not is_released(cluster), "it to be in charge")
         cluster.wait(lambda: all(marks(cluster)), "marks")
         berth.kill()
-    commits = cluster.status_commits
-    for found in cluster.containers(pod="db-0"):
-        cluster.host(found.host).docker("rm", "-f", found.id)
+    head = cluster.status_commits[0]
+    (lost,) = cluster.containers(pod="db-0")
+    cluster.host(lost.host).docker("rm", "-f", lost.id)
     with cluster.running() as berth:
-        cluster.wait_running("db-", ORDINALS)
-        assert cluster.status_commits == commits or "settling" not in berth.output
+        cluster.wait_running("db-", ORDINALS, timeout_seconds=LONG_SECONDS)
         assert "waited for" not in berth.output
         berth.kill()
-    subjects = cluster.remote_git("log", "--format=%s", f"{commits[0]}..{STATUS_BRANCH}").splitlines()
-    assert [subject for subject in subjects if "harge" in subject] == []
+    subjects = cluster.remote_git("log", "--format=%s", f"{head}..{STATUS_BRANCH}").splitlines()
+    assert [subject for subject in subjects if not subject.startswith("Status of ")] == []

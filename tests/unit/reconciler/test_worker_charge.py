@@ -33,8 +33,9 @@ class Watched:
 
     def __init__(self, *marks: Charge, refuses: type[HostError] | None = None) -> None:
         self._refuses = refuses
+        self.looks = 0
         self.performed: list[tuple[datetime, Action]] = []
-        self.host = SimulatedHost("h", clock=lambda: START, images=["web:v1"], before_action=self._note)
+        self.host = SimulatedHost("h", clock=self._now, images=["web:v1"], before_action=self._note)
         self.host.engine.set_network("berth-pods", "10.1.0.0/24", "10.1.0.1")
         for charge in marks:
             self.host.engine.mark_charge(charge)
@@ -44,6 +45,11 @@ class Watched:
             "h", self.host, report=self.reports.put, clock=lambda: datetime.now(UTC), in_charge=self.in_charge
         )
         self.worker.assign(assignment(bare_pod_on_host()))
+
+    def _now(self) -> datetime:
+        """Of the host: asked by each look."""
+        self.looks += 1
+        return START
 
     def _note(self, action: Action) -> None:
         if isinstance(action, MarkCharge) and self._refuses is not None:
@@ -111,6 +117,7 @@ def test_the_last_calls_of_another_are_waited_for(start: Callable[[Watched], Wat
     watched = start(Watched(EARLIER))
     watched.until(lambda: "CreateContainer" in watched.kinds)
     assert watched.kinds == ["MarkCharge", "RemoveVolume", "CreateContainer"]
+    assert watched.looks < 30, "it waits, it does not ask all the time"
     marked, removed = watched.performed[0], watched.performed[1]
     assert removed[1] == RemoveVolume(volume="berth-charge-6-b2")
     assert (removed[0] - marked[0]).total_seconds() >= SETTLE_SECONDS
