@@ -94,9 +94,8 @@ class Session:
             self._holder = self._stack.enter_context(held(file, name=f"{name} (process {os.getpid()})"))
         claimant = Claimant(self._holder.id, name, verb == "run", takes_over, self._holder.beside)
         branch = self.status_branch(self.status_branch_name)
-        # The usual branch was fetched when the session began from it; what is old by now is noticed when it is pushed.
-        is_usual = self.status_branch_name == Cluster().spec.sync.status_branch
-        seen = branch.known_file(CHARGE_PATH) if is_usual else branch.fetch_file(CHARGE_PATH)
+        was_fetched = self.commits.beside == self.status_branch_name
+        seen = branch.known_file(CHARGE_PATH) if was_fetched else branch.fetch_file(CHARGE_PATH)
         charge = take_charge(branch, claimant, seen, clock=utc_now)
         self.commits.beside = self.status_branch_name
         return InCharge(charge)
@@ -147,6 +146,7 @@ class Session:
     def begin_from_status(self) -> None:
         """Before the first commit is read: what was in force is what it is compared with. Raises SourceError."""
         sha = self.status_branch(self.status_branch_name).read().desired_commit
+        self.commits.beside = self.status_branch_name
         if sha:
             self.commits.start_from(sha)
 

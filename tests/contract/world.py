@@ -185,9 +185,16 @@ class DockerWorld:
         self._host.docker("volume", "create", *labels, marker_name(charge))
 
 
+def remove_marks(host: LabHost) -> None:
+    """Those of reconcilers in earlier tests, too."""
+    for name in host.docker("volume", "ls", "-q", "--filter", f"label={LABEL_CHARGE}").split():
+        host.docker("volume", "rm", name)
+
+
 @contextmanager
 def docker_world(host: LabHost) -> Iterator[DockerWorld]:
     """A real host, looked at over SSH; watched, as a worker does, so that events keep looks cheap."""
+    remove_marks(host)
     with engine_of(host) as engine:
         runtime = DockerRuntime(engine, random=Random(11))
         runtime.watch(lambda: None)
@@ -197,8 +204,7 @@ def docker_world(host: LabHost) -> Iterator[DockerWorld]:
             runtime.close()
             for name in host.docker("ps", "-aq", "--filter", "label=berth.dev/managed").split():
                 host.docker("rm", "-fv", name)
-            for name in host.docker("volume", "ls", "-q", "--filter", f"label={LABEL_CHARGE}").split():
-                host.docker("volume", "rm", name)
+            remove_marks(host)
 
 
 class Kubelet:

@@ -85,6 +85,7 @@ def cluster(shared: Cluster) -> Cluster:
     """Three ordinals, as they are wanted; nobody reconciles."""
     shared.push("As at the start", {"apps/db/db.yaml": database("sample:v2"), "notes.txt": f"{time.time()}"})
     with shared.running() as berth:
+        berth.wait_for("commit ", timeout_seconds=LONG_SECONDS)
         shared.wait_running("db-", ORDINALS, image="sample:v2", timeout_seconds=LONG_SECONDS)
         assert berth.stop() == 0
     assert is_released(shared)
@@ -144,7 +145,7 @@ def test_one_that_cannot_reach_git_finds_out_from_the_hosts(cluster: Cluster, tm
     shutil.copy2(cluster.lab.key_path, key)
     with another(cluster, "locked-out", "run", "--poll", "1", "--ssh-key", str(key)) as first:
         cluster.berth = first
-        cluster.wait(lambda: not is_released(cluster), "the first to be in charge")
+        first.wait_for("commit ", timeout_seconds=LONG_SECONDS)
         key.unlink()
         first.wait_for("WARNING", timeout_seconds=LONG_SECONDS)
         head = cluster.push("v3", {"apps/db/db.yaml": database("web:v3")})
