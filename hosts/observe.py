@@ -143,7 +143,7 @@ class Observer:
             raise
         with self._lock:
             self._charges = charges
-            if asks_charges and self._doubted_charge == doubted:
+            if asks_charges and self._doubted_charge in (doubted, *map(marker_name, charges)):
                 self._doubted_charge = ""
         network = self._network_fact
         if network is not None:

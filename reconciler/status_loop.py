@@ -135,7 +135,7 @@ class StatusLoop:
             self._handed_over.put(self._batch())
         self._handed_over.put(None)
         self._has_news.set()
-        self._thread.join(timeout_seconds)
+        self._thread.join(0 if self._in_charge.is_over else timeout_seconds)
 
     def _batch(self) -> _Batch:
         engine, store = self._engine, self._engine.store

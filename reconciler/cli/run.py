@@ -17,7 +17,7 @@ from reconciler.daemon import Daemon
 from reconciler.engine import Engine
 from reconciler.messages import Desired
 from reconciler.options import Options
-from reconciler.rollback import RollbackLoop, RollbackWriter
+from reconciler.rollback import FailedRollout, RollbackLoop, RollbackWriter
 from reconciler.source_loop import SourceLoop
 from reconciler.status_loop import Refusal, StatusLoop
 from reconciler.timers import Timers
@@ -85,8 +85,8 @@ class Reconciler:
         self._last_commit = ""
         self._untold: Desired | None = None
         self.source = SourceLoop(self._read, on_desired=self._take, on_problem=self._take_problem)
-        writer = RollbackWriter(session.repository, session.options.branch)
-        self._rollbacks = RollbackLoop(writer.roll_back, on_commit=self.source.wake)
+        self._writer = RollbackWriter(session.repository, session.options.branch)
+        self._rollbacks = RollbackLoop(self._roll_back, on_commit=self.source.wake)
 
     def run(self, stopping: threading.Event, timers: Timers, *, poll_seconds: float | None) -> None:
         """Until `stopping` is set (and the daemon is told something). Raises Superseded."""
@@ -115,6 +115,10 @@ class Reconciler:
             if self._status is not None:
                 self._status.flush(timeout_seconds=FLUSH_SECONDS)
             self.daemon.stop()
+
+    def _roll_back(self, failed: FailedRollout) -> str:
+        self.daemon.require_charge()
+        return self._writer.roll_back(failed)
 
     def _start_status(self) -> StatusLoop | None:
         """Once a commit is in force it says where status goes; before, a refused one is said at the usual place."""
