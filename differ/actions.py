@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from differ.assignment import DifferStruct, PodNetwork
 from differ.checks import Check
+from objects.charge import Charge
 from objects.secrets import SecretValue
 
 EnvironmentValue: TypeAlias = str | SecretValue
@@ -304,3 +305,9 @@ class RemoveVolume(Action, kw_only=True):
     """
 
     volume: str
+
+
+class MarkCharge(Action, kw_only=True):
+    """Leave the mark of who is in charge. Marks of others stay."""
+
+    charge: Charge

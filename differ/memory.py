@@ -29,7 +29,7 @@ from differ.actions import (
 )
 from differ.assignment import DifferStruct
 from differ.probing import ProbeOrder
-from objects.errors import BerthError, EngineError, EngineUnavailable, HostUnreachable
+from objects.errors import BerthError, ChargeInDoubt, EngineError, EngineUnavailable, HostUnreachable
 from objects.observed import ObservedContainer
 from objects.pods import ContainerStateTerminated, Pod, PodStatus
 
@@ -138,9 +138,10 @@ class WorkerMemory(DifferStruct):
     def record(self, action: Action, error: BerthError | None, now: datetime) -> WorkerMemory:
         """The memory after an action was performed. error: None when it succeeded; now: the reconciler's clock.
 
-        To be called for *every* performed action. A host that cannot be reached is not the action's fault: no back-off.
+        To be called for *every* performed action. A host that cannot be reached is not the action's fault, nor
+        is a doubt about who is in charge: no back-off.
         """
-        if isinstance(error, HostUnreachable | EngineUnavailable):
+        if isinstance(error, HostUnreachable | EngineUnavailable | ChargeInDoubt):
             return self
         if isinstance(action, PullImage):
             return _record_pull(self, action, error, now)

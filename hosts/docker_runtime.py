@@ -21,6 +21,7 @@ from differ.actions import (
     CreateContainer,
     EnsureNetwork,
     FileEntry,
+    MarkCharge,
     PrepareVolume,
     PullImage,
     RemoveContainer,
@@ -35,11 +36,12 @@ from differ.actions import (
     WriteFiles,
 )
 from differ.probing import Answer, ProbeOrder
+from hosts.charge_markers import mark_charge
 from hosts.checks import ask_probe, run_hook
 from hosts.claim_volumes import prepare_volume
 from hosts.container_request import container_request, reveal, update_request
 from hosts.engine import Engine
-from hosts.events import ContainerEvent, EventStream
+from hosts.events import CHARGE, ContainerEvent, EventStream
 from hosts.gauge import Gauge
 from hosts.hooks import HookRunner
 from hosts.images import pull_image, remove_image
@@ -47,7 +49,8 @@ from hosts.observe import Observer
 from hosts.pod_network import ensure_pod_network
 from hosts.prober import Prober
 from hosts.scraping import scrape_pods
-from objects.errors import ContainerConfigError, EngineError, HostError
+from objects.charge import is_marker_name
+from objects.errors import ChargeInDoubt, ContainerConfigError, EngineError, HostError
 from objects.measured import Measurement
 from objects.metrics import Scrape, Scraped
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
@@ -86,6 +89,7 @@ class DockerRuntime:
             WriteFiles: self._write_files,
             PrepareVolume: self._prepare_volume,
             RemoveVolume: self._remove_volume,
+            MarkCharge: self._mark_charge,
         }
 
     def observe(self) -> HostObservation:
@@ -100,6 +104,8 @@ class DockerRuntime:
         return scrape_pods(self._engine.link, scrapes)
 
     def perform(self, action: Action) -> None:
+        if (marker := self._observer.doubted_charge) and not isinstance(action, MarkCharge):
+            raise ChargeInDoubt(f"{marker} appeared, which nobody has looked at", host=self._engine.host)
         container_id: str = getattr(action, "id", "")
         if not container_id or isinstance(action, SignalContainer):
             # What follows from a signal shows in the list; asking at once would wait for the process to end.
@@ -119,14 +125,19 @@ class DockerRuntime:
         self._wake = wake
 
         def on_event(event: ContainerEvent) -> None:
-            self._observer.invalidate(event.container_id)
+            if event.action == CHARGE:
+                self._observer.invalidate_charges(event.name)
+            else:
+                self._observer.invalidate(event.container_id)
             wake()
 
         def on_gap() -> None:
+            self._observer.hear_of_charges(hears=True)
             self._observer.invalidate_all()
             wake()
 
         def on_lost(_: HostError) -> None:
+            self._observer.hear_of_charges(hears=False)
             wake()  # the next look tells what is wrong
 
         self._events = EventStream(self._engine, on_event=on_event, on_gap=on_gap, on_lost=on_lost, random=self._random)
@@ -260,8 +271,16 @@ class DockerRuntime:
             with _already("no such volume"):
                 self._engine.api.remove_volume(action.volume)
         finally:
-            if not action.pod_uid:
+            if is_marker_name(action.volume):
+                self._observer.invalidate_charges()
+            elif not action.pod_uid:
                 self._observer.invalidate_images()
+
+    def _mark_charge(self, action: MarkCharge) -> None:
+        try:
+            mark_charge(self._engine, action.charge)
+        finally:
+            self._observer.invalidate_charges()
 
     # --- calls ---------------------------------------------------------------------------------------------------
 

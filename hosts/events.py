@@ -17,6 +17,7 @@ import msgspec
 
 from hosts.engine import Engine
 from hosts.engine_stream import LineStream, follow_lines
+from objects.charge import is_marker_name
 from objects.errors import EngineUnavailable, HostError
 
 ACTIONS = ("create", "start", "restart", "die", "oom", "stop", "pause", "unpause", "destroy", "rename", "update")
@@ -24,6 +25,9 @@ ACTIONS = ("create", "start", "restart", "die", "oom", "stop", "pause", "unpause
 
 DISCONNECT = "disconnect"
 """The one event of networks that counts: a container was taken off one. No event of the container tells that."""
+
+CHARGE = "charge"
+"""Not Docker's word: a volume was made that says who is in charge. Other volumes are nobody's news."""
 
 BEGIN_SECONDS = 15.0
 """The engine answers at once, before the first event."""
@@ -34,7 +38,10 @@ RECONNECT_MOST_SECONDS = 5.0
 
 
 class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """time_nanos: the host's clock, since 1970. exit_code: of `die`. labels: the container's, our own among them."""
+    """time_nanos: the host's clock, since 1970. exit_code: of `die`. labels: the container's, our own among them.
+
+    Of a CHARGE, name is the volume's, and there is no container.
+    """
 
     time_nanos: int
     action: str
@@ -119,7 +126,7 @@ class EventStream:
             lines.close()
 
     def _params(self) -> dict[str, str]:
-        wanted = {"type": ["container", "network"], "event": [*ACTIONS, DISCONNECT]}
+        wanted = {"type": ["container", "network", "volume"], "event": [*ACTIONS, DISCONNECT]}
         params = {"filters": json.dumps(wanted)}
         if self._last_nanos:
             seconds, nanos = divmod(self._last_nanos, 10**9)
@@ -128,7 +135,7 @@ class EventStream:
 
     def _is_new(self, event: ContainerEvent) -> bool:
         """Whether it was not given on before. `since` is inclusive, so the last one comes again."""
-        mark = (event.container_id, event.action)
+        mark = (event.container_id or event.name, event.action)
         if event.time_nanos != self._last_nanos:
             self._last_nanos = event.time_nanos
             self._seen_at_last = {mark}
@@ -139,17 +146,19 @@ class EventStream:
 
 
 def parse_event(line: bytes) -> ContainerEvent | None:
-    """Read one line of `GET /events`; None if it is not about a container or no JSON object (a cut line)."""
+    """Read one line of `GET /events`; None if it is no news for us or no JSON object (a cut line)."""
     try:
         raw: Any = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(raw, dict) or raw.get("Type") not in ("container", "network"):
+    if not isinstance(raw, dict) or raw.get("Type") not in ("container", "network", "volume"):
         return None
     actor = raw.get("Actor") or {}
     attributes = dict(actor.get("Attributes") or {})
     if raw["Type"] == "network":
         return _parse_network_event(raw, attributes)
+    if raw["Type"] == "volume":
+        return _parse_volume_event(raw, str(actor.get("ID", "")))
     code = attributes.pop("exitCode", None)
     return ContainerEvent(
         time_nanos=int(raw.get("timeNano") or 0),
@@ -167,3 +176,9 @@ def _parse_network_event(raw: dict[str, Any], attributes: dict[str, Any]) -> Con
     if raw.get("Action") != DISCONNECT or not container_id:
         return None
     return ContainerEvent(time_nanos=int(raw.get("timeNano") or 0), action=DISCONNECT, container_id=container_id)
+
+
+def _parse_volume_event(raw: dict[str, Any], volume: str) -> ContainerEvent | None:
+    if raw.get("Action") != "create" or not is_marker_name(volume):
+        return None
+    return ContainerEvent(time_nanos=int(raw.get("timeNano") or 0), action=CHARGE, container_id="", name=volume)

@@ -16,10 +16,12 @@ from typing import Any
 
 from msgspec import structs
 
+from hosts.charge_markers import list_charges
 from hosts.engine import Engine
 from hosts.facts import FactsReader
 from hosts.inspection import Inspections
 from hosts.last_words import read_last_words
+from objects.charge import Charge, marker_name
 from objects.errors import EngineError
 from objects.observed import HostObservation, NetworkFact, ObservedContainer
 
@@ -51,6 +53,10 @@ class Observer:
         self._complete_at: float | None = None
         self._must_ask_network = True
         self._network_fact: NetworkFact | None = None
+        self._must_ask_charges = True
+        self._hears_of_charges = False
+        self._doubted_charge = ""
+        self._charges: tuple[Charge, ...] = ()
         self._confirmed_boot_id = ""
         self._host_time = (datetime.fromtimestamp(0, UTC), 0.0)
 
@@ -79,6 +85,23 @@ class Observer:
         with self._lock:
             self._complete_at = None
 
+    def invalidate_charges(self, marker: str = "") -> None:
+        """A mark of who is in charge was made or removed. marker: one that somebody else may have made just now."""
+        with self._lock:
+            self._must_ask_charges = True
+            if marker and marker not in map(marker_name, self._charges):
+                self._doubted_charge = marker
+
+    def hear_of_charges(self, *, hears: bool) -> None:
+        """Whether events tell of new marks; while they do not, every look asks."""
+        with self._lock:
+            self._hears_of_charges = hears
+
+    @property
+    def doubted_charge(self) -> str:
+        """A mark that appeared and that no look has shown yet."""
+        return self._doubted_charge
+
     def invalidate_network(self) -> None:
         """The pod network may have been made, changed or removed."""
         with self._lock:
@@ -101,7 +124,9 @@ class Observer:
             if is_complete:
                 self._complete_at = self._clock()
             asks_network = self._must_ask_network or is_complete
-            self._must_ask_network = False
+            asks_charges = self._must_ask_charges or is_complete or not self._hears_of_charges
+            self._must_ask_network = self._must_ask_charges = False
+            doubted = self._doubted_charge
         try:
             with self._engine.deadline(ANSWER_SECONDS):
                 if is_complete:
@@ -109,15 +134,21 @@ class Observer:
                 facts = self._facts.read(max_age_seconds=COMPLETE_SECONDS)
                 if asks_network:
                     self._network_fact = self._ask_network()
+                charges = list_charges(self._engine) if asks_charges else self._charges
                 now = self.host_now()
                 containers, unanswered = self._look(changed, is_complete=is_complete)
         except BaseException:
             with self._lock:
                 self._changed |= changed
                 self._must_ask_network = self._must_ask_network or asks_network
+                self._must_ask_charges = self._must_ask_charges or asks_charges
                 if is_complete:
                     self._complete_at = None
             raise
+        with self._lock:
+            self._charges = charges
+            if asks_charges and self._doubted_charge in (doubted, *map(marker_name, charges)):
+                self._doubted_charge = ""
         network = self._network_fact
         if network is not None:
             # Rules are gone after a boot, and a fresh process cannot know.
@@ -129,6 +160,7 @@ class Observer:
             containers=containers,
             unanswered=unanswered,
             pod_network=network,
+            charges=charges,
         )
 
     def _look(self, changed: set[str], *, is_complete: bool) -> tuple[tuple[ObservedContainer, ...], frozenset[str]]:

@@ -36,7 +36,8 @@ class HostRuntime(Protocol):
     def perform(self, action: Action) -> None:
         """Carry out one action. Returns when it has had its effect; "already so" is done.
 
-        A raised HostUnreachable or DeadlineExceeded leaves open whether it had: the next look tells.
+        A raised HostUnreachable or DeadlineExceeded leaves open whether it had: the next look tells. While a mark of
+        who is in charge appeared that no look has shown yet, nothing but `MarkCharge` is done: ChargeInDoubt.
         """
         ...
 

@@ -19,6 +19,7 @@ from differ.actions import (
     Action,
     CreateContainer,
     EnsureNetwork,
+    MarkCharge,
     PrepareVolume,
     PullImage,
     RemoveContainer,
@@ -35,7 +36,7 @@ from differ.actions import (
 from differ.probing import ProbeOrder
 from hosts.simulated_engine import Programs, SimulatedEngine, forever
 from hosts.simulated_health import SimulatedHealth
-from objects.errors import EngineError, HostUnreachable, ImagePullFailed
+from objects.errors import ChargeInDoubt, EngineError, HostUnreachable, ImagePullFailed
 from objects.image_reference import canonical_image
 from objects.measured import ContainerSample, HostVitals, Measurement
 from objects.metrics import Scrape, Scraped
@@ -126,6 +127,7 @@ class SimulatedHost:
         self._wake: Callable[[], None] = lambda: None
         self._health = SimulatedHealth(self.engine)
         self._look: tuple[tuple[int, int], HostObservation] | None = None
+        self._shown_charges: set[str] = set()
         for image in (*images, *(name for fact in facts.images for name in fact.names)):
             self.engine.add_image(image)
         self._hands: dict[type[Action], Callable[[Any], None]] = {
@@ -143,6 +145,7 @@ class SimulatedHost:
             RunHook: self._run_hook,
             PrepareVolume: lambda action: self.engine.add_claim_volume(action.volume),
             RemoveVolume: lambda action: self.engine.remove_volume(action.volume),
+            MarkCharge: lambda action: self.engine.mark_charge(action.charge),
         }
 
     @classmethod
@@ -155,6 +158,9 @@ class SimulatedHost:
         host.engine.network = observation.pod_network
         for name in observation.facts.claim_volumes:
             host.engine.add_claim_volume(name)
+        for charge in observation.charges:
+            host.engine.mark_charge(charge)
+        host._shown_charges = set(host.engine.charges)
         return host
 
     def observe(self) -> HostObservation:
@@ -165,6 +171,7 @@ class SimulatedHost:
             mark = (self.engine.changes, self._health.changes)
             if self._look is None or self._look[0] != mark:
                 self._look = (mark, self._compose(now))
+            self._shown_charges = set(self.engine.charges)
             return structs.replace(self._look[1], now=now)
 
     def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
@@ -188,6 +195,7 @@ class SimulatedHost:
     def perform(self, action: Action) -> None:
         with self._lock:
             self._check_link()
+            self._check_charges(action)
             self._before_action(action)
             fault = self._random.random()
             limits = (self.faults.lost_calls, self.faults.refusals, self.faults.lost_replies)
@@ -242,6 +250,11 @@ class SimulatedHost:
         if not self.is_reachable:
             raise HostUnreachable("no answer", host=self.name)
 
+    def _check_charges(self, action: Action) -> None:
+        new = self.engine.charges.keys() - self._shown_charges
+        if new and not isinstance(action, MarkCharge):
+            raise ChargeInDoubt(f"{min(new)} appeared, which nobody has looked at", host=self.name)
+
     def _compose(self, now: datetime) -> HostObservation:
         images = tuple(ImageFact(id=image_id, names=(name,)) for name, image_id in sorted(self.engine.images.items()))
         return HostObservation(
@@ -257,6 +270,7 @@ class SimulatedHost:
             pod_network=self.engine.network,
             probes=self._health.probes.facts(),
             hooks=self._health.hooks(),
+            charges=tuple(sorted(self.engine.charges.values(), key=lambda charge: charge.rank)),
         )
 
     def _ensure_network(self, action: EnsureNetwork) -> None:

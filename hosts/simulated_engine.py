@@ -15,6 +15,7 @@ import msgspec
 from msgspec import structs
 
 from differ.actions import ContainerSpec, NamespaceSettings, ResourceSettings
+from objects.charge import Charge, marker_name
 from objects.errors import EngineError
 from objects.image_reference import canonical_image
 from objects.names import LABEL_CLAIM, LABEL_MANAGED
@@ -89,6 +90,7 @@ class SimulatedEngine:
         self.images: dict[str, str] = {}
         self.volumes: set[str] = set()
         self.claim_volumes: set[str] = set()
+        self.charges: dict[str, Charge] = {}
         self.changes = 0
         """Grows with every change, so that callers know when to look anew."""
         self._processes: dict[str, _Process] = {}
@@ -162,12 +164,18 @@ class SimulatedEngine:
         self.claim_volumes.add(name)
         self.changes += 1
 
+    def mark_charge(self, charge: Charge) -> None:
+        """A volume that says who is in charge; one that is there stays."""
+        self.charges.setdefault(marker_name(charge), charge)
+        self.changes += 1
+
     def remove_volume(self, name: str) -> None:
-        """Remove a pod's volume; one that a container mounts stays, and none there is fine."""
+        """Remove a pod's volume or a mark of who is in charge; one that is mounted stays, none there is fine."""
         user = next((key for key, one in self._processes.items() if any(m.source == name for m in one.spec.mounts)), "")
         if user:
             raise self._error(409, f"remove {name}: volume is in use - [{user}]")
         self.volumes.discard(name)
+        self.charges.pop(name, None)
         self.changes += 1
 
     def start(self, reference: str, now: datetime) -> None:

@@ -135,6 +135,12 @@ class ImageNeverPull(HostError):
     needs = Needs.NEEDS_OPERATOR
 
 
+class ChargeInDoubt(HostError):
+    """Somebody else's mark of being in charge appeared on the host, and nobody has looked at it yet."""
+
+    reason = "ChargeInDoubt"
+
+
 class ContainerConfigError(HostError):
     """The container cannot be composed: a missing ConfigMap, Secret, key or an unsupported setting."""
 
@@ -169,6 +175,20 @@ class RevisionNotFound(SourceError):
 
     reason = "RevisionNotFound"
     needs = Needs.WAIT_FOR_CHANGE
+
+
+class InChargeElsewhere(BerthError):
+    """Another reconciler is in charge of the cluster: a second one would act against it."""
+
+    reason = "InChargeElsewhere"
+    needs = Needs.NEEDS_OPERATOR
+
+
+class Superseded(BerthError):
+    """Another reconciler took over: this one acts no more."""
+
+    reason = "Superseded"
+    needs = Needs.NEEDS_OPERATOR
 
 
 class PushRejected(SourceError):

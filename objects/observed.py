@@ -11,6 +11,8 @@ from typing import dataclass_transform
 
 import msgspec
 
+from objects.charge import Charge
+
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class ObservedStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,6 +143,7 @@ class HostObservation(ObservedStruct):
     now: the *host's* clock when the look was taken, so that times of containers compare without skew. probes and hooks:
     of those that were asked for, what this process has learnt so far; a fresh one knows nothing. unanswered: ids of
     containers that are shown as they were before, because the engine is slow to answer for them: not to be acted on.
+    charges: who left a mark of being in charge.
     """
 
     host: str
@@ -151,6 +154,7 @@ class HostObservation(ObservedStruct):
     pod_network: NetworkFact | None = None
     probes: tuple[ProbeFact, ...] = ()
     hooks: tuple[HookFact, ...] = ()
+    charges: tuple[Charge, ...] = ()
 
     def is_old(self, container: ObservedContainer) -> bool:
         """Whether the container is shown as it was in an earlier look."""

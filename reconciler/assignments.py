@@ -30,12 +30,15 @@ ConfigRef = tuple[str, str]
 def build_assignment(
     view: View, host: Host, settings: ClusterSpec, *, before: HostAssignment | None = None
 ) -> HostAssignment | None:
-    """Everything `host` should run now; None until it has a slice of the pod network (never reached yet).
+    """Everything `host` should run now; None until this process has seen it.
+
+    Before, what it should run is only remembered: something else may have come in its place, there or elsewhere, that
+    nobody wrote down.
 
     before: the last assignment; pods that did not change are taken from it, so that its reader knows them again.
     """
     status = view.get(HostStatus, "", host.name)
-    if status is None or not status.pod_subnet:
+    if status is None or status.facts is None or not status.pod_subnet:
         return None
     node = view.get(Node, "", host.name)
     known = {pod.uid: pod for pod in before.pods} if before else {}

@@ -8,7 +8,11 @@ commit: together they take a third of a second of every command.
 
 from __future__ import annotations
 
+import getpass
+import logging
+import os
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -17,11 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objects.config import Cluster, Host
-from objects.errors import NotFound, RevisionNotFound
+from objects.errors import NotFound, RevisionNotFound, SourceError, Superseded
+from reconciler.charge import CHARGE_PATH, Claimant
 from reconciler.commits import CommitReader, read_restored
+from reconciler.in_charge import InCharge, release_charge, take_charge
 from reconciler.messages import Desired, Restored
 from reconciler.options import Options
 from sources.desired import CommitRefused
+from sources.holder import Holder, held
 from sources.remotes import Access
 from sources.repository import Repository
 from sources.status_branch import StatusBranch
@@ -33,6 +40,8 @@ if TYPE_CHECKING:
     from reconciler.daemon import Daemon, Listener
     from reconciler.engine import Engine
     from reconciler.query_loop import QueryLoop
+
+log = logging.getLogger(__name__)
 
 OBSERVE_SECONDS = 15.0
 """For a first look at all hosts: a connection attempt ends after 10 s by default."""
@@ -46,8 +55,11 @@ def utc_now() -> datetime:
 class Session:
     """One repository and its cluster. Made by `open_session`."""
 
-    def __init__(self, options: Options, repository: Repository) -> None:
+    def __init__(self, options: Options, repository: Repository, stack: ExitStack) -> None:
+        """stack: closed at the session's end."""
         self.options = options
+        self._stack = stack
+        self._holder: Holder | None = None
         self.repository = repository
         self.commits = CommitReader(repository, options.branch)
         self._links: SshLinks | None = None
@@ -103,6 +115,35 @@ class Session:
 
         return QueryLoop(ask_prometheus, tell=daemon.tell, clock=utc_now)
 
+    def take_charge(self, verb: str, *, takes_over: bool = False) -> InCharge:
+        """Be the one who acts on this cluster, before anything is acted on; one commit at most.
+
+        To be called when a commit was read: it says where the status branch is. verb: `run`, which takes over, or
+        `apply`. Raises InChargeElsewhere, SourceError.
+        """
+        name = f"berth {verb} of {_user()}@{socket.gethostname()}"
+        if self._holder is None:
+            file = self.repository.holder_file(self.options.branch)
+            self._holder = self._stack.enter_context(held(file, name=f"{name} (process {os.getpid()})"))
+        claimant = Claimant(self._holder.id, name, verb == "run", takes_over, self._holder.beside)
+        branch = self.status_branch(self.status_branch_name)
+        was_fetched = self.commits.beside == self.status_branch_name
+        seen = branch.known_file(CHARGE_PATH) if was_fetched else branch.fetch_file(CHARGE_PATH)
+        charge = take_charge(branch, claimant, seen, clock=utc_now)
+        self.commits.beside = self.status_branch_name
+        return InCharge(charge)
+
+    def check_charge(self, in_charge: InCharge) -> None:
+        """Take note of who the status branch, as it was last fetched, says is in charge."""
+        in_charge.take_note(self.status_branch(self.commits.beside).known_file(CHARGE_PATH).content)
+
+    def release_charge(self, in_charge: InCharge) -> None:
+        """Say that nobody acts any more, for those who write no status that says it."""
+        try:
+            release_charge(self.status_branch(self.commits.beside), in_charge)
+        except (SourceError, Superseded) as error:
+            log.warning("%s", error)
+
     def read_restored(self, desired: Desired) -> Restored:
         """What an earlier process left on the status branch, for a fresh one that takes up `desired`.
 
@@ -111,11 +152,15 @@ class Session:
         restored = read_restored(self.status_branch(self.status_branch_name))
         return self.commits.with_kept_objects(restored, desired)
 
-    def tell_newest(self, daemon: Daemon) -> Desired:
-        """Hand the newest commit, and what an earlier process left, to a fresh daemon. Raises SourceError."""
+    def tell_newest(self, daemon: Daemon, verb: str, *, takes_over: bool = False) -> Desired:
+        """Take charge, and hand the newest commit, and what an earlier process left, to a fresh daemon.
+
+        Raises SourceError, InChargeElsewhere.
+        """
         with self.one_moment():
             self.begin_from_status()
             desired = self.commits.read_newest()
+            daemon.in_charge = self.take_charge(verb, takes_over=takes_over)
             daemon.tell(self.read_restored(desired))
         daemon.tell(desired)
         return desired
@@ -135,6 +180,7 @@ class Session:
     def begin_from_status(self) -> None:
         """Before the first commit is read: what was in force is what it is compared with. Raises SourceError."""
         sha = self.status_branch(self.status_branch_name).read().desired_commit
+        self.commits.beside = self.status_branch_name
         if sha:
             self.commits.start_from(sha)
 
@@ -210,9 +256,16 @@ def open_session(options: Options) -> Iterator[Session]:
         )
         repository = Repository(repository_url(options.repo), options.cache_dir.expanduser(), access)
         stack.callback(repository.close)
-        session = Session(options, repository)
+        session = Session(options, repository, stack)
         stack.callback(session.close)
         yield session
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # a container may run as a user that nobody knows
 
 
 def repository_url(repo: str, *, start: Path | None = None) -> str:

@@ -17,6 +17,7 @@ from objects.errors import BerthError
 from objects.observed import HostObservation
 from reconciler.engine import Engine, StepResult
 from reconciler.host_pass import remember
+from reconciler.in_charge import InCharge
 from reconciler.messages import HostSilent, Message
 from reconciler.worker import HostWorker
 
@@ -41,6 +42,8 @@ class Daemon:
         listeners: Iterable[Listener] = (),
     ) -> None:
         self.engine = engine
+        self.in_charge: InCharge | None = None
+        """To be set before any commit is told, by whoever wants to act; without it hosts are only looked at."""
         self._make_runtime = make_runtime
         self._clock = clock
         self._listeners = tuple(listeners)
@@ -70,10 +73,19 @@ class Daemon:
             listener(result)
         return result
 
-    def stop(self) -> None:
-        """End all workers; hosts keep running what they run."""
+    def require_charge(self) -> None:
+        """Raises Superseded when somebody else took over from the one who acts here."""
+        if self.in_charge is not None:
+            self.in_charge.require()
+
+    def halt(self) -> None:
+        """Begin no further look or action. Returns at once."""
         for _, worker in self._workers.values():
             worker.stop()
+
+    def stop(self) -> None:
+        """End all workers; hosts keep running what they run."""
+        self.halt()
         for _, worker in self._workers.values():
             worker.join()
         self._workers.clear()
@@ -128,6 +140,7 @@ class Daemon:
             clock=self._clock,
             relist_seconds=self.engine.settings.sync.relist_seconds,
             memory=remember(self.engine.last_known_pods(host.name)),
+            in_charge=self.in_charge,
         )
         self._workers[host.name] = (host, worker)
         assignment = self.engine.assignment(host.name)

@@ -342,7 +342,7 @@ class Engine:
         for uid in message.gone:
             if uid in here:
                 self._remove(here[uid].key, now)
-        if self.is_observer:
+        if self.is_observer or (known is not None and known.facts is None):
             self._forget_unseen(message, here.values(), now)
         for pod in message.unknown:
             if pod.uid in here:
@@ -354,15 +354,16 @@ class Engine:
             self._note_event(said, f"host/{message.host}", now)
 
     def _forget_unseen(self, message: HostReport, known: Iterable[Pod], now: datetime) -> None:
-        """Who only looks assigns nothing, so no host tells it of an end: what a complete look does not show is gone.
+        """What a complete look does not show is gone, when the host was told nothing: it cannot say so itself.
 
-        Finished pods stay: they are records, and their containers may be gone long before them.
+        That is so for those who only look, and for a host that is seen for the first time: what is bound to it is only
+        remembered. Finished pods stay: they are records, and their containers may be gone long before them.
         """
         seen = {pod.uid for pod in message.unknown}
         for pod in known:
             if pod.uid not in seen and not pod.is_finished:
                 self._remove(pod.key, now)
-        for pod in message.unknown:
+        for pod in message.unknown if self.is_observer else ():
             namesake = self.store.find(pod.key)
             if isinstance(namesake, Pod) and namesake.uid == pod.uid and namesake.node_name not in ("", message.host):
                 # A bare pod that moved: its old host has not been looked at since.

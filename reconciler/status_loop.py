@@ -16,12 +16,13 @@ from typing import Any, Protocol
 import msgspec
 
 from objects.config import Application
-from objects.errors import SourceError
+from objects.errors import SourceError, Superseded
 from objects.meta import ObjectKey
 from reconciler import status
 from reconciler.engine import Engine, StepResult
 from reconciler.event_record import EVENTS_PATH, events_document
 from reconciler.health import HealthStatus, application_health, worst
+from reconciler.in_charge import InCharge, ReadFile
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class StatusWriter(Protocol):
         *,
         message: str,
         trailers: Mapping[str, str],
+        guard: Callable[[ReadFile], None],
     ) -> str | None: ...
 
     def note(self, commit: str, text: str) -> None: ...
@@ -78,9 +80,16 @@ class StatusLoop:
     """
 
     def __init__(
-        self, writer: StatusWriter, engine: Engine, *, wake_engine: Callable[[], None], last_commit: str = ""
+        self,
+        writer: StatusWriter,
+        engine: Engine,
+        *,
+        wake_engine: Callable[[], None],
+        in_charge: InCharge,
+        last_commit: str = "",
     ) -> None:
         """last_commit: the commit that the branch says is in force, as long as this process has none."""
+        self._in_charge = in_charge
         self._writer = writer
         self._engine = engine
         self._wake_engine = wake_engine
@@ -128,13 +137,17 @@ class StatusLoop:
         self._has_news.set()
 
     def flush(self, *, timeout_seconds: float) -> None:
-        """Write what is known now and end, waiting at most so long."""
+        """Write what is known now, and that nobody is in charge any more, and end, waiting at most so long.
+
+        When somebody else is in charge, nothing is written.
+        """
+        self._in_charge.release()
         self._stopping.set()
         if self._thread.is_alive():
             self._handed_over.put(self._batch())
         self._handed_over.put(None)
         self._has_news.set()
-        self._thread.join(timeout_seconds)
+        self._thread.join(0 if self._in_charge.is_over else timeout_seconds)
 
     def _batch(self) -> _Batch:
         engine, store = self._engine, self._engine.store
@@ -185,10 +198,13 @@ class StatusLoop:
                 files.pop(path, None) if document is None else files.update({path: status.dump(document)})
                 gone.add(path) if document is None else gone.discard(path)
             files[status.README_PATH] = batch.readme
+            files.update(self._in_charge.files)
             if self._write(files, gone, batch):
                 files.clear()
                 gone.clear()
                 self._stopping.wait(PAUSE_SECONDS)
+            elif self._in_charge.is_over:
+                return
             else:
                 self._has_news.set()
                 self._stopping.wait(RETRY_SECONDS)
@@ -210,11 +226,15 @@ class StatusLoop:
         message = f"Status of {batch.commit[:12]}: {batch.health}"
         trailers = {"Desired-Commit": batch.commit, "Health": batch.health}
         try:
-            self._writer.write(files, frozenset(gone), message=message, trailers=trailers)
+            self._in_charge.require()
+            guard = self._in_charge.guard
+            self._writer.write(files, frozenset(gone), message=message, trailers=trailers, guard=guard)
             for commit, text in batch.verdicts.items():
                 if self._noted.get(commit) != text:
                     self._writer.note(commit, text)
                     self._noted = {commit: text}
+        except Superseded:
+            return False
         except SourceError as error:
             log.warning("status commit: %s; tried again in %.0f s", error, RETRY_SECONDS)
             return False

@@ -17,15 +17,18 @@ from datetime import datetime, timedelta
 import msgspec
 
 from differ import happenings
-from differ.actions import Action, PullImage, RemoveImage, pod_lane
+from differ.actions import Action, MarkCharge, PullImage, RemoveImage, RemoveVolume, pod_lane
 from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
 from differ.pods import HostPlan
 from hosts.runtime import HostRuntime
-from objects.errors import HostError
+from objects.charge import Charge, marker_name
+from objects.errors import DiskFull, HostError, HostUnreachable
 from objects.observed import HostObservation
 from objects.pods import Pod
+from reconciler.charge import Go, Mark, Over, Settle, next_step
 from reconciler.host_pass import plan_pass
+from reconciler.in_charge import InCharge
 from reconciler.measuring import HostMeter
 from reconciler.messages import HostMeasured, HostReport, HostSilent, Message
 
@@ -61,7 +64,9 @@ class HostWorker:
         relist_seconds: float = 60,
         lanes: int = LANES,
         memory: WorkerMemory | None = None,
+        in_charge: InCharge | None = None,
     ) -> None:
+        """in_charge: None for those who only look."""
         self.host = host
         self._runtime = runtime
         self._report = report
@@ -69,6 +74,8 @@ class HostWorker:
         self._relist = timedelta(seconds=relist_seconds)
         self._assignment: HostAssignment | None = None
         self._memory = memory or WorkerMemory()
+        self._in_charge = in_charge
+        self._marked_at: datetime | None = None
         self._happened: list[happenings.Happening] = []
         self._busy: set[str] = set()
         self._finished: queue.SimpleQueue[tuple[str, list[ActionResult]]] = queue.SimpleQueue()
@@ -143,6 +150,8 @@ class HostWorker:
             self._look_at = now  # a look that fails is due again
             pause = self._pass()
             self._look_at = self._clock() + timedelta(seconds=pause)
+            if self.last_observation is None:
+                return pause  # there is nothing to measure before a look counts
         elif (measured := self._measure(seen, now)) is not None:
             self._report(measured)
         return max(0.0, (min(self._look_at, self._meter.due_at) - self._clock()).total_seconds())
@@ -160,6 +169,10 @@ class HostWorker:
         busy = frozenset(self._busy)
         observation = self._runtime.observe()
         now = self._clock()
+        if self._in_charge is not None:
+            pause = self._stand_by(self._in_charge, observation.charges, now)
+            if pause is not None:
+                return pause
         measured = self._measure(observation, now)
         observation = self.last_observation = self._meter.renewed(observation)
         plan, report = plan_pass(self.host, self._assignment, observation, self._memory, now)
@@ -181,6 +194,41 @@ class HostWorker:
             self._stopped.wait(OBSERVE_PAUSE_SECONDS)
         wake_at = now + self._relist if plan.wake_at is None else min(plan.wake_at, now + self._relist)
         return max(0.0, (wake_at - self._clock()).total_seconds())
+
+    def _stand_by(self, in_charge: InCharge, found: tuple[Charge, ...], now: datetime) -> float | None:
+        """Seconds until the next look while the host is not ours to act on, or not any more; None when it is."""
+        own = in_charge.charge
+        step = next_step(own, found, marked_at=self._marked_at, now=now)
+        if isinstance(step, Mark):
+            try:
+                self._runtime.perform(MarkCharge(charge=own))
+                return 0.0
+            except DiskFull as error:
+                # What runs must be looked after; the mark is tried again by the next look.
+                log.warning("%s: the host cannot be marked as in our charge", error)
+            step = next_step(own, (*found, own), marked_at=self._marked_at, now=now)
+        if isinstance(step, Over):
+            in_charge.end(step.by)
+            return self._relist.total_seconds()
+        if self._marked_at is None:
+            self._marked_at = now
+            if isinstance(step, Settle):
+                log.info("host %s: another was in charge of it; its last calls are waited for", self.host)
+        if isinstance(step, Settle):
+            return (step.until - now).total_seconds()
+        if isinstance(step, Go):
+            self._clear(step.stale)
+        return None
+
+    def _clear(self, stale: tuple[Charge, ...]) -> None:
+        """Remove marks of earlier charges; one that stays is tried again by the next complete look."""
+        for charge in stale:
+            try:
+                self._runtime.perform(RemoveVolume(volume=marker_name(charge)))
+            except HostUnreachable:
+                raise
+            except HostError as error:
+                log.warning("an old mark of who is in charge stays: %s", error)
 
     def _tell(self, report: HostReport, now: datetime) -> None:
         """Report what is new; facts alone (free memory …) only once per re-list, or as they are measured."""
@@ -219,12 +267,18 @@ class HostWorker:
         """In a thread of its own: one lane's actions in order, until one fails."""
         results: list[ActionResult] = []
         for action in actions:
+            if self._may_not_act:
+                break
             error = self._perform_one(action)
             results.append((action, error))
             if error is not None:
                 break
         self._finished.put((lane, results))
         self._awake.set()
+
+    @property
+    def _may_not_act(self) -> bool:
+        return self._stopped.is_set() or (self._in_charge is not None and self._in_charge.is_over)
 
     def _perform_one(self, action: Action) -> HostError | None:
         try:

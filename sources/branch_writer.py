@@ -32,6 +32,10 @@ Changes = Mapping[str, bytes | None]
 """Path → new content, None to delete."""
 
 
+class MovedOn(PushRejected):
+    """The branch is not what a change was made for any more: look at it again and decide anew."""
+
+
 class PushRefused(PushRejected):
     """The remote does not want our push whatever it builds on: a protected branch, a hook, a missing permission."""
 
@@ -79,6 +83,10 @@ class BranchWriter:
             self._repository.forget_ref(self._tracking)
         return self._repository.known_tip(self._tracking)
 
+    def known_tip(self) -> str:
+        """The commit that the ref had when the remote was last asked or written to; '' for none."""
+        return self._repository.known_tip(self._tracking)
+
     def write(
         self,
         changes: Changes,
@@ -87,16 +95,19 @@ class BranchWriter:
         trailers: Mapping[str, str] | None = None,
         expected: Mapping[str, str] | None = None,
         notes: Mapping[str, str] | None = None,
+        guard: Callable[[str], None] = lambda _: None,
     ) -> str | None:
         """Commit and push `changes`. Returns the new commit, None when the branch has all of it already.
 
         expected: path → blob id ('' for none) that must still be there; otherwise somebody was faster: PushRejected.
-        notes: commit id → text, for a notes ref. Raises PushRejected, PushRefused, SourceUnreachable.
+        notes: commit id → text, for a notes ref. guard: called with the commit that the new one shall follow ('' for
+        none), each time before it is made; may raise. Raises PushRejected, PushRefused, SourceUnreachable.
         """
         for path in changes:
             _check_path(path)
         tip = self._repository.known_tip(self._tracking) or self.fetch()
         for attempt in range(1, MAX_ATTEMPTS + 1):
+            guard(tip)
             tree = self._repository.read_tree(tip) if tip else Tree("", {}, {})
             self._check_expected(tree, expected or {})
             effective = {path: content for path, content in changes.items() if _differs(tree, path, content)}

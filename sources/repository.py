@@ -77,6 +77,10 @@ class Repository:
                 self._reader.close()
                 self._reader = None
 
+    def holder_file(self, branch: str) -> Path:
+        """Where a reconciler of this branch keeps its id: beside the clone, which may be thrown away."""
+        return self.git_dir.with_suffix(f".{hashlib.sha256(branch.encode()).hexdigest()[:8]}.holder")
+
     # --- the remote ------------------------------------------------------------------------------------------------
 
     def ls_remote(self, branch: str) -> str:
@@ -87,14 +91,17 @@ class Repository:
         with self._lock:
             return self._ls_remote(check_branch(branch))
 
-    def fetch(self, branch: str) -> Commit:
+    def fetch(self, branch: str, *, beside: str = "") -> Commit:
         """Bring a branch of the remote into the clone, whatever happened to it there (force-push included).
 
-        Raises SourceUnreachable, EmptyRepository, BranchVanished or RevisionNotFound.
+        beside: another one to bring along, if it is there, by the same connection. Raises SourceUnreachable,
+        EmptyRepository, BranchVanished or RevisionNotFound.
         """
         ref = _REMOTE_HEADS + check_branch(branch)
         with self._lock:
-            self._fetch_branch(branch, [f"+refs/heads/{branch}:{ref}"])
+            # A pattern, because one that fits nothing is no error to git.
+            also = [_pattern_of(beside)] if beside else []
+            self._fetch_branch(branch, [f"+refs/heads/{branch}:{ref}", *also])
             return self.read_commit(self._rev_parse(ref))
 
     @contextmanager
@@ -108,8 +115,8 @@ class Repository:
         """
         wanted, also = (f"+refs/heads/{check_branch(b)}:{_REMOTE_HEADS}{b}" for b in (branch, perhaps))
         # git fails for a ref that the remote does not have, not for a pattern; pruned, what is gone there is gone here.
-        pattern = also.replace(":", "*:") + "*"
-        moment = (threading.get_ident(), frozenset({wanted, also}))
+        pattern = _pattern_of(perhaps)
+        moment = (threading.get_ident(), frozenset({wanted, also, pattern}))
         if self._moment == moment:
             yield
             return
@@ -143,6 +150,7 @@ class Repository:
         """
         command = ["push", "--porcelain", "--no-verify", "--quiet", *self._receiver(), "--", self.url.text, *refspecs]
         with self._lock:
+            self._moment = None  # what is at the remote now is not what was fetched
             result = self._write(command, deadline_seconds=self._deadline_seconds)
         if result.code != 0 and not re.search(rb"^!\t", result.stdout, re.MULTILINE):
             raise source_error(result.stderr, self.url)
@@ -417,6 +425,11 @@ class Repository:
                 self._trees.popitem(last=False)
         self._trees.move_to_end(tree_sha)
         return tree
+
+
+def _pattern_of(branch: str) -> str:
+    """A refspec that brings a branch if it is there: one that fits nothing is no error to git."""
+    return f"+refs/heads/{check_branch(branch)}*:{_REMOTE_HEADS}{branch}*"
 
 
 def _checked(sha: str) -> str:

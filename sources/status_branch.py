@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from objects.errors import SourceError
-from sources.branch_writer import BranchWriter, Identity
+from sources.branch_writer import BranchWriter, Identity, MovedOn
 from sources.repository import Repository
 from sources.revisions import Commit
 
@@ -39,6 +39,13 @@ class StatusSnapshot(NamedTuple):
     def _last(self, trailer: str) -> str:
         values = self.commit.trailer(trailer) if self.commit else ()
         return values[-1] if values else ""
+
+
+class FileAtTip(NamedTuple):
+    """A file of the branch as it was last seen. tip: the commit, '' for none; content: None when there is no file."""
+
+    tip: str
+    content: bytes | None
 
 
 class StatusBranch:
@@ -80,16 +87,55 @@ class StatusBranch:
         *,
         message: str,
         trailers: Mapping[str, str] | None = None,
+        guard: Callable[[Callable[[str], bytes | None]], None] = lambda _: None,
     ) -> str | None:
         """Commit and push files and deletions, with what an earlier write could not push.
 
-        Returns the commit, or None when the branch says all of it already. Raises PushRejected or SourceUnreachable;
-        then everything is kept for the next write.
+        guard: given a way to read files of what the commit shall follow; may raise. Returns the commit, or None when
+        the branch says all of it already. Raises PushRejected or SourceUnreachable; then everything is kept for the
+        next write.
         """
         self._unpushed |= {**dict.fromkeys(deletions), **files}
-        sha = self._branch.write(self._unpushed, message, trailers=trailers)
+        sha = self._branch.write(
+            self._unpushed,
+            message,
+            trailers=trailers,
+            guard=lambda tip: guard(lambda path: self._content(tip, path)),
+        )
         self._unpushed = {}
         return sha
+
+    def known_file(self, path: str) -> FileAtTip:
+        """A file as the branch had it when the remote was last asked or written to."""
+        tip = self._branch.known_tip()
+        return FileAtTip(tip, self._content(tip, path))
+
+    def fetch_file(self, path: str) -> FileAtTip:
+        """A file as the remote has it now. Raises SourceUnreachable."""
+        tip = self._branch.fetch()
+        return FileAtTip(tip, self._content(tip, path))
+
+    def write_next(self, tip: str, files: Mapping[str, bytes], *, message: str) -> str | None:
+        """Commit and push `files` as the very next commit after `tip`; what that said of the desired commit is said
+        again.
+
+        Raises MovedOn when the branch is elsewhere (`known_file` then tells what it says), PushRejected,
+        SourceUnreachable.
+        """
+
+        def guard(parent: str) -> None:
+            if parent != tip:
+                raise MovedOn("the status branch moved on")
+
+        said = self._repository.read_commit(tip).trailers if tip else ()
+        trailers = {name: value for name, value in said if name in (DESIRED_COMMIT_TRAILER, HEALTH_TRAILER)}
+        return self._branch.write(files, message, trailers=trailers, guard=guard)
+
+    def _content(self, tip: str, path: str) -> bytes | None:
+        entry = self._repository.read_tree(tip).entries.get(path) if tip else None
+        if entry is None or entry.is_symlink or entry.is_submodule:
+            return None
+        return self._repository.read_blob(entry.sha)
 
     def note(self, commit: str, text: str) -> None:
         """Attach a text to a commit (`git log --notes=berth` shows it), in place of an earlier one.

@@ -16,6 +16,8 @@ from reconciler.convergence import Convergence, assess
 from reconciler.options import Options
 from reconciler.status_loop import StatusLoop
 
+FLUSH_SECONDS = 20.0
+
 SETTLED_SECONDS = 0.5
 """It must look converged for so long: a container that dies at once is not a success."""
 
@@ -24,10 +26,13 @@ SETTLED_SECONDS = 0.5
 @click.option(
     "--timeout", type=DURATION, default="5m", show_default=True, help="How long, like 90s or 5m; 0: for ever."
 )
-@click.option("--no-status", is_flag=True, help="Write no status commit.")
+@click.option("--no-status", is_flag=True, help="Write no status commit, but for who is in charge.")
+@click.option("--take-over", is_flag=True, help="Also when another reconciler is in charge: that one ends.")
 @click.pass_obj
-def command(options: Options, timeout: float, no_status: bool) -> int:
-    """Exit code 0 when everything is healthy, 1 when something failed for good, 4 when time ran out."""
+def command(options: Options, timeout: float, no_status: bool, take_over: bool) -> int:
+    """Exit code 0 when everything is healthy, 1 when something failed for good, 4 when time ran out, 6 when another
+    reconciler is in charge, 7 when one took over meanwhile.
+    """
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.ERROR)
     with open_session(options) as session, progress(options) as shown:
         engine = session.make_engine()
@@ -36,17 +41,19 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
         queries.start()
         status: StatusLoop | None = None
         try:
-            desired = session.tell_newest(daemon)
+            desired = session.tell_newest(daemon, "apply", takes_over=take_over)
             for warning in session.commits.warnings:
                 shown.note(str(warning))
             shown.note(f"commit {desired.commit[:10]}: {len(desired.objects)} objects")
             if not no_status:
                 branch = session.status_branch(session.status_branch_name)
-                status = StatusLoop(branch, engine, wake_engine=lambda: daemon.tell(None))
+                assert daemon.in_charge is not None, "nothing is told before"
+                status = StatusLoop(branch, engine, wake_engine=lambda: daemon.tell(None), in_charge=daemon.in_charge)
                 status.start()
             ends, good_since = time.monotonic() + (timeout or math.inf), 0.0
             while True:
                 result = daemon.run_once(timeout_seconds=0.5)
+                daemon.require_charge()
                 queries.note(engine, result)
                 if status is not None:
                     status.note(result)
@@ -56,8 +63,11 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
                 if (good_since and now - good_since >= SETTLED_SECONDS) or now > ends:
                     return _verdict(state, shown, timeout)
         finally:
+            daemon.halt()
             if status is not None:
-                status.flush(timeout_seconds=20)
+                status.flush(timeout_seconds=FLUSH_SECONDS)
+            elif daemon.in_charge is not None:
+                session.release_charge(daemon.in_charge)
             queries.stop()
             daemon.stop()
 

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from objects.errors import BerthError, HostError, InvalidInput, Needs, NotFound, SourceUnreachable
+from objects.errors import (
+    BerthError,
+    HostError,
+    InChargeElsewhere,
+    InvalidInput,
+    Needs,
+    NotFound,
+    SourceUnreachable,
+    Superseded,
+)
 
 OK: Final = 0
 FAILED: Final = 1
@@ -15,6 +24,8 @@ USAGE: Final = 2
 INVALID: Final = 3
 NOT_CONVERGED: Final = 4
 UNREACHABLE: Final = 5
+IN_CHARGE_ELSEWHERE: Final = 6
+SUPERSEDED: Final = 7
 PLAN_HAS_CHANGES: Final = 10
 INTERRUPTED: Final = 130
 
@@ -25,6 +36,8 @@ MEANINGS: Final = (
     (INVALID, "manifests or settings in Git are wrong"),
     (NOT_CONVERGED, "not converged in time (apply)"),
     (UNREACHABLE, "a host or the Git remote did not answer"),
+    (IN_CHARGE_ELSEWHERE, "another reconciler is in charge (apply)"),
+    (SUPERSEDED, "another reconciler took over (run, apply)"),
     (PLAN_HAS_CHANGES, "there are changes (plan --exit-code)"),
     (INTERRUPTED, "interrupted by Ctrl-C"),
 )
@@ -40,6 +53,10 @@ def code_of(error: BerthError) -> int:
         return FAILED
     if isinstance(error, InvalidInput):
         return INVALID
+    if isinstance(error, InChargeElsewhere):
+        return IN_CHARGE_ELSEWHERE
+    if isinstance(error, Superseded):
+        return SUPERSEDED
     if isinstance(error, SourceUnreachable) or error.reason in _NO_CONTACT:
         return UNREACHABLE
     if error.needs is Needs.WAIT_FOR_CHANGE and not isinstance(error, HostError):

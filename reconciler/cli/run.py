@@ -17,7 +17,7 @@ from reconciler.daemon import Daemon
 from reconciler.engine import Engine
 from reconciler.messages import Desired
 from reconciler.options import Options
-from reconciler.rollback import RollbackLoop, RollbackWriter
+from reconciler.rollback import FailedRollout, RollbackLoop, RollbackWriter
 from reconciler.source_loop import SourceLoop
 from reconciler.status_loop import Refusal, StatusLoop
 from reconciler.timers import Timers
@@ -37,9 +37,15 @@ FLUSH_SECONDS = 20.0
     help="File with the secret that the forge signs with.",
 )
 @click.option("--poll", type=click.FloatRange(min=1), help="Seconds between two looks at the remote.")
+@click.option("--take-over", is_flag=True, help="Take charge anew, also from marks on hosts that nobody knows.")
 @click.pass_obj
-def command(options: Options, webhook: str | None, webhook_secret_file: Path | None, poll: float | None) -> None:
-    """Runs until SIGTERM or SIGINT, then writes the last status commit and ends with 0; hosts keep running."""
+def command(
+    options: Options, webhook: str | None, webhook_secret_file: Path | None, poll: float | None, take_over: bool
+) -> None:
+    """Runs until SIGTERM or SIGINT, then writes the last status commit and ends with 0; hosts keep running.
+
+    The newest one is in charge: an earlier one of the same cluster ends with exit code 7.
+    """
     secret = _read_secret(webhook, webhook_secret_file)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -50,7 +56,7 @@ def command(options: Options, webhook: str | None, webhook_secret_file: Path | N
     stopping = threading.Event()
     with open_session(options) as session, ExitStack() as stack:
         engine = session.make_engine()
-        reconciler = Reconciler(session, engine)
+        reconciler = Reconciler(session, engine, takes_over=take_over)
 
         def stop(*_: object) -> None:
             stopping.set()
@@ -67,8 +73,9 @@ def command(options: Options, webhook: str | None, webhook_secret_file: Path | N
 class Reconciler:
     """The daemon with its ways in (repository) and out (status commits)."""
 
-    def __init__(self, session: Session, engine: Engine) -> None:
+    def __init__(self, session: Session, engine: Engine, *, takes_over: bool = False) -> None:
         self._session = session
+        self._takes_over = takes_over
         self.engine = engine
         self.daemon: Daemon = session.make_daemon(engine)
         self._status: StatusLoop | None = None
@@ -78,12 +85,12 @@ class Reconciler:
         self._last_commit = ""
         self._untold: Desired | None = None
         self.source = SourceLoop(self._read, on_desired=self._take, on_problem=self._take_problem)
-        writer = RollbackWriter(session.repository, session.options.branch)
-        self._rollbacks = RollbackLoop(writer.roll_back, on_commit=self.source.wake)
+        self._writer = RollbackWriter(session.repository, session.options.branch)
+        self._rollbacks = RollbackLoop(self._roll_back, on_commit=self.source.wake)
         self._queries = session.make_query_loop(self.daemon)
 
     def run(self, stopping: threading.Event, timers: Timers, *, poll_seconds: float | None) -> None:
-        """Until `stopping` is set (and the daemon is told something)."""
+        """Until `stopping` is set (and the daemon is told something). Raises Superseded."""
         self.source.start()
         self._rollbacks.start()
         self._queries.start()
@@ -92,6 +99,7 @@ class Reconciler:
         try:
             while not stopping.is_set():
                 result = self.daemon.run_once()
+                self.daemon.require_charge()
                 self._rollbacks.note(self.engine.store, result)
                 self._queries.note(self.engine, result)
                 status = self._status or self._start_status()
@@ -104,6 +112,7 @@ class Reconciler:
                     timers.every(poll, self.source.wake, name="poll")
         finally:
             log.info("stopping; hosts keep running what they run")
+            self.daemon.halt()
             self.source.stop()
             self._rollbacks.stop()
             self._queries.stop()
@@ -111,13 +120,22 @@ class Reconciler:
                 self._status.flush(timeout_seconds=FLUSH_SECONDS)
             self.daemon.stop()
 
+    def _roll_back(self, failed: FailedRollout) -> str:
+        self.daemon.require_charge()
+        return self._writer.roll_back(failed)
+
     def _start_status(self) -> StatusLoop | None:
         """Once a commit is in force it says where status goes; before, a refused one is said at the usual place."""
-        if self.engine.desired is None and self._refusal is None:
+        in_charge = self.daemon.in_charge
+        if in_charge is None or (self.engine.desired is None and self._refusal is None):
             return None
         branch = self._session.status_branch(self.engine.settings.sync.status_branch)
         self._status = StatusLoop(
-            branch, self.engine, wake_engine=lambda: self.daemon.tell(None), last_commit=self._last_commit
+            branch,
+            self.engine,
+            wake_engine=lambda: self.daemon.tell(None),
+            in_charge=in_charge,
+            last_commit=self._last_commit,
         )
         self._status.start()
         return self._status
@@ -140,14 +158,25 @@ class Reconciler:
         try:
             self._untold = self._session.commits.read() or self._untold
         except CommitRefused:
+            self._be_in_charge()
             good = None if self._has_told else self._session.last_good()
             if good is not None:
                 self._tell_memory(good)
                 self._take(good)
             raise
+        self._be_in_charge()
         if self._untold is not None and not self._has_told:
             self._tell_memory(self._untold)
         return self._untold
+
+    def _be_in_charge(self) -> None:
+        """At first take charge, later see whether we still are."""
+        if self.daemon.in_charge is None:
+            in_charge = self._session.take_charge("run", takes_over=self._takes_over)
+            in_charge.on_end = lambda: self.daemon.tell(None)
+            self.daemon.in_charge = in_charge
+        else:
+            self._session.check_charge(self.daemon.in_charge)
 
     def _tell_memory(self, desired: Desired) -> None:
         restored = self._session.read_restored(desired)

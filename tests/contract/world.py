@@ -21,9 +21,11 @@ from hosts.docker_runtime import DockerRuntime
 from hosts.runtime import HostRuntime
 from hosts.simulated import SimulatedHost
 from hosts.simulated_engine import Program
+from objects.charge import Charge, marker_labels, marker_name
 from objects.core import ConfigMap, Secret
 from objects.errors import HostError
 from objects.meta import ObjectMeta
+from objects.names import LABEL_CHARGE
 from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Container, Pod, PodSpec, PodStatus
 from tests.lab.host import LabHost
@@ -100,6 +102,7 @@ class World(Protocol):
     def limit(self, name: str, memory_bytes: int) -> None: ...
     def disconnect(self, name: str) -> None: ...
     def restart_engine(self) -> None: ...
+    def mark_charge(self, charge: Charge) -> None: ...
 
 
 class SimulatedWorld:
@@ -141,6 +144,9 @@ class SimulatedWorld:
     def restart_engine(self) -> None:
         self.host.happen(lambda engine, now: engine.restart(now))
 
+    def mark_charge(self, charge: Charge) -> None:
+        self.host.happen(lambda engine, now: engine.mark_charge(charge))
+
 
 class DockerWorld:
     def __init__(self, host: LabHost, runtime: HostRuntime) -> None:
@@ -174,6 +180,16 @@ class DockerWorld:
     def restart_engine(self) -> None:
         self._host.restart_engine()
 
+    def mark_charge(self, charge: Charge) -> None:
+        labels = [word for name, value in marker_labels(charge).items() for word in ("--label", f"{name}={value}")]
+        self._host.docker("volume", "create", *labels, marker_name(charge))
+
+
+def remove_marks(host: LabHost) -> None:
+    """Those of reconcilers in earlier tests, too."""
+    for name in host.docker("volume", "ls", "-q", "--filter", f"label={LABEL_CHARGE}").split():
+        host.docker("volume", "rm", name)
+
 
 class PatientRuntime(DockerRuntime):
     """Looks until the engine has answered for every container: a test asks once, where a worker is woken again."""
@@ -187,6 +203,7 @@ class PatientRuntime(DockerRuntime):
 @contextmanager
 def docker_world(host: LabHost) -> Iterator[DockerWorld]:
     """A real host, looked at over SSH; watched, as a worker does, so that events keep looks cheap."""
+    remove_marks(host)
     with engine_of(host) as engine:
         runtime = PatientRuntime(engine, random=Random(11))
         runtime.watch(lambda: None)
@@ -196,6 +213,7 @@ def docker_world(host: LabHost) -> Iterator[DockerWorld]:
             runtime.close()
             for name in host.docker("ps", "-aq", "--filter", "label=berth.dev/managed").split():
                 host.docker("rm", "-fv", name)
+            remove_marks(host)
 
 
 class Kubelet:

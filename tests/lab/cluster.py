@@ -164,14 +164,15 @@ class Cluster:
         if fresh_disk:
             arguments += ["--cache-dir", str(self.home / f"cache-{self._runs}")]
         log = self.home / f"berth-{self._runs}.log"
-        with running_berth(*arguments, log=log, directory=self.home, environment=self._environment()) as berth:
+        with running_berth(*arguments, log=log, directory=self.home, environment=self.environment()) as berth:
             self.berth = berth
             try:
                 yield berth
             finally:
                 self.berth = None
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Of a `berth` that works for this cluster."""
         # Not the caller's: neither its ssh agent nor its git settings may help.
         return {"PATH": SEARCH_PATH, "HOME": str(self.home), "LC_ALL": "C.UTF-8", **_python_settings()}
 

@@ -17,14 +17,16 @@ from objects.errors import (
     EngineUnavailable,
     HostKeyMismatch,
     HostUnreachable,
+    InChargeElsewhere,
     InvalidInput,
     NotFound,
     PushRejected,
     RevisionNotFound,
     SourceUnreachable,
+    Superseded,
 )
 from reconciler.cli import make_group
-from reconciler.cli.exit_codes import FAILED, INVALID, MEANINGS, UNREACHABLE, code_of
+from reconciler.cli.exit_codes import FAILED, IN_CHARGE_ELSEWHERE, INVALID, MEANINGS, SUPERSEDED, UNREACHABLE, code_of
 from reconciler.cli.frame import default_options, global_options, leaves_of
 from reconciler.cli.verbs import SECTIONS, VERBS
 from tests.unit.cli.command_line import ROOT, berth
@@ -110,6 +112,8 @@ def test_verbose_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
         pytest.param(RevisionNotFound("x"), INVALID, id="branch"),
         pytest.param(PushRejected("x"), FAILED, id="push"),
         pytest.param(DeletionHeld("x"), INVALID, id="held"),
+        pytest.param(InChargeElsewhere("x"), IN_CHARGE_ELSEWHERE, id="apply-beside-a-run"),
+        pytest.param(Superseded("x"), SUPERSEDED, id="superseded"),
         pytest.param(BerthError("x"), FAILED, id="bug"),
     ],
 )

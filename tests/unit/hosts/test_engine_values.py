@@ -43,6 +43,15 @@ DIE = (
             ContainerEvent(time_nanos=4, action="disconnect", container_id="c3"),
             id="taken off a network",
         ),
+        pytest.param(
+            b'{"Type":"volume","Action":"create","Actor":{"ID":"berth-charge-7-a1"},"timeNano":5}',
+            ContainerEvent(time_nanos=5, action="charge", container_id="", name="berth-charge-7-a1"),
+            id="somebody takes charge",
+        ),
+        pytest.param(b'{"Type":"volume","Action":"create","Actor":{"ID":"data"}}', None, id="another volume"),
+        pytest.param(
+            b'{"Type":"volume","Action":"destroy","Actor":{"ID":"berth-charge-7-a1"}}', None, id="an old mark"
+        ),
         pytest.param(DIE[:90], None, id="cut line"),
         pytest.param(b"[]", None, id="not an object"),
         pytest.param(b"", None, id="empty"),

@@ -12,6 +12,7 @@ import pytest
 
 from hosts.observe import Observer
 from hosts.ssh_commands import CommandResult
+from objects.charge import Charge, marker_labels, marker_name
 from objects.errors import EngineUnavailable
 
 FACTS = b"disk 4096 1000 250 64 32\nmemory 2048 kB\ntasks 1\nlimit 9\nboot 5a1c\n"
@@ -35,6 +36,8 @@ class PlainEngine:
         self.asked = 0
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.charges: list[Charge] = []
+        self.asked_for_charges = 0
         self.link = SimpleNamespace(clock=lambda: 0.0, run=lambda *_, **__: CommandResult(0, FACTS, b""))
         self.api = self
 
@@ -62,8 +65,11 @@ class PlainEngine:
     def images(self) -> list[dict[str, Any]]:
         return []
 
-    def volumes(self) -> dict[str, Any]:
-        return {"Volumes": None}
+    def volumes(self, *, filters: dict[str, str] | None = None) -> dict[str, Any]:
+        if filters is None:
+            return {"Volumes": None}
+        self.asked_for_charges += 1
+        return {"Volumes": [{"Labels": marker_labels(charge)} for charge in self.charges] or None}
 
 
 @pytest.fixture
@@ -190,3 +196,34 @@ def test_what_could_not_be_asked_is_asked_again(
         with pytest.raises(EngineUnavailable):
             observer.observe()
     assert (look(observer), engine.asked) == (["running"], 2)
+
+
+FIRST = Charge(epoch=7, holder="a1")
+SECOND = Charge(epoch=8, holder="b2")
+
+
+def test_marks_are_asked_for_once_while_events_tell_of_new_ones(engine: PlainEngine, observer: Observer) -> None:
+    engine.charges = [SECOND, FIRST]
+    assert observer.observe().charges == (FIRST, SECOND)
+    observer.hear_of_charges(hears=True)
+    assert (observer.observe().charges, engine.asked_for_charges) == ((FIRST, SECOND), 1)
+    engine.charges = [SECOND]
+    observer.invalidate_charges()
+    assert (observer.observe().charges, engine.asked_for_charges) == ((SECOND,), 2)
+    observer.hear_of_charges(hears=False)
+    observer.observe()
+    observer.observe()
+    assert engine.asked_for_charges == 4
+
+
+def test_a_new_mark_is_doubted_until_a_look_shows_it(engine: PlainEngine, observer: Observer) -> None:
+    engine.charges = [FIRST]
+    observer.observe()
+    observer.hear_of_charges(hears=True)
+    observer.invalidate_charges(marker_name(FIRST))
+    assert observer.doubted_charge == "", "it was seen already"
+    engine.charges = [FIRST, SECOND]
+    observer.invalidate_charges(marker_name(SECOND))
+    assert observer.doubted_charge == marker_name(SECOND)
+    assert observer.observe().charges == (FIRST, SECOND)
+    assert observer.doubted_charge == ""

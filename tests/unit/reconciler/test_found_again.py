@@ -70,6 +70,48 @@ def test_a_revision_nobody_wrote_down_is_found_with_all_its_pods_those_of_a_sile
     assert (sizes(cluster), taken) == ({"web-webv1": 4}, [])
 
 
+def names_and_uids(cluster: FakeCluster) -> dict[str, list[tuple[str, str]]]:
+    return {host: sorted((pod.name, pod.uid) for pod in pods.values()) for host, pods in cluster.hosts.items()}
+
+
+def test_a_remembered_ordinal_is_not_made_beside_its_successor_on_a_host_that_comes_back() -> None:
+    """Simulated: a status that is behind, a restart while the host is silent, and the host is back."""
+    cluster = FakeCluster("a")
+    cluster.settle(cluster.desired(stateful_set(replicas=1)))
+    memory = memory_of(cluster)
+    newer = cluster.desired(stateful_set("web:2", replicas=1), commit="c2")
+    cluster.settle(newer)
+    before = names_and_uids(cluster)
+    cluster.silent.add("a")
+    cluster.restart()
+    cluster.step(memory, newer)
+    cluster.step(cluster.report("a"))
+    cluster.silent.clear()
+    for _ in range(5):
+        cluster.step(cluster.report("a"))
+        assert names_and_uids(cluster) == before
+
+
+def test_a_remembered_ordinal_is_not_made_again_where_it_is_gone_while_it_may_be_elsewhere() -> None:
+    cluster = FakeCluster("a", "b")
+    cluster.settle(cluster.desired(stateful_set(replicas=1)))
+    memory = memory_of(cluster)
+    (home,) = (host for host, pods in cluster.hosts.items() if pods)
+    other = "b" if home == "a" else "a"
+    ((_, pod),) = cluster.hosts[home].items()
+    moved = msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, uid="moved"))
+    cluster.hosts[home].clear()
+    cluster.hosts[other]["moved"] = moved
+    cluster.silent.update("ab")
+    cluster.restart()
+    cluster.step(memory, cluster.desired(stateful_set(replicas=1)))
+    for back in (home, other):
+        cluster.step(*map(cluster.report, cluster.hosts))
+        cluster.silent.discard(back)
+        cluster.settle()
+        assert cluster.running_uids == {"moved"}, back
+
+
 def test_an_address_that_was_given_on_is_taken_from_who_is_only_remembered() -> None:
     cluster = FakeCluster("a")
     cluster.settle(cluster.desired(deployment(replicas=1)))

@@ -2,9 +2,12 @@
 
 import pytest
 
+from objects.charge import Charge
 from objects.config import Application, ApplicationSpec
 from objects.meta import ObjectKey, ObjectMeta
+from reconciler.charge import CHARGE_PATH, parse_record, render_record
 from reconciler.commits import read_restored
+from reconciler.in_charge import InCharge
 from reconciler.messages import Desired
 from reconciler.status_loop import BURST_SECONDS, SETTLE_SECONDS, Refusal, StatusLoop, settling_seconds
 from sources.repository import Repository
@@ -12,6 +15,8 @@ from sources.status_branch import StatusBranch
 from tests.unit.reconciler.cluster import FakeCluster, deployment
 from tests.unit.sources.conftest import Remote
 
+CHARGE = Charge(epoch=7, holder="a1", name="berth run of a")
+LATER = Charge(epoch=8, holder="b2", name="berth run of b")
 WEB = ObjectKey("Deployment", "default", "web")
 
 
@@ -24,10 +29,11 @@ class Written:
         self.cluster = FakeCluster("a", "b")
         self.repository = repository
         self.commit = self.push({"berth.yaml": "x"})
+        self.in_charge = InCharge(CHARGE)
         self.loop = self._start()
 
     def _start(self) -> StatusLoop:
-        loop = StatusLoop(self.branch, self.cluster.engine, wake_engine=lambda: None)
+        loop = StatusLoop(self.branch, self.cluster.engine, wake_engine=lambda: None, in_charge=self.in_charge)
         loop.start()
         return loop
 
@@ -143,3 +149,18 @@ def test_a_commit_that_is_gone_needs_no_note(written):
 )
 def test_a_burst_is_waited_for_but_not_for_long(first, last, now, expected):
     assert settling_seconds(first, last, now=now) == expected
+
+
+def test_the_record_goes_with_a_status_and_at_the_end_says_that_nobody_is_in_charge(written):
+    written.run(written.desired())
+    written.flush()
+    record = parse_record(written.branch.read().files[CHARGE_PATH])
+    assert (record.rank, record.is_released, len(written.commits())) == (CHARGE.rank, True, 1)
+
+
+def test_whoever_is_not_in_charge_any_more_writes_nothing(written):
+    written.branch.write({CHARGE_PATH: render_record(LATER)}, message="In charge: b")
+    written.run(written.desired())
+    written.flush()
+    assert written.in_charge.is_over
+    assert written.commits() == ["In charge: b"]

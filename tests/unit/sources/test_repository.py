@@ -75,6 +75,14 @@ def test_the_poll_sees_a_push_and_the_next_fetch_brings_it(remote: Remote, repos
     assert (repository.ls_remote("main"), repository.fetch("main").sha) == (second, second)
 
 
+def test_a_branch_beside_is_brought_along_if_it_is_there(remote: Remote, repository: Repository) -> None:
+    first = remote.push({"a": "1"})
+    assert repository.fetch("main", beside="berth/status").sha == first
+    second = remote.push({"a": "2"}, branch="berth/status")
+    assert repository.fetch("main", beside="berth/status").sha == first
+    assert repository.resolve("berth/status") == second
+
+
 def test_revisions_log_and_ancestry(remote: Remote, repository: Repository) -> None:
     first = remote.push({"web": "1"}, message="first")
     second = remote.push({"db": "1"}, message="second\n\nBerth-Confirm-Delete: 3")

@@ -1,0 +1,21 @@
+"""The marks of who is in charge on one host: Docker volumes, listed and made by one call each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hosts.engine import Engine
+from objects.charge import Charge, marker_labels, marker_name, parse_marker
+from objects.names import LABEL_CHARGE
+
+
+def list_charges(engine: Engine) -> tuple[Charge, ...]:
+    """Everybody who left a mark, in the order of their charges. Raises HostError."""
+    answer: dict[str, Any] = engine.api.volumes(filters={"label": LABEL_CHARGE})
+    found = (parse_marker(volume.get("Labels") or {}) for volume in answer.get("Volumes") or ())
+    return tuple(sorted((charge for charge in found if charge is not None), key=lambda charge: charge.rank))
+
+
+def mark_charge(engine: Engine, charge: Charge) -> None:
+    """Leave the mark; one that is there stays. Raises HostError."""
+    engine.api.create_volume(marker_name(charge), driver="local", labels=marker_labels(charge))
