@@ -91,10 +91,18 @@ def newly_failed(
 
 def _failures(facts: HealthFacts) -> Iterator[tuple[datetime, str, str]]:
     for fact in (*facts.probes, *facts.hooks):
-        if isinstance(fact, ProbeFact) and fact.failed_at is not None:
-            yield fact.failed_at, "Unhealthy", f"{fact.kind.capitalize()} probe failed: {fact.message}"
+        if isinstance(fact, ProbeFact):
+            yield from _failed_probe(fact)
         elif isinstance(fact, HookFact) and fact.error and fact.ended_at is not None:
             yield fact.ended_at, _HOOK_REASONS[fact.kind], f"{fact.kind} hook failed: {fact.error}"
+
+
+def _failed_probe(fact: ProbeFact) -> Iterator[tuple[datetime, str, str]]:
+    name = f"{fact.kind.capitalize()} probe"
+    if fact.failed_at is not None:
+        yield fact.failed_at, "Unhealthy", f"{name} failed: {fact.message}"
+    if fact.errored_at is not None:
+        yield fact.errored_at, "Unhealthy", f"{name} errored and resulted in unknown state: {fact.error}"
 
 
 def back_offs(pod: Pod, before: PodStatus | None, after: PodStatus) -> Iterable[Happening]:

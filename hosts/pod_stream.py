@@ -14,13 +14,20 @@ import paramiko
 from hosts.flow import Stream
 from hosts.ssh import SshLink
 from hosts.ssh_transport import ChannelRefused, SshTransport
-from objects.errors import DeadlineExceeded, HostError
+from objects.errors import DeadlineExceeded, HostError, Needs
 
 BLOCK_BYTES = 16 * 1024
 
 
 class NoAnswer(Exception):
     """The pod's end does not do as asked: nobody listens, it hangs, it breaks off, it talks nonsense."""
+
+
+class ForwardingForbidden(HostError):
+    """The host's sshd opens no connections to pods: it has to be set up otherwise. Commands are not concerned."""
+
+    reason = "ForwardingForbidden"
+    needs = Needs.NEEDS_OPERATOR
 
 
 class PodStream:
@@ -159,7 +166,7 @@ def why_refused(refusal: ChannelRefused, address: str, port: int) -> NoAnswer | 
     """Nobody listens, or sshd does not let us ask: then nothing is known of the pod. Pure."""
     if refusal.is_forbidden:
         hint = "set `AllowTcpForwarding local` in sshd_config on the host"
-        return HostError("sshd forwards no TCP connections to pods", host=refusal.host, hint=hint)
+        return ForwardingForbidden("sshd forwards no TCP connections to pods", host=refusal.host, hint=hint)
     why = refusal.message.rpartition(": ")[2]
     return NoAnswer(f"dial tcp {address}:{port}: {why[:1].lower()}{why[1:]}")
 

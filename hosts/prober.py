@@ -22,7 +22,7 @@ from typing import Protocol
 from differ.probing import Answer, ProbeOrder
 from hosts.flow import Clock, Flow
 from hosts.probe_book import ProbeBook
-from objects.errors import HostError
+from objects.errors import HostError, Needs
 from objects.observed import ProbeFact
 
 log = logging.getLogger(__name__)
@@ -184,7 +184,8 @@ class Prober:
 
     def _not_asked(self, order: ProbeOrder, error: Exception) -> Answer:
         if isinstance(error, HostError):
-            return Answer(None, str(error))
+            # Of a host that is out of reach its own condition tells; what a person has to mend would show nowhere.
+            return Answer(None, str(error) if error.needs is Needs.NEEDS_OPERATOR else "")
         # A bug met with one probe must not end the others.
         log.error("%s probe on host %s", order.kind, self._host, exc_info=error)
         return Answer(None, f"internal error: {type(error).__name__}: {error}")

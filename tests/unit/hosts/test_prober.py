@@ -50,7 +50,7 @@ def test_only_what_changes_its_meaning_is_news() -> None:
     for second, passes in ((0, True), (10, True), (20, None), (30, False)):
         taken = book.take_due(after(second))
         assert taken is not None
-        news.append(book.record(taken, Answer(passes, "" if passes else "no"), after(second)))
+        news.append(book.record(taken, Answer(passes, "no" if passes is False else ""), after(second)))
         changes.append(book.changes)
     assert news == [True, False, False, True]
     assert book.next_due() is None  # a failed liveness probe is asked no more in this run
