@@ -40,7 +40,7 @@ class PodStream:
         self._timeout_seconds = timeout_seconds
 
     async def send(self, block: bytes) -> None:
-        """Raises NoAnswer, HostError."""
+        """Raises NoAnswer, HostError. A peer that has hung up may have answered before: `receive` tells."""
         view = memoryview(block)
         while view:
             self._channel.settimeout(self._left())
@@ -49,7 +49,11 @@ class PodStream:
             except TimeoutError as error:
                 raise self._late() from error
             except OSError as error:
-                raise self._ended() from error
+                if self._transport.is_ending:
+                    raise self._transport.lost() from error
+                return
+            if not sent:
+                return
             view = view[sent:]
 
     async def receive(self) -> bytes:
@@ -78,11 +82,6 @@ class PodStream:
 
     def _late(self) -> Exception:
         return late_or_unreachable(self._transport.overdue("no answer"), self._timeout_seconds)
-
-    def _ended(self) -> Exception:
-        if self._transport.is_ending:
-            return self._transport.lost()
-        return NoAnswer("the connection was closed")
 
 
 class TlsStream:

@@ -48,11 +48,16 @@ class ToldChannel:
         self._window_bytes = window_bytes
         self._taken_bytes = 0
         self._is_closed = False
+        self._is_closed_there = False
 
     # --- for whoever uses it -----------------------------------------------------------------------------------------
 
     def send(self, block: bytes) -> None:
-        """Raises HostError for more than the peer takes without being read from: questions are short."""
+        """Raises HostError for more than the peer takes without being read from: questions are short. To one that has
+        closed nothing is sent: what it said before is still to be read.
+        """
+        if self._is_closed_there:
+            return
         if len(block) > self._may_send_bytes:
             raise HostError(f"a question of {len(block)} bytes is too long", host=self.transport.target.name)
         self._may_send_bytes -= len(block)
@@ -114,8 +119,9 @@ class ToldChannel:
         self.is_over = True
         self._on_news()
 
-    def _handle_close(self, _: Message) -> None:
-        self._handle_eof(_)
+    def _handle_close(self, message: Message) -> None:
+        self._is_closed_there = True
+        self._handle_eof(message)
 
     def _unlink(self) -> None:
         """The connection ended; the transport calls itself active for a moment longer."""

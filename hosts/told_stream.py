@@ -49,9 +49,9 @@ class ToldStream:
         return self._opened.is_lost or not self._transport.is_active()
 
     async def send(self, block: bytes) -> None:
-        """Raises NoAnswer, HostError."""
-        if self._opened.is_over:
-            raise self._ended()
+        """Raises HostError. A peer that has hung up may have answered before: `receive` tells."""
+        if self._is_lost:
+            raise self._transport.lost()
         self._opened.send(block)
 
     async def receive(self) -> bytes:
@@ -78,11 +78,6 @@ class ToldStream:
         if self._is_lost:
             return self._transport.lost()
         return late_or_unreachable(self._transport.overdue("no answer"), self._timeout_seconds)
-
-    def _ended(self) -> NoAnswer | HostError:
-        if self._is_lost:
-            return self._transport.lost()
-        return NoAnswer("the connection was closed")
 
 
 class ToldEngineStream(ToldStream):
@@ -112,8 +107,3 @@ class ToldEngineStream(ToldStream):
         if self._is_lost:
             return self._transport.lost()
         return self._transport.overdue(f"Docker Engine did not answer within {self._timeout_seconds:.3g} s")
-
-    def _ended(self) -> HostError:
-        if self._is_lost:
-            return self._transport.lost()
-        return HostError("Docker Engine closed the connection", host=self._transport.target.name)

@@ -63,9 +63,9 @@ class Session:
         """The runtime of a host; connects on first use. Raises InvalidInput."""
         return DockerRuntime(self.open_docker(host, engine), random=random.Random(self._random.getrandbits(64)))
 
-    def make_engine(self, *, is_observer: bool = False) -> Engine:
+    def make_engine(self, *, is_observer: bool = False, heals_all: bool = False) -> Engine:
         source = random.Random(self._random.getrandbits(64))
-        return Engine(CONTROLLERS, source=source, rules=load_rules(), is_observer=is_observer)
+        return Engine(CONTROLLERS, source=source, rules=load_rules(), is_observer=is_observer, heals_all=heals_all)
 
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
         return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)

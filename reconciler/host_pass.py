@@ -15,6 +15,7 @@ from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import ContainerMemory, PodMemory, WorkerMemory
 from differ.pods import HostPlan, plan_host
 from differ.use import foreign_loads
+from objects.conditions import IN_SYNC, find_condition
 from objects.names import LABEL_POD_UID
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
@@ -96,6 +97,9 @@ def _with_statuses(
     """Pods that were found, with the status they have now: who adopts them must not take them for starting."""
     if not pods:
         return ()
-    as_assigned = msgspec.structs.replace(assignment, pods=pods)
+    # Whether drift is left alone is known of assigned pods only; of others, what was last said tells.
+    known = {pod.uid: memory.pod(pod.uid).status for pod in pods}
+    lenient = frozenset(uid for uid, said in known.items() if said and find_condition(said.conditions, IN_SYNC))
+    as_assigned = msgspec.structs.replace(assignment, pods=pods, left_alone=lenient)
     statuses = plan_host(as_assigned, observation, memory, now).statuses
     return tuple(msgspec.structs.replace(pod, status=statuses[pod.uid]) for pod in pods)

@@ -26,7 +26,7 @@ def command(options: Options, timeout: float, no_status: bool) -> int:
     """Exit code 0 when everything is healthy, 1 when something failed for good, 4 when time ran out."""
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.ERROR)
     with open_session(options) as session, progress(options) as shown:
-        engine = session.make_engine()
+        engine = session.make_engine(heals_all=True)
         daemon = session.make_daemon(engine)
         status: StatusLoop | None = None
         try:
