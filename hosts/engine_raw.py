@@ -6,9 +6,10 @@ and errors are those of the way that is taken (`hosts.ways`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from hosts.flow import Stream
 from hosts.ways import Way
@@ -23,15 +24,15 @@ async def ask_engine(way: Way, method: str, path: str, body: Mapping[str, Any] |
     try:
         await stream.send(compose_request(way.engine.api.versioned_path(path), method, body))
         answer = _Reader(stream)
-        status, headers = await answer.head()
-        content = await answer.body(headers)
+        status, head = await answer.head()
+        content = await answer.body(head)
     except BaseException:
         stream.close()
         raise
     way.give_back(stream)
     if status >= 400:
         raise way.engine.refusal(status, content)
-    parsed: dict[str, Any] = json.loads(content)
+    parsed: dict[str, Any] = msgspec.json.decode(content)
     return parsed
 
 
@@ -41,9 +42,9 @@ async def follow_engine(way: Way, method: str, path: str, body: Mapping[str, Any
     try:
         await stream.send(compose_request(way.engine.api.versioned_path(path), method, body))
         answer = _Reader(stream)
-        status, headers = await answer.head()
+        status, head = await answer.head()
         if status >= 400:
-            raise way.engine.refusal(status, await answer.body(headers))
+            raise way.engine.refusal(status, await answer.body(head))
         return await answer.to_end(most_bytes)
     finally:
         stream.close()
@@ -51,10 +52,15 @@ async def follow_engine(way: Way, method: str, path: str, body: Mapping[str, Any
 
 def compose_request(path: str, method: str, body: Mapping[str, Any] | None) -> bytes:
     """Pure."""
-    content = json.dumps(body).encode() if body is not None else b""
+    content = msgspec.json.encode(body) if body is not None else b""
     kind = "Content-Type: application/json\r\n" if content else ""
     head = f"{method} {path} HTTP/1.1\r\nHost: docker\r\n{kind}Content-Length: {len(content)}\r\n\r\n"
     return head.encode() + content
+
+
+def header(head: bytes, name: bytes) -> bytes:
+    """A header's value out of a head in lower case, b"" without it: of ten that Docker sends two matter. Pure."""
+    return head.partition(b"\r\n" + name + b":")[2].partition(b"\r\n")[0].strip()
 
 
 class _Reader:
@@ -85,19 +91,18 @@ class _Reader:
                 raise EngineUnavailable("Docker Engine broke off its answer")
         return (await self._take(at + len(end)))[: -len(end)]
 
-    async def head(self) -> tuple[int, dict[bytes, bytes]]:
-        """(status, headers by lower-case name)."""
-        first, *lines = (await self._line(b"\r\n\r\n")).split(b"\r\n")
-        parts = first.split(b" ", 2)
+    async def head(self) -> tuple[int, bytes]:
+        """(status, head of the answer in lower case)."""
+        head = (await self._line(b"\r\n\r\n")).lower()
+        parts = head.split(b" ", 2)
         if len(parts) < 2 or not parts[1].isdigit():
             raise EngineUnavailable("the answer of Docker Engine is no HTTP")
-        pairs = (line.partition(b":") for line in lines)
-        return int(parts[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}
+        return int(parts[1]), head
 
-    async def body(self, headers: Mapping[bytes, bytes]) -> bytes:
+    async def body(self, head: bytes) -> bytes:
         """An answer of known length, or in chunks."""
-        if headers.get(b"transfer-encoding", b"").lower() != b"chunked":
-            return await self._take(int(headers.get(b"content-length", b"0")))
+        if header(head, b"transfer-encoding") != b"chunked":
+            return await self._take(int(header(head, b"content-length") or b"0"))
         content = bytearray()
         while size := int((await self._line()).partition(b";")[0], 16):
             content += await self._take(size)

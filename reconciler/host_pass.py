@@ -97,9 +97,14 @@ def _with_statuses(
     """Pods that were found, with the status they have now: who adopts them must not take them for starting."""
     if not pods:
         return ()
-    # Whether drift is left alone is known of assigned pods only; of others, what was last said tells.
-    known = {pod.uid: memory.pod(pod.uid).status for pod in pods}
-    lenient = frozenset(uid for uid, said in known.items() if said and find_condition(said.conditions, IN_SYNC))
-    as_assigned = msgspec.structs.replace(assignment, pods=pods, left_alone=lenient)
+    as_assigned = msgspec.structs.replace(assignment, pods=pods)
     statuses = plan_host(as_assigned, observation, memory, now).statuses
-    return tuple(msgspec.structs.replace(pod, status=statuses[pod.uid]) for pod in pods)
+    return tuple(
+        msgspec.structs.replace(pod, status=_with_drift(statuses[pod.uid], memory.pod(pod.uid).status)) for pod in pods
+    )
+
+
+def _with_drift(status: PodStatus, before: PodStatus | None) -> PodStatus:
+    """What was last said of drift holds until the pod is assigned: only then it is known whether it is left alone."""
+    said = find_condition(before.conditions, IN_SYNC) if before is not None else None
+    return msgspec.structs.replace(status, conditions=(*status.conditions, said)) if said is not None else status

@@ -18,12 +18,9 @@ from tests.lab.lab import Lab
 from tests.lab.processes import SEARCH_PATH
 
 RESOURCES = {"requests": {"cpu": "250m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}}
-LENIENT = """\
-apiVersion: berth.dev/v1alpha1
-kind: Application
-metadata: {name: lenient}
-spec: {path: apps/lenient, selfHeal: false}
-"""
+APPLICATION = (
+    "{{apiVersion: berth.dev/v1alpha1, kind: Application, metadata: {{name: {}}}, spec: {{path: apps/{}, {}}}}}\n"
+)
 WEBS, PAIRS = 6, 7
 """One for each fault that counts as a crash: a second one would wait out its back-off, as it should."""
 
@@ -161,15 +158,19 @@ def test_a_copy_of_a_container_is_taken_away(cluster: Cluster, foreign: object) 
 
 def berth_says(cluster: Cluster, *arguments: str) -> str:
     environment = {"PATH": SEARCH_PATH, "HOME": str(cluster.home), "LC_ALL": "C.UTF-8"}
-    argv = berth_argv(*cluster.arguments(*arguments, "--cache-dir", str(cluster.home / "eyes")))
+    argv = berth_argv(*cluster.arguments(*arguments))
     done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
 def test_drift_of_an_application_that_heals_nothing_is_shown(cluster: Cluster) -> None:
-    """Paused: shown and left, also by a fresh process; killed: started again; `berth apply` puts everything right."""
-    app = {"applications/lenient.yaml": LENIENT, "apps/lenient/lenient.yaml": deployment("lenient", replicas=2)}
+    """Paused: shown and left; killed: started again; `berth apply` puts everything right."""
+    app = {
+        "apps/web.yaml": APPLICATION.format("web", "web", "selfHeal: true"),
+        "apps/lenient.yaml": APPLICATION.format("lenient", "lenient", "selfHeal: false"),
+        "apps/lenient/lenient.yaml": deployment("lenient", replicas=2),
+    }
     cluster.push("An application that only shows drift", app)
     first, second = sorted(cluster.wait_running("lenient-", 2))
     cluster.host(first.host).docker("pause", first.id)
@@ -184,7 +185,8 @@ def test_drift_of_an_application_that_heals_nothing_is_shown(cluster: Cluster) -
     cluster.host(second.host).docker("kill", second.id)
     cluster.wait(lambda: len(cluster.containers(pod="lenient-", state="running")) == 1, "the killed one runs again")
     assert [one.state for one in cluster.containers(pod=first.pod)] == ["paused"]
-    assert berth_says(cluster, "get", "applications").split("\n")[1].split()[3] == "OutOfSync"
+    said_of = dict(line.split()[:4:3] for line in berth_says(cluster, "get", "applications").splitlines())
+    assert (said_of["web"], said_of["lenient"]) == ("Synced", "OutOfSync")
     berth_says(cluster, "apply", "--no-status", "--timeout", "30")
     cluster.wait_running("lenient-", 2)
     cluster.push("It is gone", dict.fromkeys(app))

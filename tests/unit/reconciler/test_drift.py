@@ -7,14 +7,20 @@ import random
 import msgspec
 import pytest
 
-from objects.conditions import find_condition
+from differ.pods import plan_host
+from objects.conditions import IN_SYNC, find_condition
 from objects.config import Application, ApplicationSpec
 from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta
-from objects.pods import Pod
+from objects.pods import Pod, PodStatus
 from reconciler.controllers import CONTROLLERS
 from reconciler.drift import drift_by_application
 from reconciler.engine import Engine
+from reconciler.host_pass import plan_pass, remember
+from reconciler.pod_state import with_reported_status
+from tests.unit.differ.building import NO_MEMORY, NOW, assign, found, make_pod, observe
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
+
+WEB = make_pod()
 
 
 def shop(**spec: bool) -> Application:
@@ -75,3 +81,19 @@ def test_the_application_names_what_is_out_of_sync() -> None:
     synced = find_condition(application.status.conditions, "Synced")
     assert synced is not None
     assert (synced.status, synced.reason, synced.message) == ("False", "OutOfSync", said)
+
+
+def test_who_only_looks_sees_what_was_last_said_of_drift() -> None:
+    there = found(WEB, state="paused")
+    said = plan_host(assign(WEB, left_alone=frozenset((WEB.uid,))), observe(there), NO_MEMORY, NOW).statuses[WEB.uid]
+    memory = remember([msgspec.structs.replace(WEB, status=said)])
+    _, report = plan_pass("host-1", None, observe(there), memory, NOW)
+    (pod,) = report.unknown
+    assert find_condition(pod.status.conditions, IN_SYNC) == find_condition(said.conditions, IN_SYNC)
+
+
+def test_what_is_put_right_again_shows_no_drift() -> None:
+    drifted = Condition(type=IN_SYNC, status="False", reason="OutOfSync", message="container c is paused")
+    gate = Condition(type="example.com/gate", status="True")
+    before = msgspec.structs.replace(WEB, status=PodStatus(conditions=(drifted, gate)))
+    assert with_reported_status(before, PodStatus()).status.conditions == (gate,)
