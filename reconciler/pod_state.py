@@ -17,8 +17,8 @@ DEFAULT_GRACE_SECONDS = 30
 def with_reported_status(pod: Pod, reported: PodStatus) -> Pod:
     """`pod` with the status its host reports.
 
-    Conditions that the host does not speak of (DisruptionTarget, readiness gates) stay, but for InSync; one whose claim did
-    not change keeps its transition time. A pod that has ended stays so: the host may not know of it yet.
+    Conditions that the host does not speak of (DisruptionTarget, readiness gates) stay, but for InSync; one whose
+    claim did not change keeps its transition time. A pod that has ended stays so: the host may not know of it yet.
     """
     if pod.is_finished:
         kept = pod.status
