@@ -74,6 +74,8 @@ class ToldChannel:
                 return
             self._is_closed = self.is_over = True
         transport._unlink_channel(self.chanid)
+        if not self.is_open:
+            return  # refused, or lost with the connection: there is nothing to close, and number 0 is another's
         transport.send_without_waiting(self._message(cMSG_CHANNEL_CLOSE))
 
     def _message(self, kind: bytes) -> Message:

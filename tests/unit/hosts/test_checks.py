@@ -160,6 +160,26 @@ def test_nobody_listens(ask: Ask) -> None:
     assert ask(HttpCheck(address="127.0.0.1", port=port)) == expected
 
 
+def test_a_refused_question_closes_nobody_elses_channel(tmp_path: Path) -> None:
+    """A channel that was never opened has no number at the host; 0 is the first one's."""
+    peer = LocalSshd(tmp_path, getpass.getuser())
+    peer.start()
+    links = SshLinks(clock=time.monotonic, random=Random(1))
+    link = links.link(peer.target())
+    try:
+        first = link.open_command("exec cat", timeout_seconds=10)
+        transport = link.living
+        assert ask_told(Asker(Engine(link)), TcpCheck(address="127.0.0.1", port=free_port())).passes is False
+        link.run("true", timeout_seconds=10, check=True)
+        first.settimeout(10)
+        first.sendall(b"still here")
+        assert first.recv(100) == b"still here"
+        assert link.living is transport
+    finally:
+        links.close()
+        peer.stop()
+
+
 def test_a_host_that_forwards_nothing(tmp_path: Path) -> None:
     peer = LocalSshd(tmp_path, getpass.getuser(), settings=("AllowTcpForwarding no",))
     peer.start()
