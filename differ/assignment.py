@@ -56,6 +56,7 @@ class HostAssignment(DifferStruct):
     pull_secrets follow the same rule and lie in `secrets`. eviction: the Host's thresholds; has_disk_pressure: it is
     short of disk. claim_volumes: the Docker volume of each bound claim that
     the pods name, by (namespace, claim). host: its Host object's name. pause_image: for sandboxes.
+    left_alone: uids of pods of which drift is shown and not put right (`selfHeal: false`).
     """
 
     host: str
@@ -63,6 +64,7 @@ class HostAssignment(DifferStruct):
     network: PodNetwork
     pause_image: str
     pods: tuple[Pod, ...] = ()
+    left_alone: frozenset[str] = frozenset()
     config_maps: dict[tuple[str, str], ConfigMap] = {}
     secrets: dict[tuple[str, str], Secret] = {}
     claim_volumes: dict[tuple[str, str], str] = {}

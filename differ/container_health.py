@@ -81,6 +81,8 @@ def why_unready(container: Container, found: ObservedContainer, situation: PodSi
     """What a probe or hook of a running container says, for a person who waits; '' when it says nothing."""
     for kind in (STARTUP, READINESS):
         fact = situation.health.probe(found, kind)
+        if fact is not None and fact.error:
+            return f"{kind} probe cannot be asked: {fact.error}"
         if fact is not None and fact.message:
             return f"{kind} probe failed: {fact.message}"
     is_waiting = found.state == "running" and not has_begun(container, found, situation)

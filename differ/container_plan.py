@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from differ.actions import (
     Action,
     CreateContainer,
@@ -194,6 +196,8 @@ def _tend(container: Container, found: ObservedContainer, situation: PodSituatio
     """Of a container that Docker keeps alive: Docker's restarts, its hook and probes, settings."""
     uid, name = situation.pod.uid, container.name
     memory = situation.memory.container(name)
+    if found.state == "paused" and situation.is_left_alone:
+        return Step(drift=(f"{_called(name)} is paused",))
     if found.state == "paused":
         return Step((UnpauseContainer(pod_uid=uid, container=name, id=found.id),))
     if must_take_over(found, memory):
@@ -243,23 +247,45 @@ def _plan_post_start(container: Container, found: ObservedContainer, situation: 
 
 
 def _plan_settings(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
-    """Put right what somebody altered: its name, its limits, its restart policy."""
+    """Put right what somebody altered: its name, its limits, its restart policy. Of a pod that is left alone only the
+    last: it is part of how we restart containers, so it may be our own doing.
+    """
     uid, name = situation.pod.uid, container.name
     memory = situation.memory.container(name)
     actions: list[Action] = []
-    if parse_container_name(found.name) is None:
-        given = container_name(situation.pod, name, max(memory.restarts - found.restart_count, 0))
-        actions.append(RenameContainer(pod_uid=uid, container=name, id=found.id, name=given))
     resources = SANDBOX_RESOURCES if name == SANDBOX_CONTAINER else resource_settings(container)
     policy = docker_restart_policy(situation.pod, role_of_any(situation.pod, container))
-    if _settings_of(found) != resources or found.restart_policy != policy:
+    is_left = situation.is_left_alone
+    drift = tuple(_drift_of(name, found, resources)) if is_left else ()
+    if parse_container_name(found.name) is None and not is_left:
+        given = container_name(situation.pod, name, max(memory.restarts - found.restart_count, 0))
+        actions.append(RenameContainer(pod_uid=uid, container=name, id=found.id, name=given))
+    if (_settings_of(found) != resources and not is_left) or found.restart_policy != policy:
         # An engine that cannot limit takes the setting and drops it: back off instead of asking for ever.
         if memory.update is not None and situation.host.now < memory.update.retry_at:
-            return Step(tuple(actions), wake_at=memory.update.retry_at)
+            return Step(tuple(actions), wake_at=memory.update.retry_at, drift=drift)
+        limits = None if is_left else resources
         actions.append(
-            UpdateContainer(pod_uid=uid, container=name, id=found.id, restart_policy=policy, resources=resources)
+            UpdateContainer(pod_uid=uid, container=name, id=found.id, restart_policy=policy, resources=limits)
         )
-    return Step(tuple(actions))
+    return Step(tuple(actions), drift=drift)
+
+
+def _drift_of(name: str, found: ObservedContainer, wanted: ResourceSettings) -> Iterator[str]:
+    """What of a running container is not as it was made, in words."""
+    if parse_container_name(found.name) is None:
+        yield f"{_called(name)} was renamed to {found.name}"
+    for word, has, was in (
+        ("CPU shares", found.cpu_shares, wanted.cpu_shares),
+        ("CPU quota", found.cpu_quota_micros, wanted.cpu_quota_micros),
+        ("memory limit", found.memory_bytes, wanted.memory_bytes),
+    ):
+        if has != was:
+            yield f"{_called(name)} has {word} {has or 'none'} instead of {was or 'none'}"
+
+
+def _called(name: str) -> str:
+    return "the sandbox" if name == SANDBOX_CONTAINER else f"container {name}"
 
 
 def _settings_of(found: ObservedContainer) -> ResourceSettings:

@@ -1,7 +1,8 @@
 """What of a pod's life on its host is worth an event, in the kubelet's words. Pure.
 
 Three sources: actions as they are begun and performed, failures of probes and hooks as they are observed, and a status
-that begins to say "back-off". Nothing here decides anything; losing a happening costs a line in `describe`.
+that begins to say "back-off" or "out of sync". Nothing here decides anything; losing a happening costs a line in
+`describe`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from differ.actions import Action, CreateContainer, PullImage, RunHook, SignalContainer, StartContainer
 from differ.assignment import DifferStruct
 from differ.health_facts import HealthFacts
+from objects.conditions import IN_SYNC, OUT_OF_SYNC, find_condition
 from objects.errors import BerthError, EngineUnavailable, HostUnreachable
 from objects.meta import ObjectKey
 from objects.names import SANDBOX_CONTAINER
@@ -91,10 +93,18 @@ def newly_failed(
 
 def _failures(facts: HealthFacts) -> Iterator[tuple[datetime, str, str]]:
     for fact in (*facts.probes, *facts.hooks):
-        if isinstance(fact, ProbeFact) and fact.failed_at is not None:
-            yield fact.failed_at, "Unhealthy", f"{fact.kind.capitalize()} probe failed: {fact.message}"
+        if isinstance(fact, ProbeFact):
+            yield from _failed_probe(fact)
         elif isinstance(fact, HookFact) and fact.error and fact.ended_at is not None:
             yield fact.ended_at, _HOOK_REASONS[fact.kind], f"{fact.kind} hook failed: {fact.error}"
+
+
+def _failed_probe(fact: ProbeFact) -> Iterator[tuple[datetime, str, str]]:
+    name = f"{fact.kind.capitalize()} probe"
+    if fact.failed_at is not None:
+        yield fact.failed_at, "Unhealthy", f"{name} failed: {fact.message}"
+    if fact.errored_at is not None:
+        yield fact.errored_at, "Unhealthy", f"{name} errored and resulted in unknown state: {fact.error}"
 
 
 def back_offs(pod: Pod, before: PodStatus | None, after: PodStatus) -> Iterable[Happening]:
@@ -103,6 +113,14 @@ def back_offs(pod: Pod, before: PodStatus | None, after: PodStatus) -> Iterable[
     for name, (reason, message) in _waiting(after).items():
         if reason in _BACK_OFF_REASONS and known.get(name, ("", ""))[0] != reason:
             yield Happening(pod=pod.key, type=WARNING, reason="BackOff", message=message or reason)
+
+
+def drifts(pod: Pod, before: PodStatus | None, after: PodStatus) -> Iterable[Happening]:
+    """Something was altered that is left so."""
+    known = find_condition(before.conditions, IN_SYNC) if before is not None else None
+    found = find_condition(after.conditions, IN_SYNC)
+    if found is not None and found.message and (known is None or known.message != found.message):
+        yield Happening(pod=pod.key, type=WARNING, reason=OUT_OF_SYNC, message=found.message)
 
 
 def _waiting(status: PodStatus) -> dict[str, tuple[str, str]]:

@@ -11,7 +11,7 @@ from differ.container_health import is_ready, is_started, why_unready
 from differ.container_spec import ROLE_INIT, role_of
 from differ.restarts import restart_count
 from differ.situation import PodSituation, Step
-from objects.conditions import Conditions, is_true, with_condition
+from objects.conditions import IN_SYNC, OUT_OF_SYNC, Conditions, is_true, with_condition
 from objects.meta import Condition
 from objects.observed import ObservedContainer
 from objects.pod_resources import qos_class
@@ -28,7 +28,6 @@ from objects.pods import (
     PodStatus,
 )
 
-CONDITION_TYPES = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
 SIGNAL_EXIT_BASE = 128
 CREATING = ContainerStateWaiting(reason="ContainerCreating")
 INITIALIZING = ContainerStateWaiting(reason="PodInitializing")
@@ -57,7 +56,7 @@ def compose_status(situation: PodSituation, step: Step, *, ending: Ending | None
     has_address = bool(pod_ip) and bool(situation.found.current)
     return PodStatus(
         phase=phase,
-        conditions=_conditions(situation, before.conditions, phase, inits, mains),
+        conditions=_conditions(situation, step, before.conditions, phase, inits, mains),
         reason=ending.reason if ending else "",
         message=ending.message if ending else "",
         host_ip=host.assignment.host_ip,
@@ -167,6 +166,7 @@ def terminated_state(found: ObservedContainer) -> ContainerStateTerminated:
 
 def _conditions(
     situation: PodSituation,
+    step: Step,
     before: Conditions,
     phase: str,
     inits: tuple[ContainerStatus, ...],
@@ -181,11 +181,21 @@ def _conditions(
         initialized,
         structs.replace(ready, type="ContainersReady"),
         _ready(pod, ready),
+        *_in_sync(situation, step),
     )
-    conditions = tuple(c for c in before if c.type in CONDITION_TYPES)
+    conditions = tuple(c for c in before if c.type in {one.type for one in wanted})
     for condition in wanted:
         conditions = with_condition(conditions, condition, now=situation.host.now)
     return conditions
+
+
+def _in_sync(situation: PodSituation, step: Step) -> tuple[Condition, ...]:
+    """Only of pods that are left alone: with all others drift does not last."""
+    if not situation.is_left_alone or situation.pod.is_terminating:
+        return ()
+    if not step.drift:
+        return (Condition(type=IN_SYNC, status="True"),)
+    return (Condition(type=IN_SYNC, status="False", reason=OUT_OF_SYNC, message="; ".join(step.drift)),)
 
 
 def _initialized(

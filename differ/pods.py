@@ -17,7 +17,7 @@ from msgspec import structs
 from differ.actions import Action, EnsureNetwork
 from differ.assignment import DifferStruct, HostAssignment
 from differ.container_health import order_probes, uses_health
-from differ.happenings import Happening, back_offs, newly_failed
+from differ.happenings import Happening, back_offs, drifts, newly_failed
 from differ.health_facts import NO_FACTS, HealthFacts, facts_about, group_facts
 from differ.memory import PodMemory, Settled, WorkerMemory
 from differ.pod_containers import PodContainers, choose_current, group_by_pod, rebuild_pod
@@ -136,7 +136,8 @@ def _plan_pod(
 ) -> _PodResult:
     assignment = host.assignment
     files = (assignment.config_maps, assignment.secrets) if any(map(is_file_volume, pod.spec.volumes)) else ()
-    surroundings = (assignment.network, assignment.host_ip, host.network, files, health)
+    is_left_alone = pod.uid in assignment.left_alone
+    surroundings = (assignment.network, assignment.host_ip, host.network, files, health, is_left_alone)
     settled = memory.settled
     if (
         settled is not None
@@ -157,7 +158,8 @@ def _plan_pod(
     is_settled = not (step.actions or step.wants or step.waiting or step.wake_at or pod.is_terminating)
     kept = Settled(pod=pod, containers=containers, surroundings=surroundings, probes=result.probes)
     remembered = structs.replace(result.memory, status=status, told_at=told_at, settled=kept if is_settled else None)
-    return structs.replace(result, memory=remembered, happenings=(*failed, *back_offs(pod, memory.status, status)))
+    happenings = (*failed, *back_offs(pod, memory.status, status), *drifts(pod, memory.status, status))
+    return structs.replace(result, memory=remembered, happenings=happenings)
 
 
 def _plan_terminating(situation: PodSituation) -> _PodResult:

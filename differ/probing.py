@@ -55,14 +55,19 @@ class ProbeOrder(DifferStruct):
 
 
 class Answer(NamedTuple):
-    """passes: None when the question could not be put (the host is out of reach …). message: why it does not pass."""
+    """passes: None when the question could not be put (the host is out of reach …). message: why it does not pass, or
+    why it could not be put, if a person has to mend that.
+    """
 
     passes: bool | None
     message: str = ""
 
 
 class ProbeState(DifferStruct):
-    """row: how many answers in a row were `last`. is_over: not asked again in this run. due_at: next time."""
+    """row: how many answers in a row were `last`. is_over: not asked again in this run. due_at: next time.
+
+    error, errored_at: why it could not be asked, and since when; '' and None after an answer.
+    """
 
     due_at: datetime
     attempts: int = 0
@@ -71,6 +76,8 @@ class ProbeState(DifferStruct):
     passes: bool | None = None
     failed_at: datetime | None = None
     message: str = ""
+    error: str = ""
+    errored_at: datetime | None = None
     is_over: bool = False
 
 
@@ -88,7 +95,11 @@ def record_probe(order: ProbeOrder, state: ProbeState, answer: Answer, now: date
     failureThreshold 3:  answers  ok ok no no no  ->  passes  True True True True False
     """
     state = structs.replace(state, attempts=state.attempts + 1)
-    if answer.passes is not None:
+    if answer.passes is None:
+        if answer.message and not state.error:
+            state = structs.replace(state, error=answer.message, errored_at=now)
+    else:
+        state = structs.replace(state, error="", errored_at=None)
         row = state.row + 1 if state.last == answer.passes else 1
         is_first_failure = not answer.passes and (row == 1 or state.failed_at is None)
         state = structs.replace(state, last=answer.passes, row=row)
@@ -111,6 +122,8 @@ def fact_of(order: ProbeOrder, state: ProbeState) -> ProbeFact:
         passes=state.passes,
         failed_at=state.failed_at,
         message=state.message,
+        errored_at=state.errored_at,
+        error=state.error,
     )
 
 

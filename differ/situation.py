@@ -49,6 +49,11 @@ class PodSituation(NamedTuple):
     health: HealthFacts = NO_FACTS
 
     @property
+    def is_left_alone(self) -> bool:
+        """Whether what somebody altered is shown and stays."""
+        return self.pod.uid in self.host.assignment.left_alone
+
+    @property
     def context(self) -> PodContext:
         return PodContext(self.pod, self.host.assignment, self.host.facts.docker_root)
 
@@ -57,13 +62,14 @@ class Step(NamedTuple):
     """What one container, or one pod, needs next.
 
     waiting: why containers do not run, by name. wake_at: when planning again could give something else, although
-    nothing happens on the host.
+    nothing happens on the host. drift: what somebody altered and is left so.
     """
 
     actions: tuple[Action, ...] = ()
     waiting: Mapping[str, ContainerStateWaiting] = {}
     wants: tuple[ImageWant, ...] = ()
     wake_at: datetime | None = None
+    drift: tuple[str, ...] = ()
 
 
 NOTHING = Step()
@@ -77,6 +83,7 @@ def combine(steps: Iterable[Step]) -> Step:
         waiting={name: state for step in every for name, state in step.waiting.items()},
         wants=tuple(want for step in every for want in step.wants),
         wake_at=earliest(step.wake_at for step in every),
+        drift=tuple(drift for step in every for drift in step.drift),
     )
 
 

@@ -35,9 +35,9 @@ from differ.actions import (
     UpdateContainer,
     WriteFiles,
 )
-from differ.probing import Answer, ProbeOrder
+from differ.probing import ProbeOrder
 from hosts.charge_markers import mark_charge
-from hosts.checks import ask_probe, run_hook
+from hosts.checks import Asker, run_hook
 from hosts.claim_volumes import prepare_volume
 from hosts.container_request import container_request, reveal, update_request
 from hosts.engine import Engine
@@ -72,7 +72,8 @@ class DockerRuntime:
         self._events: EventStream | None = None
         self._wake: Callable[[], None] = lambda: None
         host_now = self._observer.host_now
-        self._prober = Prober(engine.host, ask=self._ask, host_now=host_now, wake=self._woken, random=random)
+        self._asker = Asker(engine)
+        self._prober = Prober(engine.host, asking=self._asker, host_now=host_now, wake=self._woken, random=random)
         self._hooks = HookRunner(engine.host, run=self._run_hook, host_now=host_now, wake=self._woken)
         self._hands: dict[type[Action], Callable[[Any], None]] = {
             EnsureNetwork: self._ensure_network,
@@ -145,6 +146,7 @@ class DockerRuntime:
 
     def close(self) -> None:
         self._prober.close()
+        self._asker.close()
         self._hooks.close()
         if self._events is not None:
             self._events.stop()
@@ -153,9 +155,6 @@ class DockerRuntime:
 
     def _woken(self) -> None:
         self._wake()
-
-    def _ask(self, order: ProbeOrder) -> Answer:
-        return ask_probe(self._engine, order.container_id, order.check, timeout_seconds=order.timeout_seconds)
 
     def _run_hook(self, action: RunHook) -> str:
         return run_hook(self._engine, action.id, action.check, timeout_seconds=action.timeout_seconds)

@@ -163,6 +163,7 @@ class Engine:
         self, link: SshLink, *, socket_path: str = "/var/run/docker.sock", call_seconds: float = CALL_SECONDS
     ) -> None:
         self.link = link
+        self.socket_path = socket_path
         self.streams = StreamPool(EngineDialer(link, socket_path))
         self._default_seconds = call_seconds
         self._of_thread = threading.local()
@@ -177,6 +178,14 @@ class Engine:
     def open_streams(self) -> int:
         """Streams to the engine that are open now, idle ones included."""
         return self.streams.open_count
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether streams to the engine are channels of this connection, and the API version is agreed: then requests
+        by hand need not wait for anything first."""
+        with self._lock:
+            is_agreed = self._client is not None
+        return is_agreed and self.streams.is_forwarded
 
     @property
     def api(self) -> EngineClient:

@@ -46,6 +46,11 @@ class EngineDialer:
         """How many streams may be open."""
         return FORWARDED_AT_ONCE if self._known() else DIALLED_AT_ONCE
 
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether sshd is known to forward Unix sockets."""
+        return self._known() is True
+
     def _known(self) -> bool | None:
         """Whether sshd forwards Unix sockets; None while unknown. sshd may be set up anew between two connections."""
         with self._lock:
@@ -66,7 +71,7 @@ class EngineDialer:
         except ChannelRefused as refusal:
             # sshd says "open failed" both when it forbids forwarding and when nobody listens.
             if known:
-                raise self._unavailable("nobody listens on its socket") from refusal
+                raise self.nobody_listens() from refusal
             self._check_socket(refusal, timeout_seconds)
             channel = self._dial(timeout_seconds)
             self._learn(False)
@@ -88,6 +93,10 @@ class EngineDialer:
                 host=self.link.host,
                 hint=f"`usermod -aG docker {user}` on the host",
             ) from refusal
+
+    def nobody_listens(self) -> EngineUnavailable:
+        """What it means that a known way is refused."""
+        return self._unavailable("nobody listens on its socket")
 
     def _unavailable(self, why: str) -> EngineUnavailable:
         return EngineUnavailable(
@@ -142,6 +151,15 @@ class StreamPool:
         self._idle: list[EngineSocket] = []
         self._open = 0
         self._is_closed = False
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether sshd is known to forward Unix sockets."""
+        return self._dialer.is_forwarded
+
+    def nobody_listens(self) -> EngineUnavailable:
+        """What it means that a known way is refused."""
+        return self._dialer.nobody_listens()
 
     @property
     def open_count(self) -> int:

@@ -6,12 +6,13 @@ Three requests by hand (`engine_raw`), because probes are many: an id, what the 
 from __future__ import annotations
 
 import struct
-import time
 
+from differ.checks import ExecCheck
 from differ.probing import Answer
-from hosts.engine import Engine
-from hosts.engine_raw import RawCall
+from hosts.engine_raw import ask_engine, follow_engine
+from hosts.flow import pause
 from hosts.pod_stream import NoAnswer
+from hosts.ways import Way
 from objects.errors import DeadlineExceeded
 
 MAX_OUTPUT_BYTES = 10 * 1024
@@ -23,27 +24,26 @@ EXIT_CODE_SECONDS = 0.02
 _FRAME_HEADER = struct.Struct(">BxxxL")
 
 
-def check_exec(engine: Engine, container_id: str, command: tuple[str, ...], *, timeout_seconds: float) -> Answer:
+async def check_exec(way: Way, container_id: str, check: ExecCheck) -> Answer:
     """Run the command to its end. Raises NoAnswer when it takes too long (it goes on inside the container: Docker has
     no way to end it), HostError when it could not be run.
     """
-    call = RawCall(engine, timeout_seconds=timeout_seconds)
     try:
-        wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(command)}
-        exec_id = str(call.ask("POST", f"/containers/{container_id}/exec", wanted)["Id"])
+        wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(check.command)}
+        exec_id = str((await ask_engine(way, "POST", f"/containers/{container_id}/exec", wanted))["Id"])
         start = {"Detach": False, "Tty": False}
-        said = call.follow("POST", f"/exec/{exec_id}/start", start, most_bytes=MAX_OUTPUT_BYTES)
-        code = _exit_code(call, exec_id)
+        said = await follow_engine(way, "POST", f"/exec/{exec_id}/start", start, most_bytes=MAX_OUTPUT_BYTES)
+        code = await _exit_code(way, exec_id)
     except DeadlineExceeded as error:
-        raise NoAnswer(f"command timed out after {timeout_seconds:g} s") from error
+        raise NoAnswer(f"command timed out after {way.timeout_seconds:g} s") from error
     if code == 0:
         return Answer(True)
     return Answer(False, read_output(said)[:MAX_MESSAGE_CHARS] or f"command exited with code {code}")
 
 
-def _exit_code(call: RawCall, exec_id: str) -> int:
-    while (code := call.ask("GET", f"/exec/{exec_id}/json")["ExitCode"]) is None:
-        time.sleep(min(EXIT_CODE_SECONDS, call.left()))
+async def _exit_code(way: Way, exec_id: str) -> int:
+    while (code := (await ask_engine(way, "GET", f"/exec/{exec_id}/json"))["ExitCode"]) is None:
+        await pause(way.clock, EXIT_CODE_SECONDS)
     return int(code)
 
 

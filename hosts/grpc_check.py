@@ -7,12 +7,13 @@ Header blocks of the answer are not decoded: an answer that passes has a message
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 from differ.checks import GrpcCheck
 from differ.probing import Answer
-from hosts.pod_stream import NoAnswer, PodStream, open_stream
-from hosts.ssh import SshLink
+from hosts.flow import Stream
+from hosts.pod_stream import NoAnswer
+from hosts.ways import Way
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 PATH = "/grpc.health.v1.Health/Check"
@@ -24,11 +25,14 @@ SERVING = 1
 STATUS_NAMES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
-def check_grpc(link: SshLink, check: GrpcCheck, *, timeout_seconds: float) -> Answer:
+async def check_grpc(way: Way, check: GrpcCheck) -> Answer:
     """Passes when the service says SERVING. Raises NoAnswer, HostError."""
-    with open_stream(link, check.address, check.port, timeout_seconds=timeout_seconds) as stream:
-        stream.send(compose_call(check))
-        status = read_status(read_message(stream))
+    stream = await way.to_pod(check.address, check.port)
+    try:
+        await stream.send(compose_call(check))
+        status = read_status(await read_message(stream))
+    finally:
+        stream.close()
     if status == SERVING:
         return Answer(True)
     return Answer(False, f"service unhealthy (responded with {STATUS_NAMES.get(status, str(status))!r})")
@@ -81,14 +85,14 @@ def _varint(value: int) -> bytes:
     return bytes((*out, value))
 
 
-def read_message(stream: PodStream) -> bytes:
+async def read_message(stream: Stream) -> bytes:
     """The first message of the answer. Raises NoAnswer, HostError."""
     body = bytearray()
-    for kind, flags, number, payload in _frames(stream):
+    async for kind, flags, number, payload in _frames(stream):
         if kind == SETTINGS and not flags & ACK:
-            stream.send(frame(SETTINGS, ACK, 0, b""))
+            await stream.send(frame(SETTINGS, ACK, 0, b""))
         elif kind == PING and not flags & ACK:
-            stream.send(frame(PING, ACK, 0, payload))
+            await stream.send(frame(PING, ACK, 0, payload))
         elif kind == GOAWAY or (kind == RST_STREAM and number == STREAM):
             raise NoAnswer("the server ended the call")
         elif kind == DATA and number == STREAM:
@@ -104,7 +108,7 @@ def _without_padding(flags: int, payload: bytes) -> bytes:
     return payload[1 : len(payload) - payload[0]] if flags & PADDED and payload else payload
 
 
-def _frames(stream: PodStream) -> Iterator[tuple[int, int, int, bytes]]:
+async def _frames(stream: Stream) -> AsyncIterator[tuple[int, int, int, bytes]]:
     """(kind, flags, stream number, payload) until the connection ends. Raises NoAnswer, HostError."""
     pending = bytearray()
     while True:
@@ -117,7 +121,7 @@ def _frames(stream: PodStream) -> Iterator[tuple[int, int, int, bytes]]:
             kind, flags, number = struct.unpack(">BBI", pending[3:9])
             yield kind, flags, number & 0x7F_FF_FF_FF, bytes(pending[9 : 9 + size])
             del pending[: 9 + size]
-        block = stream.receive()
+        block = await stream.receive()
         if not block:
             return
         pending += block

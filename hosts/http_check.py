@@ -9,8 +9,9 @@ from msgspec import structs
 
 from differ.checks import HttpCheck
 from differ.probing import Answer
-from hosts.pod_stream import NoAnswer, PodStream, TlsStream, open_stream
-from hosts.ssh import SshLink
+from hosts.flow import Stream
+from hosts.pod_stream import NoAnswer, over_tls
+from hosts.ways import Way
 
 USER_AGENT = "berth-probe/1"
 MAX_REDIRECTS = 10
@@ -24,14 +25,13 @@ class HttpHead(NamedTuple):
     location: str = ""
 
 
-def check_http(link: SshLink, check: HttpCheck, *, timeout_seconds: float) -> Answer:
+async def check_http(way: Way, check: HttpCheck) -> Answer:
     """Passes with 200 to 399. A redirect on the same host is followed; one to elsewhere is taken as an answer.
 
     Raises NoAnswer, HostError.
     """
-    deadline = link.clock() + timeout_seconds
     for _ in range(MAX_REDIRECTS):
-        head = fetch_head(link, check, timeout_seconds=max(0.001, deadline - link.clock()))
+        head = await fetch_head(way, check)
         target = redirect_target(check, head)
         if target is None:
             break
@@ -43,12 +43,15 @@ def check_http(link: SshLink, check: HttpCheck, *, timeout_seconds: float) -> An
     return Answer(False, f"HTTP probe failed with statuscode: {head.status}")
 
 
-def fetch_head(link: SshLink, check: HttpCheck, *, timeout_seconds: float) -> HttpHead:
+async def fetch_head(way: Way, check: HttpCheck) -> HttpHead:
     """Ask once and read the head of the answer. Raises NoAnswer, HostError."""
-    with open_stream(link, check.address, check.port, timeout_seconds=timeout_seconds) as plain:
-        stream = TlsStream(plain, check.address) if check.is_tls else plain
-        stream.send(compose_request(check))
-        return read_head(stream)
+    plain = await way.to_pod(check.address, check.port)
+    try:
+        stream = await over_tls(plain, check.address) if check.is_tls else plain
+        await stream.send(compose_request(check))
+        return await read_head(stream)
+    finally:
+        plain.close()
 
 
 def compose_request(check: HttpCheck) -> bytes:
@@ -66,11 +69,11 @@ def compose_request(check: HttpCheck) -> bytes:
     return "\r\n".join((*lines, "Connection: close", "", "")).encode("utf-8", errors="replace")
 
 
-def read_head(stream: PodStream | TlsStream) -> HttpHead:
+async def read_head(stream: Stream) -> HttpHead:
     """Read up to what matters: the status line, and of a redirect all headers. Raises NoAnswer, HostError."""
     head = bytearray()
     while True:
-        block = stream.receive()
+        block = await stream.receive()
         head += block
         line, found, rest = bytes(head).partition(b"\r\n")
         if found:

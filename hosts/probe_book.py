@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from differ.probing import Answer, ProbeOrder, ProbeState, begin_probe, fact_of, record_probe
@@ -55,12 +55,19 @@ class ProbeBook:
             heapq.heappop(self._heap)
         return None
 
-    def take_due(self, now: datetime) -> ProbeOrder | None:
-        """A probe that is due; it is not given again before its answer is recorded."""
+    def take_due(self, now: datetime, *, early: timedelta = timedelta()) -> ProbeOrder | None:
+        """A probe that is due; it is not given again before its answer is recorded.
+
+        early: one that keeps a beat of at least ten times this is given so much before its time. The next one comes at
+        its own time, not sooner.
+        """
         due_at = self.next_due()
-        if due_at is None or due_at > now:
+        if due_at is None or due_at > now + early:
             return None
-        _, key = heapq.heappop(self._heap)
+        key = self._heap[0][1]
+        if due_at > now and not (self._states[key].attempts and self._orders[key].period >= 10 * early):
+            return None
+        heapq.heappop(self._heap)
         self._asked.add(key)
         return self._orders[key]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from hosts.flow import Stream, run_waiting
 from hosts.http_check import parse_status
-from hosts.pod_stream import NoAnswer, PodStream, TlsStream, open_stream
+from hosts.pod_stream import NoAnswer, open_stream, over_tls
 from hosts.ssh import SshLink
 from objects.metrics import Scrape, Scraped
 
@@ -31,12 +32,19 @@ def scrape_pods(link: SshLink, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]
 def _scrape(link: SshLink, scrape: Scrape) -> Scraped:
     endpoint = scrape.endpoint
     try:
-        with open_stream(link, scrape.address, endpoint.port, timeout_seconds=ANSWER_SECONDS) as plain:
-            stream = TlsStream(plain, scrape.address) if endpoint.is_tls else plain
-            stream.send(compose_get(scrape))
-            return Scraped(scrape=scrape, text=read_answer(stream))
+        plain = open_stream(link, scrape.address, endpoint.port, timeout_seconds=ANSWER_SECONDS)
+        try:
+            return Scraped(scrape=scrape, text=run_waiting(_ask(plain, scrape), link.clock))
+        finally:
+            plain.close()
     except NoAnswer as failure:
         return Scraped(scrape=scrape, problem=f"port {endpoint.port}{endpoint.path}: {failure}")
+
+
+async def _ask(plain: Stream, scrape: Scrape) -> str:
+    stream = await over_tls(plain, scrape.address) if scrape.endpoint.is_tls else plain
+    await stream.send(compose_get(scrape))
+    return await read_answer(stream)
 
 
 def compose_get(scrape: Scrape) -> bytes:
@@ -51,10 +59,10 @@ def compose_get(scrape: Scrape) -> bytes:
     return "\r\n".join((*lines, "", "")).encode("utf-8", errors="replace")
 
 
-def read_answer(stream: PodStream | TlsStream) -> str:
+async def read_answer(stream: Stream) -> str:
     """The body of an answer with status 200. Raises NoAnswer, HostError."""
     answer = bytearray()
-    while block := stream.receive():
+    while block := await stream.receive():
         answer += block
         if len(answer) > MAX_BODY_BYTES:
             raise NoAnswer(f"the answer is longer than {MAX_BODY_BYTES} bytes")

@@ -95,6 +95,12 @@ class SshLink:
             return LinkState(self._transport is not None, self._since, self._error)
 
     @property
+    def living(self) -> SshTransport | None:
+        """The connection, for what must not wait for one; None while there is none."""
+        transport = self._transport
+        return transport if transport is not None and transport.is_active() else None
+
+    @property
     def connection_number(self) -> int:
         """Grows with each new connection: what was learnt about sshd on another number is stale."""
         return self._connection_number

@@ -12,6 +12,10 @@ import msgspec
 
 from objects.meta import Condition
 
+IN_SYNC = "InSync"
+"""Of a pod whose drift is shown and not put right: whether its containers are as Git says."""
+OUT_OF_SYNC = "OutOfSync"
+
 Conditions = tuple[Condition, ...]
 
 

@@ -235,7 +235,9 @@ class ApplicationSpec(KubeStruct):
     prune: bool = True
     """Whether an object that is gone from the folder is removed."""
     self_heal: bool = True
-    """Whether drift on the hosts is put right."""
+    """Whether what somebody altered of running containers (paused, renamed, other limits) is put right; else it is
+    shown as `OutOfSync` until `berth apply`, or until the pod is replaced. Containers that end or are removed are
+    always started again."""
     suspend: bool = False
     """While true, nothing of this application is changed."""
 

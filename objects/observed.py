@@ -113,6 +113,7 @@ class ProbeFact(ObservedStruct):
 
     kind: `startup`, `liveness` or `readiness`. started_at: of the run. passes: None while nothing is decided yet.
     failed_at, message: the first failure of the present row of them; None and '' after a success.
+    errored_at, error: since when and why it cannot be asked, which counts for nothing; None and '' after an answer.
     """
 
     container_id: str
@@ -121,6 +122,8 @@ class ProbeFact(ObservedStruct):
     passes: bool | None = None
     failed_at: datetime | None = None
     message: str = ""
+    errored_at: datetime | None = None
+    error: str = ""
 
 
 class HookFact(ObservedStruct):

@@ -12,6 +12,7 @@ from objects.meta import KubeObject
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
 from reconciler.assignments import build_assignment
+from reconciler.drift import Inventory
 from reconciler.host_status import HostStatus
 from reconciler.store import View
 
@@ -40,13 +41,13 @@ class AssignmentBook:
         elif isinstance(obj, ConfigMap | Secret | PersistentVolumeClaim | HorizontalPodAutoscaler):
             self._stale.update(pod.spec.node_name for pod in view.all_of(Pod, obj.namespace) if pod.spec.node_name)
 
-    def write(self, view: View, settings: ClusterSpec) -> dict[str, HostAssignment]:
-        """The assignments that differ from the last ones, by host."""
+    def write(self, view: View, settings: ClusterSpec, inventory: Inventory | None) -> dict[str, HostAssignment]:
+        """The assignments that differ from the last ones, by host. inventory: see `build_assignment`."""
         fresh: dict[str, HostAssignment] = {}
         for name in sorted(self._stale):
             host = view.get(Host, "", name)
             before = self._last.get(name)
-            assignment = build_assignment(view, host, settings, before=before) if host else None
+            assignment = build_assignment(view, host, settings, before=before, inventory=inventory) if host else None
             if assignment is None:
                 self._last.pop(name, None)
             elif before != assignment:

@@ -19,6 +19,7 @@ from objects.pods import Container, Pod, PodStatus
 from objects.storage import PersistentVolumeClaim
 from objects.volumes import Volume
 from reconciler.controllers.claim_binding import bound_volume, claims_of, docker_volume_of
+from reconciler.drift import Inventory, left_alone
 from reconciler.host_status import HostStatus
 from reconciler.measure_orders import order_for
 from reconciler.store import View
@@ -28,7 +29,12 @@ ConfigRef = tuple[str, str]
 
 
 def build_assignment(
-    view: View, host: Host, settings: ClusterSpec, *, before: HostAssignment | None = None
+    view: View,
+    host: Host,
+    settings: ClusterSpec,
+    *,
+    before: HostAssignment | None = None,
+    inventory: Inventory | None = None,
 ) -> HostAssignment | None:
     """Everything `host` should run now; None until this process has seen it.
 
@@ -36,6 +42,7 @@ def build_assignment(
     nobody wrote down.
 
     before: the last assignment; pods that did not change are taken from it, so that its reader knows them again.
+    inventory: what is deployed, to find the Applications whose drift is only shown; None: all drift is put right.
     """
     status = view.get(HostStatus, "", host.name)
     if status is None or status.facts is None or not status.pod_subnet:
@@ -60,6 +67,7 @@ def build_assignment(
         network=PodNetwork(subnet=status.pod_subnet, cluster_cidr=settings.network.pod_cidr),
         pause_image=settings.pause_image,
         pods=pods,
+        left_alone=left_alone(view, pods, inventory) if inventory is not None else frozenset(),
         config_maps=config_maps,
         secrets=secrets,
         claim_volumes=claim_volumes,

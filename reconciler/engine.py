@@ -16,6 +16,7 @@ from datetime import datetime
 import msgspec
 
 from differ.assignment import HostAssignment
+from objects.conditions import OUT_OF_SYNC
 from objects.config import Application, ApplicationStatus, ClusterSpec, Host
 from objects.core import Node
 from objects.meta import Condition, KubeObject, ObjectKey
@@ -31,6 +32,7 @@ from reconciler.autoscaled import Sizes, autoscaled_sizes, sizes_as_found
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.garbage import orphaned_dependents, orphaning
+from reconciler.drift import drift_by_application
 from reconciler.events import EventLog
 from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
@@ -73,10 +75,12 @@ class Engine:
         source: random.Random,
         rules: Rules | None = None,
         is_observer: bool = False,
+        heals_all: bool = False,
     ) -> None:
         """rules: what scheduler profiles may name; ours when None.
 
         is_observer: only statuses are brought up to date; nothing is made, deleted or bound (`berth get`).
+        heals_all: drift is put right in every Application, because a person asked for it (`berth apply`).
         """
         self.store = Store()
         self.events = EventLog()
@@ -85,6 +89,7 @@ class Engine:
         self.settings = ClusterSpec()
         self.is_started = False
         self.is_observer = is_observer
+        self.heals_all = heals_all
         self._loop = ControllerLoop(controllers)
         self._random = source
         self._rules = rules or Rules()
@@ -121,7 +126,7 @@ class Engine:
             self._settle(now)
         return StepResult(
             # Before the start, and for an observer, there are none: workers then only look.
-            assignments=self._book.write(self.store, self.settings) if self._may_act else {},
+            assignments=self._book.write(self.store, self.settings, self._lenient) if self._may_act else {},
             changed=tuple(self._changed),
             occurred=tuple(self._occurred),
             wake_at=self._loop.wake_at,
@@ -145,12 +150,18 @@ class Engine:
     def summarise_applications(self) -> None:
         """Write health and revision of every Application: for those who are about to look, not at every step."""
         healths = application_health(self.store, self._inventory)
+        drift = drift_by_application(self.store, self._inventory)
         commit = self.desired.commit if self.desired else ""
         for application in self.store.all_of(Application):
             health = healths.get(application.name, HEALTHY)
             claim = "True" if health.status is HealthStatus.HEALTHY else "False"
             condition = Condition(type="Healthy", status=claim, reason=str(health.status), message=health.message)
-            status = ApplicationStatus(revision=commit, health=str(health.status), conditions=(condition,))
+            altered = drift.get(application.name, "")
+            synced = Condition(type="Synced", status="True")
+            if altered:
+                synced = Condition(type="Synced", status="False", reason=OUT_OF_SYNC, message=altered)
+            conditions = (condition, synced) if altered or not application.spec.self_heal else (condition,)
+            status = ApplicationStatus(revision=commit, health=str(health.status), conditions=conditions)
             self._put(msgspec.structs.replace(application, status=status))
 
     @property
@@ -176,6 +187,10 @@ class Engine:
     @property
     def _restored_subnets(self) -> Mapping[str, str]:
         return self._restored.subnets if self._restored else {}
+
+    @property
+    def _lenient(self) -> dict[ObjectKey, str] | None:
+        return None if self.heals_all else self._inventory
 
     @property
     def _may_act(self) -> bool:

@@ -15,6 +15,7 @@ from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import ContainerMemory, PodMemory, WorkerMemory
 from differ.pods import HostPlan, plan_host
 from differ.use import foreign_loads
+from objects.conditions import IN_SYNC, find_condition
 from objects.names import LABEL_POD_UID
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
@@ -98,4 +99,12 @@ def _with_statuses(
         return ()
     as_assigned = msgspec.structs.replace(assignment, pods=pods)
     statuses = plan_host(as_assigned, observation, memory, now).statuses
-    return tuple(msgspec.structs.replace(pod, status=statuses[pod.uid]) for pod in pods)
+    return tuple(
+        msgspec.structs.replace(pod, status=_with_drift(statuses[pod.uid], memory.pod(pod.uid).status)) for pod in pods
+    )
+
+
+def _with_drift(status: PodStatus, before: PodStatus | None) -> PodStatus:
+    """What was last said of drift holds until the pod is assigned: only then it is known whether it is left alone."""
+    said = find_condition(before.conditions, IN_SYNC) if before is not None else None
+    return msgspec.structs.replace(status, conditions=(*status.conditions, said)) if said is not None else status

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from objects.conditions import IN_SYNC
 from objects.meta import Condition
 from objects.pods import Pod, PodStatus
 
@@ -16,13 +17,15 @@ DEFAULT_GRACE_SECONDS = 30
 def with_reported_status(pod: Pod, reported: PodStatus) -> Pod:
     """`pod` with the status its host reports.
 
-    Conditions that the host does not speak of (PodScheduled, DisruptionTarget, readiness gates) stay; a condition whose
+    Conditions that the host does not speak of (DisruptionTarget, readiness gates) stay, but for InSync; one whose
     claim did not change keeps its transition time. A pod that has ended stays so: the host may not know of it yet.
     """
     if pod.is_finished:
         kept = pod.status
         reported = msgspec.structs.replace(reported, phase=kept.phase, reason=kept.reason, message=kept.message)
     known = {condition.type: condition for condition in pod.status.conditions}
+    if all(condition.type != IN_SYNC for condition in reported.conditions):
+        known.pop(IN_SYNC, None)  # its drift is put right again
     merged: list[Condition] = []
     for condition in reported.conditions:
         before = known.pop(condition.type, None)

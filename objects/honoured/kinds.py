@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from objects.honoured.table import Level, Rule, Table, below, honoured, is_false, refused, warned
+from objects.honoured.table import Level, Rule, Table, below, honoured, refused, warned
 from objects.storage import DOCKER_VOLUMES, PersistentVolumeClaimStatus
 
 NOT_YET = "this kind is accepted, not acted on yet: "
@@ -82,10 +82,7 @@ _HOST = (
     ),
 )
 
-_APPLICATION = (
-    *honoured("spec.path", "spec.namespace", "spec.prune", "spec.suspend"),
-    *warned("spec.selfHeal", "drift is always put right so far", when=is_false),
-)
+_APPLICATION = (*honoured("spec.path", "spec.namespace", "spec.prune", "spec.selfHeal", "spec.suspend"),)
 
 _DEPLOYMENT = honoured(
     "spec.selector",

@@ -35,7 +35,7 @@ def command(options: Options, timeout: float, no_status: bool, take_over: bool) 
     """
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.ERROR)
     with open_session(options) as session, progress(options) as shown:
-        engine = session.make_engine()
+        engine = session.make_engine(heals_all=True)
         daemon = session.make_daemon(engine)
         queries = session.make_query_loop(daemon)
         queries.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,11 +11,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.lab.berth_process import berth_argv
 from tests.lab.cluster import SANDBOX, Cluster, Found, deployment, http_get
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
+from tests.lab.processes import SEARCH_PATH
 
 RESOURCES = {"requests": {"cpu": "250m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}}
+APPLICATION = (
+    "{{apiVersion: berth.dev/v1alpha1, kind: Application, metadata: {{name: {}}}, spec: {{path: apps/{}, {}}}}}\n"
+)
 WEBS, PAIRS = 6, 7
 """One for each fault that counts as a crash: a second one would wait out its back-off, as it should."""
 
@@ -148,3 +154,40 @@ def test_a_copy_of_a_container_is_taken_away(cluster: Cluster, foreign: object) 
     assert host.docker("create", "--name", "copy", *arguments, "web:v1")
     cluster.wait(lambda: "copy" not in host.docker("ps", "-a", "--format", "{{.Names}}").split(), "the copy to go")
     assert web in cluster.containers()
+
+
+def berth_says(cluster: Cluster, *arguments: str) -> str:
+    environment = {"PATH": SEARCH_PATH, "HOME": str(cluster.home), "LC_ALL": "C.UTF-8"}
+    argv = berth_argv(*cluster.arguments(*arguments))
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_drift_of_an_application_that_heals_nothing_is_shown(cluster: Cluster) -> None:
+    """Paused: shown and left; killed: started again; `berth apply` puts everything right."""
+    app = {
+        "apps/web.yaml": APPLICATION.format("web", "web", "selfHeal: true"),
+        "apps/lenient.yaml": APPLICATION.format("lenient", "lenient", "selfHeal: false"),
+        "apps/lenient/lenient.yaml": deployment("lenient", replicas=2),
+    }
+    cluster.push("An application that only shows drift", app)
+    first, second = sorted(cluster.wait_running("lenient-", 2))
+    cluster.host(first.host).docker("pause", first.id)
+    said = {"type": "InSync", "status": "False", "reason": "OutOfSync", "message": "container web is paused"}
+
+    def shown() -> dict[str, str]:
+        conditions = cluster.status("Pod", first.pod).get("status", {}).get("conditions", ())
+        found = next((one for one in conditions if one["type"] == "InSync"), {})
+        return {name: found[name] for name in said if name in found}
+
+    cluster.wait(lambda: shown() == said, "the drift in the pod's status", pod="lenient-")
+    cluster.host(second.host).docker("kill", second.id)
+    cluster.wait(lambda: len(cluster.containers(pod="lenient-", state="running")) == 1, "the killed one runs again")
+    assert [one.state for one in cluster.containers(pod=first.pod)] == ["paused"]
+    said_of = dict(line.split()[:4:3] for line in berth_says(cluster, "get", "applications").splitlines())
+    assert (said_of["web"], said_of["lenient"]) == ("Synced", "OutOfSync")
+    berth_says(cluster, "apply", "--no-status", "--timeout", "30")
+    cluster.wait_running("lenient-", 2)
+    cluster.push("It is gone", dict.fromkeys(app))
+    cluster.wait(lambda: not cluster.containers(pod="lenient-"), "its end", pod="lenient-")

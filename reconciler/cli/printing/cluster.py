@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from objects.conditions import find_condition
+from objects.conditions import OUT_OF_SYNC, find_condition
 from objects.config import Application, Cluster, Host
 from objects.core import Event, Namespace, Node
 from objects.meta import QuantityLike
@@ -93,11 +93,20 @@ def _application(item: Application, around: Surroundings) -> tuple[str, ...]:
         item.name,
         item.spec.path,
         item.status.health or ("Suspended" if item.spec.suspend else UNKNOWN),
+        _sync_of(item),
         item.status.revision[:12] or NONE,
         age(item.metadata.creation_timestamp, around.now),
         str(item.spec.prune),
         str(item.spec.self_heal),
     )
+
+
+def _sync_of(item: Application) -> str:
+    """Drift that is put right is none for long."""
+    if not item.status.health:
+        return UNKNOWN
+    synced = find_condition(item.status.conditions, "Synced")
+    return OUT_OF_SYNC if synced is not None and synced.status == "False" else "Synced"
 
 
 def _cluster(item: Cluster, around: Surroundings) -> tuple[str, ...]:
@@ -181,7 +190,7 @@ CLUSTER_PRINTERS: Final = {
         _node,
     ),
     Namespace.KIND: TablePrinter(columns("NAME|STATUS|AGE"), _namespace),
-    Application.KIND: TablePrinter(columns("NAME|PATH|HEALTH|REVISION|AGE", wide="PRUNE|SELF HEAL"), _application),
+    Application.KIND: TablePrinter(columns("NAME|PATH|HEALTH|SYNC|REVISION|AGE", wide="PRUNE|SELF HEAL"), _application),
     Cluster.KIND: TablePrinter(columns("NAME|POD CIDR|SERVICE CIDR|AGE"), _cluster),
     Event.KIND: EVENT_PRINTER,
     PriorityClass.KIND: TablePrinter(columns("NAME|VALUE|GLOBAL-DEFAULT|AGE|PREEMPTIONPOLICY"), _priority_class),

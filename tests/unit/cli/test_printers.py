@@ -275,7 +275,7 @@ CASES = [
     ),
     pytest.param(
         Application(metadata=meta("shop", ""), spec=ApplicationSpec(path="apps/shop", suspend=True)),
-        "NAME=shop PATH=apps/shop HEALTH=Suspended REVISION=<none> AGE=2m",
+        "NAME=shop PATH=apps/shop HEALTH=Suspended SYNC=<unknown> REVISION=<none> AGE=2m",
         "PRUNE=True SELF_HEAL=True",
         id="application",
     ),

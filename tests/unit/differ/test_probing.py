@@ -105,3 +105,20 @@ def test_the_first_failure_of_a_row_is_told() -> None:
         state = record_probe(one, state, Answer(passes, "" if passes else f"no {number}"), after(number))
     told = ProbeFact(container_id="c", kind=LIVENESS, started_at=NOW, passes=True, failed_at=after(1), message="no 1")
     assert fact_of(one, state) == told
+
+
+def test_what_a_person_has_to_mend_is_told_and_counts_for_nothing() -> None:
+    one = order(READINESS)
+    state, told = begin_probe(one, NOW, Random(1)), []
+    for second, answer in (
+        (0, Answer(True)),
+        (10, Answer(None, "no way")),
+        (20, Answer(None, "no")),
+        (30, Answer(None)),
+    ):
+        state = record_probe(one, state, answer, after(second))
+        told.append((state.passes, state.errored_at, state.error))
+    assert told == [(True, None, ""), *[(True, after(10), "no way")] * 3]
+    assert (fact_of(one, state).errored_at, fact_of(one, state).error) == (after(10), "no way")
+    state = record_probe(one, state, Answer(True), after(40))
+    assert (state.errored_at, state.error) == (None, "")

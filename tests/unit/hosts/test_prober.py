@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
+
 from differ.checks import TcpCheck
 from differ.probing import LIVENESS, READINESS, Answer, ProbeOrder
+from hosts.flow import Flow, pause
 from hosts.probe_book import ProbeBook
 from hosts.prober import Prober
 from objects.errors import HostUnreachable
@@ -44,7 +50,7 @@ def test_only_what_changes_its_meaning_is_news() -> None:
     for second, passes in ((0, True), (10, True), (20, None), (30, False)):
         taken = book.take_due(after(second))
         assert taken is not None
-        news.append(book.record(taken, Answer(passes, "" if passes else "no"), after(second)))
+        news.append(book.record(taken, Answer(passes, "no" if passes is False else ""), after(second)))
         changes.append(book.changes)
     assert news == [True, False, False, True]
     assert book.next_due() is None  # a failed liveness probe is asked no more in this run
@@ -74,29 +80,99 @@ def test_what_is_not_wanted_any_more_is_forgotten() -> None:
     assert book.record(order("a"), Answer(True), NOW) is False
 
 
-def test_a_probe_that_hangs_holds_up_no_other() -> None:
-    may_answer, woken = threading.Event(), threading.Semaphore(0)
+def test_one_that_keeps_a_beat_may_come_a_moment_early_and_keeps_it() -> None:
+    book, early = ProbeBook(Random(1)), timedelta(seconds=0.1)
+    book.keep((order("a", READINESS), order("b", READINESS, started_at=after(0.05))), NOW)
+    assert book.take_due(NOW, early=early) == order("a", READINESS)
+    assert book.take_due(NOW, early=early) is None  # never before its first time
+    for one, second in (("a", 0.0), ("b", 0.05)):
+        taken = order(one, READINESS, started_at=after(second))
+        if one == "b":
+            assert book.take_due(after(second)) == taken
+        book.record(taken, Answer(True), after(second))
+    assert book.take_due(after(10)) == order("a", READINESS)
+    assert book.take_due(after(10)) is None
+    taken = order("b", READINESS, started_at=after(0.05))
+    assert book.take_due(after(10), early=early) == taken
+    book.record(taken, Answer(True), after(10))
+    assert book.next_due() == after(20.05)
 
-    def ask(one: ProbeOrder) -> Answer:
+
+class Asked:
+    """Answers at once, apart from what hangs and what is out of reach. is_told: asks without waiting."""
+
+    def __init__(self, *, is_told: bool) -> None:
+        self.is_told = is_told
+        self.may_answer = threading.Event()
+        self.clock = time.monotonic
+        self.flows: list[Flow[Answer]] = []
+        self.batches: list[int] = []
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        before = len(self.flows)
+        yield
+        self.batches.append(len(self.flows) - before)
+
+    def ask(self, one: ProbeOrder) -> Answer:
         if one.container_id == "hangs":
-            assert may_answer.wait(20)
+            assert self.may_answer.wait(20)
+        return self._answer(one)
+
+    def begin(
+        self,
+        one: ProbeOrder,
+        *,
+        call_at: Callable[[float, Flow[Answer]], None],
+        on_end: Callable[[Answer | None, Exception | None], None],
+    ) -> Flow[Answer] | None:
+        if not self.is_told:
+            return None
+        flow = Flow(self._question(one), call_at=call_at, on_end=on_end)
+        self.flows.append(flow)
+        call_at(self.clock() + 60, flow)
+        flow.resume()
+        return flow
+
+    async def _question(self, one: ProbeOrder) -> Answer:
+        while one.container_id == "hangs" and not self.may_answer.is_set():
+            await pause(self.clock, 0.01)
+        return self._answer(one)
+
+    def _answer(self, one: ProbeOrder) -> Answer:
         if one.container_id == "away":
             raise HostUnreachable("no answer", host="h")
         return Answer(True)
 
-    prober = Prober("h", ask=ask, host_now=lambda: NOW, wake=woken.release, random=Random(1))
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_probe_that_hangs_holds_up_no_other(is_told: bool) -> None:
+    asked, woken = Asked(is_told=is_told), threading.Semaphore(0)
+    prober = Prober("h", asking=asked, host_now=lambda: NOW, wake=woken.release, random=Random(1))
     try:
         kept = ("away", "hangs", "one", "two")
         prober.keep([order(name, READINESS) for name in kept])
         await_condition(lambda: verdicts(prober) == [None, None, True, True], "two of four answers")
-        may_answer.set()
+        asked.may_answer.set()
         await_condition(lambda: verdicts(prober) == [None, True, True, True], "the answer of the one that hung")
         for _ in range(3):
             assert woken.acquire(timeout=10)
         assert not woken.acquire(blocking=False)  # what could not be asked is no news
+        # Those that are due together are begun together.
+        assert asked.batches[0] == (4 if is_told else 0)
     finally:
         prober.close()
 
 
 def verdicts(prober: Prober) -> list[bool | None]:
     return [fact.passes for fact in prober.facts()]
+
+
+def test_what_is_under_way_is_let_go_of_at_the_end() -> None:
+    asked = Asked(is_told=True)
+    prober = Prober("h", asking=asked, host_now=lambda: NOW, wake=lambda: None, random=Random(1))
+    prober.keep([order("hangs", READINESS)])
+    await_condition(lambda: bool(asked.flows), "it is asked")
+    prober.close()
+    await_condition(lambda: asked.flows[0].is_over, "it is given up")
+    assert verdicts(prober) == [None]

@@ -227,7 +227,7 @@ def notices(manifest: Manifest) -> list[tuple[str, Level]]:
         ),
         pytest.param(
             simple("Application", "berth.dev/v1alpha1", spec={"path": "a", "selfHeal": False}),
-            [("spec.selfHeal", Level.WARNED)],
+            [],
             id="self-heal-off",
         ),
     ],
