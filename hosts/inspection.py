@@ -80,7 +80,8 @@ class Inspections(Generic[Answer]):
         for container_id in answered:
             del self._asked[container_id]
         told = answered | {container_id: older[container_id] for container_id in older.keys() & late}
-        return Answers({container_id: future.result() for container_id, future in told.items()}, late - told.keys())
+        found = {container_id: future.result() for container_id, future in told.items()}
+        return Answers(found, late.difference(told))
 
     def _begin(self, container_id: str) -> None:
         future = self._asked[container_id] = Future()

@@ -116,7 +116,8 @@ def figures(times: Times) -> list[Figure]:
         title, value, samples = f"{name}: {PODS} pods replaced", median(times[name]), tuple(times[name])
         found.append(Figure(title, value, "s", None, best, median(times[best]), MOST_RATIO, samples))
         found.append(Figure(title, value, "s", None, "swarm", median(times["swarm"]), 1.0, samples))
-        found.append(Figure(title, value, "s", None, kubernetes.NAME, kubernetes.UPDATE_30, 1.0, samples))
+        if name == "update":
+            found.append(Figure(title, value, "s", None, kubernetes.NAME, kubernetes.UPDATE_30, 1.0, samples))
     return found
 
 
