@@ -42,7 +42,7 @@ PULLS = 3
 Docker fetches three layers of each at once."""
 
 OBSERVE_PAUSE_SECONDS = 0.05
-"""Between two looks while lanes are busy: ten finished actions cost one look, not ten."""
+"""Between two looks while lanes are busy, until the last of them ends: ten finished actions cost one look, not ten."""
 
 RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 """Pauses after a host did not answer; the last one repeats."""
@@ -78,6 +78,9 @@ class HostWorker:
         self._marked_at: datetime | None = None
         self._happened: list[happenings.Happening] = []
         self._busy: set[str] = set()
+        self._at_work = 0
+        self._at_work_lock = threading.Lock()
+        self._is_resting = threading.Event()
         self._finished: queue.SimpleQueue[tuple[str, list[ActionResult]]] = queue.SimpleQueue()
         self.last_observation: HostObservation | None = None
         self._last_report: HostReport | None = None
@@ -191,7 +194,7 @@ class HostWorker:
         self._runtime.keep_probing(plan.probes)
         self._submit(plan, busy)
         if self._busy:
-            self._stopped.wait(OBSERVE_PAUSE_SECONDS)
+            self._is_resting.wait(OBSERVE_PAUSE_SECONDS)
         wake_at = now + self._relist if plan.wake_at is None else min(plan.wake_at, now + self._relist)
         return max(0.0, (wake_at - self._clock()).total_seconds())
 
@@ -261,6 +264,7 @@ class HostWorker:
                 self._busy.add(lane)
                 self._happened += (said for action in actions for said in happenings.begun(action, self._pods()))
                 threads = self._pulls if isinstance(actions[0], PullImage) else self._lanes
+                self._count(1)
                 threads.submit(self._perform, lane, actions)
 
     def _perform(self, lane: str, actions: list[Action]) -> None:
@@ -274,7 +278,16 @@ class HostWorker:
             if error is not None:
                 break
         self._finished.put((lane, results))
+        self._count(-1)
         self._awake.set()
+
+    def _count(self, lanes: int) -> None:
+        with self._at_work_lock:
+            self._at_work += lanes
+            if self._at_work:
+                self._is_resting.clear()
+            else:
+                self._is_resting.set()
 
     @property
     def _may_not_act(self) -> bool:
