@@ -47,14 +47,15 @@ def with_reported_status(pod: Pod, reported: PodStatus) -> Pod:
 def with_past(pod: Pod, before: Pod) -> Pod:
     """`pod`, just read from Git or found on its host, with what an earlier process said of it: `before`.
 
-    It is as old as it was, and has the owners that it had then: containers tell those that it was made by. One that no
-    host speaks of waits for the same reason, since the same time.
+    It is as old as it was, and has the owners that it had then: containers tell those that it was made by. Not one that
+    was on its way out: it lost its owner because that went, and goes after it. One that no host speaks of waits for the
+    same reason, since the same time.
     """
     times = {one for one in (pod.metadata.creation_timestamp, before.metadata.creation_timestamp) if one is not None}
     metadata = msgspec.structs.replace(
         pod.metadata,
         creation_timestamp=min(times, default=None),
-        owner_references=before.metadata.owner_references,
+        owner_references=(pod if before.is_terminating else before).metadata.owner_references,
     )
     is_waiting = not pod.status.conditions and pod.spec.node_name == before.spec.node_name
     return msgspec.structs.replace(pod, metadata=metadata, status=before.status if is_waiting else pod.status)

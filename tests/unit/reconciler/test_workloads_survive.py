@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -10,13 +10,14 @@ import pytest
 from objects.apps import ControllerRevision, StatefulSet
 from objects.batch import CronJob, Job
 from objects.conditions import is_true
-from objects.meta import KubeObject, ObjectMeta
+from objects.meta import KubeObject, ObjectMeta, OwnerReference
 from objects.pods import Pod
 from objects.storage import PersistentVolume, PersistentVolumeClaim
 from objects.volumes import PersistentVolumeClaimSpec
 from reconciler.controllers.claim_binding import bound_volume, host_of
 from reconciler.health import Health, HealthStatus, health_of, pod_health
 from reconciler.messages import Restored
+from reconciler.pod_state import with_past
 from reconciler.status import render_files, restore
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
 from tests.unit.reconciler.cluster import FakeCluster, deployment
@@ -217,3 +218,23 @@ def test_pods_of_an_owner_that_went_alone_live_on(*, is_killed: bool) -> None:
     assert cluster.running_uids == before
     cluster.settle(cluster.desired(commit="c4"))
     assert {pod.name for pod in cluster.pods()} == {"db-0", "db-1", "db-2"}
+
+
+@pytest.mark.parametrize(
+    ("is_terminating", "owners"),
+    [
+        pytest.param(False, (), id="its owner went alone"),
+        pytest.param(True, ("work",), id="it was to go after its owner"),
+    ],
+)
+def test_owners_that_a_pod_lost_stay_lost_unless_it_was_on_its_way_out(
+    *, is_terminating: bool, owners: tuple[str, ...]
+) -> None:
+    found = Pod(
+        metadata=ObjectMeta(
+            name="p", uid="u", owner_references=(OwnerReference(name="work", uid="w", controller=True),)
+        )
+    )
+    deleted_at = datetime(2026, 1, 1, tzinfo=UTC) if is_terminating else None
+    before = Pod(metadata=ObjectMeta(name="p", uid="u", deletion_timestamp=deleted_at))
+    assert tuple(ref.name for ref in with_past(found, before).metadata.owner_references) == owners
