@@ -111,6 +111,16 @@ def test_a_second_profile_places_by_its_own_rules(person: Person) -> None:
     assert not cluster.containers(pod="odd")
 
 
+def test_a_scheduler_outside_binds_by_a_commit(person: Person) -> None:
+    cluster = person.cluster
+    bound = "schedulerName: nobody\nnodeName: host-1\ncontainers: [{name: app, image: web:v1}]"
+    cluster.push("Decided elsewhere", {"apps/demo/odd.yaml": pod("odd", bound)})
+    (odd,) = cluster.wait_running("odd", 1)
+    assert odd.host == "host-1"
+    cluster.push("No longer", {"apps/demo/odd.yaml": None})
+    cluster.wait_running("odd", 0)
+
+
 def test_a_gate_holds_a_pod_until_a_commit_opens_it(person: Person) -> None:
     cluster = person.cluster
     container = "terminationGracePeriodSeconds: 1\ncontainers: [{name: app, image: web:v1}]"
