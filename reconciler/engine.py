@@ -396,8 +396,13 @@ class Engine:
         namesake = self.store.find(pod.key)
         if isinstance(namesake, Pod) and not namesake.spec.node_name:
             if namesake.uid == pod.uid:
-                created = pod.metadata.creation_timestamp or now
-                metadata = msgspec.structs.replace(namesake.metadata, creation_timestamp=created)
+                # Who was ending it may have been killed; it stays ended, and what Git says is made anew.
+                metadata = msgspec.structs.replace(
+                    namesake.metadata,
+                    creation_timestamp=pod.metadata.creation_timestamp or now,
+                    deletion_timestamp=pod.metadata.deletion_timestamp,
+                    deletion_grace_period_seconds=pod.metadata.deletion_grace_period_seconds,
+                )
                 pod = msgspec.structs.replace(pod, metadata=metadata)
             else:
                 self._note(self.store.remove(namesake.key))

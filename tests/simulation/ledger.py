@@ -115,7 +115,9 @@ class Ledger:
         for key, kind in list(self._done.items()):
             witnesses = [pod for pod in pods if _is_of(pod, key)]
             # Failures are counted over pods that were taken away for them: only the branch can tell of those.
-            is_shown = kind == "Complete" and witnesses and all(pod.uid in seen for pod in witnesses)
+            # Nor can those tell that were taken away after their work: the rest must be enough.
+            enough = sum(pod.status.phase == "Succeeded" for pod in witnesses) >= self._completions.get(key, 1)
+            is_shown = kind == "Complete" and enough and all(pod.uid in seen for pod in witnesses)
             if key not in known and not is_shown:
                 del self._done[key]
         self._ticks = {key for key in self._ticks if self._is_remembered(key, left, pods, seen)}

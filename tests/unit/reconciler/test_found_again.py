@@ -29,10 +29,11 @@ from objects.pods import (
 from reconciler.adoption import is_fragment
 from reconciler.host_pass import plan_pass, remember
 from reconciler.messages import HostReport, HostSilent, Restored
+from reconciler.pod_state import terminating
 from reconciler.status import render_files, restore
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
 from tests.unit.differ.building import NOW, SANDBOX_ID, assign, container, exited, found, make_pod, observe
-from tests.unit.reconciler.cluster import FACTS, FakeCluster, deployment, running
+from tests.unit.reconciler.cluster import FACTS, FakeCluster, bare_pod, deployment, running
 
 
 def memory_of(cluster: FakeCluster) -> Restored:
@@ -253,3 +254,18 @@ def test_a_pod_that_has_ended_is_over_although_its_host_has_no_pod_network() -> 
     )
     plan, _ = plan_pass("host-1", assign(JOB_POD), seen, WorkerMemory(), NOW)
     assert plan.statuses[JOB_POD.uid].phase == "Succeeded"
+
+
+def test_a_bare_pod_that_had_to_leave_a_silent_host_still_has_to_after_a_kill() -> None:
+    cluster = FakeCluster("a", "b")
+    cluster.settle(cluster.desired(bare_pod()))
+    (pod,) = cluster.pods()
+    cluster.silent.add(pod.node_name)
+    ending = terminating(pod, grace_seconds=None, now=cluster.now)
+    memory = Restored(objects=(ending,), inventory={pod.key: ""})
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(bare_pod()))
+    assert [(one.uid, one.node_name, one.is_terminating) for one in cluster.pods()] == [(pod.uid, pod.node_name, True)]
+    cluster.silent.clear()
+    cluster.settle()
+    assert [one.is_terminating for one in cluster.pods()] == [False]
