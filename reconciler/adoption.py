@@ -105,8 +105,13 @@ def _rebuilt_job(view: View, pods: list[Pod]) -> Job | None:
 def _as_its_pods(job: Job, pods: list[Pod]) -> Job:
     """`job` counting as its pods were made to be counted: its CronJob's template may be another since.
 
-    How many it wanted then is not known: no more than were begun.
+    By their restart policy it counts restarts or failed pods. How many it wanted then is not known: no more than were
+    begun.
     """
+    policy = pods[0].spec.restart_policy
+    pod_spec = msgspec.structs.replace(job.spec.template.spec, restart_policy=policy)
+    template = msgspec.structs.replace(job.spec.template, spec=pod_spec)
+    job = msgspec.structs.replace(job, spec=msgspec.structs.replace(job.spec, template=template))
     indexes = {index for pod in pods if (index := index_of(pod)) is not None}
     if is_indexed(job) == bool(indexes):
         return job

@@ -13,7 +13,7 @@ import pytest
 
 from differ.memory import WorkerMemory
 from objects.apps import ReplicaSet, StatefulSet
-from objects.batch import JobTemplateSpec
+from objects.batch import Job, JobTemplateSpec
 from objects.config import Host
 from objects.containers import Container
 from objects.meta import ObjectKey, ObjectMeta
@@ -218,6 +218,26 @@ def test_a_job_of_a_cron_job_counts_as_it_was_begun_although_the_template_is_ano
     cluster.restart()
     cluster.settle(memory, cluster.desired(after, commit="c2"))
     assert [(pod.uid, pod.status.phase) for pod in cluster.pods()] == [(done, "Succeeded")]
+
+
+def test_a_job_of_a_cron_job_counts_the_restarts_of_the_pods_that_it_was_begun_with() -> None:
+    """Its CronJob's template restarts nothing any more: such a pod would restart for ever."""
+    before, after = (
+        msgspec.structs.replace(tick, spec=msgspec.structs.replace(tick.spec, job_template=JobTemplateSpec(spec=work)))
+        for tick, work in (
+            (cron_job("*/1 * * * *"), job(restart_policy="OnFailure").spec),
+            (cron_job("*/1 * * * *"), job(restart_policy="Never").spec),
+        )
+    )
+    cluster = FakeCluster("a")
+    cluster.settle(cluster.desired(before))
+    memory = memory_of(cluster)
+    cluster.now += timedelta(seconds=60)
+    cluster.settle()
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(after, commit="c2"))
+    (rebuilt,) = cluster.engine.store.all_of(Job)
+    assert rebuilt.spec.template.spec.restart_policy == "OnFailure"
 
 
 def statuses(*given: ContainerStatus) -> Iterable[Pod]:
