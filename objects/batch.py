@@ -63,6 +63,10 @@ class UncountedTerminatedPods(KubeStruct):
 
 
 class JobStatus(KubeStruct):
+    """counted_pods: ours, uids of the finished pods that are still there and are in `succeeded` or `failed`; None where
+    that is not known. Kubernetes holds such pods by finalizers until they are counted.
+    """
+
     conditions: tuple[Condition, ...] = ()
     start_time: Time | None = None
     completion_time: Time | None = None
@@ -74,6 +78,7 @@ class JobStatus(KubeStruct):
     completed_indexes: str = ""
     failed_indexes: str | None = None
     uncounted_terminated_pods: UncountedTerminatedPods | None = None
+    counted_pods: tuple[str, ...] | None = None
 
 
 class Job(KubeObject):

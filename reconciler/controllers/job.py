@@ -114,6 +114,7 @@ def _started(job: Job, now: datetime) -> Job:
 
 def _status(job: Job, state: JobState) -> JobStatus:
     indexed = is_indexed(job)
+    counted = tuple(sorted(pod.uid for pod in (*state.succeeded_pods, *state.failed_pods)))
     return msgspec.structs.replace(
         job.status,
         active=len(state.active),
@@ -125,6 +126,7 @@ def _status(job: Job, state: JobState) -> JobStatus:
         failed_indexes=format_indexes(state.failed_indexes)
         if indexed and job.spec.backoff_limit_per_index is not None
         else None,
+        counted_pods=counted if counted or state.succeeded or state.failed else None,
     )
 
 

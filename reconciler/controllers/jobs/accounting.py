@@ -1,12 +1,13 @@
 """What a Job's pods amount to: how many run, succeeded, failed, and which indexes are done. Pure.
 
-Finished pods stay until their Job goes, so counts are read off them each time; what the status said before is never
-taken back, since a host that leaves takes its finished pods along. A pod that somebody deleted did not fail.
+Finished pods mostly stay until their Job goes. Some go before, with a host that leaves or is drained: the status counts
+them on, since it says which of those that are there it counts already. A pod that somebody deleted did not fail.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 import msgspec
 
@@ -53,14 +54,30 @@ def account(job: Job, pods: list[Pod]) -> JobState:
         terminating=tuple(pod for pod in pods if pod.is_terminating and not pod.is_finished),
         succeeded_pods=succeeded,
         failed_pods=counted,
-        succeeded=max(job.status.succeeded, len(succeeded)),
-        failed=max(job.status.failed, len(counted)),
+        succeeded=_total(job.status.succeeded, job.status.counted_pods, succeeded),
+        failed=_total(job.status.failed, job.status.counted_pods, counted),
         fail_message=next((v.message for _, v in judged if v.action == FAIL_JOB), ""),
     )
     if not is_indexed(job):
         return state
     doomed = {index for pod, v in judged if v.action == FAIL_INDEX and (index := index_of(pod)) is not None}
     return _with_indexes(job, state, doomed)
+
+
+def _total(before: int, known: Collection[str] | None, there: Collection[Pod]) -> int:
+    """How many finished so far, with those that are gone again.
+
+    before: as the status says. known: uids of those of them that were there then; None: nobody wrote it down.
+
+    before  known  there  ->
+         2   a, b   a, b   2
+         2   a, b      b   2   one went
+         2   a, b   b, c   3   one went, another finished
+         2   None   b, c   2   that cannot be told: nothing is taken back, nothing counted twice
+    """
+    if known is None:
+        return max(before, len(there))
+    return before + sum(pod.uid not in known for pod in there)
 
 
 def _has_place(job: Job, pod: Pod) -> bool:

@@ -205,6 +205,18 @@ def test_work_done_on_a_host_that_left_is_not_done_again() -> None:
     assert (len(world.pods()), ended(world)["Complete"]) == (3, ("True", "CompletionsReached"))
 
 
+def test_a_success_counts_also_after_earlier_ones_went_with_their_host() -> None:
+    world = started(completions=4, parallelism=1)
+    for done in (1, 2, 3):
+        world.bind_all()
+        (pod,) = world.pods()
+        world.finish(pod)
+        world.settle(1)
+        assert live(world).status.succeeded == done
+        world.remove(pod.key)
+        world.settle(1)
+
+
 def test_smaller_parallelism_takes_pods_away_without_counting_them() -> None:
     world = started(completions=10, parallelism=4)
     world.bind_all()
