@@ -51,7 +51,13 @@ from reconciler.controllers.rollout.revisions import (
 )
 from reconciler.controllers.rollout.scaling import is_scaling, scaled_sizes
 from reconciler.controllers.rollout.stages import Stage, next_staged_sizes, stage_of
-from reconciler.controllers.rollout.strategies import Sizes, has_old_pods, next_recreate_sizes, without_excess
+from reconciler.controllers.rollout.strategies import (
+    Sizes,
+    has_old_pods,
+    next_recreate_sizes,
+    without_excess,
+    without_growth_beside_others,
+)
 from reconciler.measurements import QueryAnswer
 from reconciler.store import View
 
@@ -122,12 +128,17 @@ def _earliest(*times: datetime | None) -> datetime | None:
 def _next_sizes(rollout: Rollout, stage: Stage | None, *, created: bool) -> Sizes:
     """The step's sizes. A commit that changes template and size together does not first scale the old template."""
     if rollout.deployment.spec.paused:
-        return scaled_sizes(rollout)
-    if not created and is_scaling(rollout) and (sizes := scaled_sizes(rollout)):
+        return _scaled_sizes(rollout)
+    if not created and is_scaling(rollout) and (sizes := _scaled_sizes(rollout)):
         return sizes
     if sizes := without_excess(rollout):
         return sizes
     return next_staged_sizes(rollout, stage) if is_rolling(rollout.deployment) else next_recreate_sizes(rollout)
+
+
+def _scaled_sizes(rollout: Rollout) -> Sizes:
+    sizes = scaled_sizes(rollout)
+    return sizes if is_rolling(rollout.deployment) else without_growth_beside_others(rollout, sizes)
 
 
 def _written(observed: Rollout, rollout: Rollout, sizes: Sizes) -> tuple[tuple[Change, ...], tuple[Occurrence, ...]]:

@@ -36,6 +36,16 @@ def next_recreate_sizes(rollout: Rollout) -> Sizes:
     return _sizes_of_new(rollout)
 
 
+def without_growth_beside_others(rollout: Rollout, sizes: Sizes) -> Sizes:
+    """`sizes` of a `Recreate`, less those by which a revision would grow while a pod of another one may still run.
+
+    Also while it is paused, or only scaled: a pod on a silent host runs on, and two revisions must not meet.
+    """
+    crowd = {one.name for one in rollout.revisions if one.counts.replicas + one.counts.terminating > 0}
+    now = {one.name: one.size for one in rollout.revisions}
+    return {name: size for name, size in sizes.items() if size <= now[name] or not crowd - {name}}
+
+
 def without_excess(rollout: Rollout) -> Sizes:
     """Sizes less pods that serve nobody, as far as all together are more than the surge allows.
 

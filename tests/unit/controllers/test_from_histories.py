@@ -13,7 +13,7 @@ from objects.pods import Pod, PodSpec, PodStatus
 from reconciler.controllers.owned_pods import PodCounts
 from reconciler.controllers.pod_ranking import choose_pods_to_delete
 from reconciler.controllers.rollout.revisions import Revision, Rollout, new_replica_set, with_size
-from reconciler.controllers.rollout.strategies import next_recreate_sizes, without_excess
+from reconciler.controllers.rollout.strategies import next_recreate_sizes, without_excess, without_growth_beside_others
 from tests.unit.controllers.harness import START, World
 from tests.unit.controllers.manifests import daemon_set, deployment, job, stateful_set
 
@@ -144,6 +144,15 @@ def test_a_recreated_deployment_shrinks_although_an_old_pod_is_still_on_its_way_
     old, new = revision("old", 0, 0, terminating=1), revision("new", 2, 2)
     assert next_recreate_sizes(Rollout(deployment(replicas=1, recreate=True), new, (old,))) == {"new": 1}
     assert next_recreate_sizes(Rollout(deployment(replicas=3, recreate=True), new, (old,))) == {}
+
+
+def test_two_revisions_of_a_recreated_deployment_do_not_meet_when_it_is_paused_and_scaled() -> None:
+    old, new = revision("old", 0, 0, terminating=1), revision("new", 1, 1)
+    paused = Rollout(deployment(replicas=3, recreate=True), new, (old,))
+    assert without_growth_beside_others(paused, {"new": 3}) == {}
+    assert without_growth_beside_others(paused, {"new": 0}) == {"new": 0}
+    alone = Rollout(deployment(replicas=3, recreate=True), new, (revision("old", 0, 0),))
+    assert without_growth_beside_others(alone, {"new": 3}) == {"new": 3}
 
 
 def test_a_job_that_comes_back_does_its_own_work() -> None:
