@@ -97,11 +97,11 @@ nightly: $(VENV) ## 10,000 seeded histories of the simulation (half an hour on t
 
 .PHONY: contract
 contract: $(VENV) lab-packages ## simulated and real hosts behave alike
-	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile tests/contract $(ARGS)
+	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile --no-loadscope-reorder tests/contract $(ARGS)
 
 .PHONY: lab-tests
 lab-tests: $(VENV) lab-packages ## on real hosts: sshd, Docker Engines, Git remote, registry (root)
-	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile $(TESTS) $(ARGS)
+	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 .PHONY: bench
 bench: $(VENV) lab-packages bench-packages ## how fast, beside what one would use instead; all in one run

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 TEST_LAB = "test"
 
 
+LONG = ("test_eviction", "test_hpa", "test_kill", "test_node_loss", "test_workloads", "test_sync", "test_prometheus")
+"""Modules that take a minute or two. They come first: the last one of a parallel run is waited for."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
+    items.sort(key=lambda item: not (item.path.is_relative_to(here) and item.path.stem in LONG))
     for item in items:
         if item.path.is_relative_to(here) or _uses_lab(item):
             item.add_marker(pytest.mark.lab)

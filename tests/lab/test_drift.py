@@ -165,7 +165,7 @@ def berth_says(cluster: Cluster, *arguments: str) -> str:
 
 
 def test_drift_of_an_application_that_heals_nothing_is_shown(cluster: Cluster) -> None:
-    """Paused: shown and left; killed: started again; `berth apply` puts everything right."""
+    """Paused: shown and left; killed: started again; a commit that wants it healed puts everything right."""
     app = {
         "apps/web.yaml": APPLICATION.format("web", "web", "selfHeal: true"),
         "apps/lenient.yaml": APPLICATION.format("lenient", "lenient", "selfHeal: false"),
@@ -187,7 +187,8 @@ def test_drift_of_an_application_that_heals_nothing_is_shown(cluster: Cluster) -
     assert [one.state for one in cluster.containers(pod=first.pod)] == ["paused"]
     said_of = dict(line.split()[:4:3] for line in berth_says(cluster, "get", "applications").splitlines())
     assert (said_of["web"], said_of["lenient"]) == ("Synced", "OutOfSync")
-    berth_says(cluster, "apply", "--no-status", "--timeout", "30")
+    cluster.push("Put it right", {"apps/lenient.yaml": APPLICATION.format("lenient", "lenient", "selfHeal: true")})
     cluster.wait_running("lenient-", 2)
+    assert {found.id for found in cluster.running_pods("lenient-")} == {first.id, second.id}
     cluster.push("It is gone", dict.fromkeys(app))
     cluster.wait(lambda: not cluster.containers(pod="lenient-"), "its end", pod="lenient-")

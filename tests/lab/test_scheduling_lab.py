@@ -143,6 +143,9 @@ def test_the_important_one_pushes_aside_as_few_as_it_needs(person: Person) -> No
     assert hosts_of(cluster, "urgent") == ["host-2"]
     assert not cluster.running_pods("logging")
     assert others == {found.id for name in ("packed-", "apart-") for found in cluster.running_pods(name)}
-    assert any("Preempted" in line and "logging" in line for line in person.berth("events"))
+    cluster.wait(
+        lambda: any("Preempted" in line and "logging" in line for line in person.berth("events")),
+        "the event on the status branch",
+    )
     cluster.push("No longer", {"apps/demo/urgent.yaml": None, "apps/demo/second.yaml": None})
     cluster.wait_running("logging", 2)
