@@ -73,17 +73,21 @@ class ControllerLoop:
         carry_out: (controller's name, outcome) → writes it. rounds: runs so far in this step, kept by the caller.
         """
         while (name := next((name for name, keys in self._dirty.items() if keys), None)) is not None:
-            key = next(iter(self._dirty[name]))
-            del self._dirty[name][key]
-            task = (name, key)
-            rounds[task] = rounds.get(task, 0) + 1
-            if rounds[task] > MAX_ROUNDS_PER_KEY:
-                message = f"{name} wanted {key} {MAX_ROUNDS_PER_KEY} times in one step without coming to rest"
-                outcome = _held(key, "LoopBreaker", message)
-            else:
-                outcome = self._reconcile(task, view, context)
-            self._remember(task, outcome)
-            carry_out(name, outcome)
+            # All its keys before anybody else: a hundred pods that are tidied away are one change to their owner.
+            for key in (*self._dirty[name],):
+                del self._dirty[name][key]
+                carry_out(name, self._run_one((name, key), view, context, rounds))
+
+    def _run_one(self, task: Task, view: View, context: Context, rounds: dict[Task, int]) -> Outcome:
+        name, key = task
+        rounds[task] = rounds.get(task, 0) + 1
+        if rounds[task] > MAX_ROUNDS_PER_KEY:
+            message = f"{name} wanted {key} {MAX_ROUNDS_PER_KEY} times in one step without coming to rest"
+            outcome = _held(key, "LoopBreaker", message)
+        else:
+            outcome = self._reconcile(task, view, context)
+        self._remember(task, outcome)
+        return outcome
 
     def _reconcile(self, task: Task, view: View, context: Context) -> Outcome:
         name, key = task

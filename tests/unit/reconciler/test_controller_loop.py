@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from objects.core import ConfigMap
 from objects.meta import ObjectKey, ObjectMeta
 from reconciler.controller_loop import MAX_ROUNDS_PER_KEY, ControllerLoop
-from reconciler.controllers.base import Context, Controller, Hold, Outcome, Put, own_key
+from reconciler.controllers.base import Context, Controller, Delete, Hold, Outcome, Put, own_key
 from reconciler.store import Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,3 +110,31 @@ def test_who_finds_facts_runs_before_who_decides_by_them_whatever_became_dirty_f
     loop.mark(store, GOOD)
     loop.run(store, CONTEXT, carry_out, {})
     assert order == [("facts", "good"), ("decisions", "good"), ("facts", "bad"), ("decisions", "bad")]
+
+
+def test_many_objects_that_are_tidied_away_are_one_change_to_who_owns_them():
+    owner = ConfigMap(metadata=ObjectMeta(name="owner", namespace="d"))
+    parts = [ConfigMap(metadata=ObjectMeta(name=f"part-{n}", namespace="d")) for n in range(2 * MAX_ROUNDS_PER_KEY)]
+    looks = []
+
+    def count(view, key, context):
+        looks.append(len(view.all_of(ConfigMap)))
+        return Outcome()
+
+    def tidy(view, key, context):
+        return Outcome(changes=(Delete(key, ""),)) if key.name.startswith("part") and view.find(key) else Outcome()
+
+    owning = Controller(name="owner", watches={"ConfigMap": lambda _view, _part: [owner.key]}, reconcile=count)
+    tidying = Controller(name="tidying", watches={"ConfigMap": own_key}, reconcile=tidy)
+    store, loop = Store(), ControllerLoop([owning, tidying])
+
+    def carry_out(_, outcome):
+        for change in outcome.changes:
+            gone = store.remove(change.key)
+            loop.mark(store, gone.old)
+
+    for obj in (owner, *parts):
+        store.put(obj)
+        loop.mark(store, obj)
+    loop.run(store, CONTEXT, carry_out, {})
+    assert (looks, loop.holds) == ([1 + len(parts), 1], {})
