@@ -35,7 +35,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield "| | pod | host | of |"
         yield "|---|---|---|---|"
         for pod in plan.pods:
-            yield f"| {pod.action} | {pod.namespace}/{pod.name} | {pod.host or '*no host fits*'} | {pod.owner} |"
+            of = f"{pod.owner}: {pod.why}" if pod.why else pod.owner
+            yield f"| {pod.action} | {pod.namespace}/{pod.name} | {pod.host or '*no host fits*'} | {of} |"
     if plan.pods:
         yield ""
         yield "<details><summary>Left on the hosts afterwards</summary>"

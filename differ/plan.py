@@ -23,7 +23,8 @@ class PodChange(DifferStruct):
     """One pod that comes, goes, is restarted in place, or finds the host that it waited for.
 
     action: `create`, `delete`, `restart` or `place`. owner: the object of the commit that it belongs to. host: where it
-    goes or was; '' when it finds no place.
+    goes or was; '' when it finds no place. why: what takes it away other than its own workload (it is preempted, moved,
+    drained …), '' for nothing.
     """
 
     name: str
@@ -31,6 +32,7 @@ class PodChange(DifferStruct):
     action: str
     owner: str
     host: str = ""
+    why: str = ""
 
 
 class Waiting(DifferStruct):

@@ -40,7 +40,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield "Pods:"
     for pod in plan.pods:
         where = f"on {pod.host}" if pod.host else "finds no host"
-        yield f"  {SIGNS[pod.action]} {pod.namespace}/{pod.name}  {pod.action} {where}  ({pod.owner})"
+        why = f": {pod.why}" if pod.why else ""
+        yield f"  {SIGNS[pod.action]} {pod.namespace}/{pod.name}  {pod.action} {where}  ({pod.owner}){why}"
     for title, facts in (
         ("Will wait", [f"{item.subject}: {item.reason}" for item in plan.waiting]),
         ("Warnings", list(plan.warnings)),

@@ -33,6 +33,9 @@ from reconciler.messages import Desired
 from reconciler.simulate import SimulatedClock, SimulatedCluster
 from reconciler.store import View
 
+_CAUSES = frozenset({"Descheduled", "Preempted", "Evicted", "TaintManagerEviction"})
+"""Reasons of events that tell why a pod goes although its workload wants it."""
+
 
 def as_observed(base: Desired | None, target: Desired) -> Desired:
     """What an observer is told before a plan: `base` (None: nothing was deployed yet) with the hosts of both."""
@@ -70,7 +73,7 @@ def make_plan(
         from_commit=base.commit if base else "",
         to_commit=desired.commit,
         objects=_object_changes(observer, engine, base, desired),
-        pods=_pod_changes(observer.store, engine.store),
+        pods=_pod_changes(observer.store, engine.store, _taken_away(engine)),
         waiting=tuple(
             Waiting(subject=subject, reason=why)
             for subject, why in (state.failed | state.waiting | state.resting).items()
@@ -120,14 +123,20 @@ def _document(obj: KubeObject) -> dict[str, object]:
     return document
 
 
-def _pod_changes(before: View, after: View) -> tuple[PodChange, ...]:
+def _taken_away(engine: Engine) -> dict[ObjectKey, str]:
+    """Pods that go for a cause outside their workload → the cause."""
+    said = (record.occurrence for record in engine.events)
+    return {one.key: one.message for one in said if one.reason in _CAUSES and one.key.kind == Pod.KIND}
+
+
+def _pod_changes(before: View, after: View, causes: Mapping[ObjectKey, str]) -> tuple[PodChange, ...]:
     old = {pod.uid: pod for pod in before.all_of(Pod)}
     new = {pod.uid: pod for pod in after.all_of(Pod)}
     created = [
         _pod_change(after, pod, "create") for uid, pod in new.items() if uid not in old and not pod.is_terminating
     ]
     deleted = [
-        _pod_change(before, pod, "delete")
+        msgspec.structs.replace(_pod_change(before, pod, "delete"), why=causes.get(pod.key, ""))
         for uid, pod in old.items()
         if uid not in new or (new[uid].is_terminating and not pod.is_terminating)
     ]
