@@ -6,8 +6,10 @@ What evicts is the reconciler (`reconciler.controllers.drain`), so a drain goes 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import click
+import msgspec
 
 from objects.apps import DaemonSet
 from objects.config import Host
@@ -21,7 +23,7 @@ from reconciler.cli.host_marks import host_targets, request_drain
 from reconciler.cli.looking import LiveView, live_view
 from reconciler.cli.waiting import DURATION, looks
 from reconciler.compose import utc_now
-from reconciler.controllers.drain import is_draining, must_leave
+from reconciler.controllers.drain import DRAIN, is_draining, must_leave
 from reconciler.draft import Draft
 from reconciler.options import Options
 
@@ -66,12 +68,14 @@ def command(
         problems = list(obstacles(live, names, daemonsets=ignore_daemonsets, emptydir=delete_emptydir_data))
         if problems:
             raise InvalidInput("cannot drain: " + "; ".join(problems))
+        # Of before the commit: a reconciler that runs may be faster than our next look.
+        here = {pod.uid: pod for name in names for pod in _to_leave(live, name, asked=now)}
         commit_in(live.session, intent, edit, cause=change_cause(words))
         if intent.dry_run or not wait:
             return OK
         live.take_newest_commit()
         live.daemon.run_once(timeout_seconds=1.0)
-        return _wait(live, names, timeout)
+        return _wait(live, names, timeout, here)
 
 
 def obstacles(live: LiveView, hosts: Iterable[str], *, daemonsets: bool, emptydir: bool) -> Iterable[str]:
@@ -92,9 +96,10 @@ def obstacles(live: LiveView, hosts: Iterable[str], *, daemonsets: bool, emptydi
             yield f"pods on {name} keep data in emptyDir (use --delete-emptydir-data): {_names(local)}"
 
 
-def _wait(live: LiveView, hosts: tuple[str, ...], timeout: float) -> int:
-    """Say who is gone and what is waited for, until the hosts are empty."""
-    known: dict[str, Pod] = {}
+def _wait(live: LiveView, hosts: tuple[str, ...], timeout: float, known: dict[str, Pod]) -> int:
+    """Say who is gone and what is waited for, until the hosts are empty. known: pods that have to go, by uid."""
+    for pod in known.values():
+        click.echo(f"evicting pod {pod.namespace}/{pod.name}")
     said = ""
     for is_over in looks(live, timeout_seconds=timeout):
         here = {pod.uid: pod for name in hosts for pod in leaving(live, name)}
@@ -125,6 +130,17 @@ def leaving(live: LiveView, name: str) -> list[Pod]:
         raise NotFound(f'hosts "{name}" not found')
     if not is_draining(host) or live.store.get(Node, "", name) is None:
         raise InvalidInput(f"host {name} is not being drained any more", hint="somebody uncordoned it")
+    return _to_leave(live, name)
+
+
+def _to_leave(live: LiveView, name: str, *, asked: datetime | None = None) -> list[Pod]:
+    """asked: as if the host had been marked then."""
+    host = live.store.get(Host, "", name)
+    if host is None:
+        return []
+    if asked is not None:
+        annotations = {**host.annotations, DRAIN: asked.isoformat()}
+        host = msgspec.structs.replace(host, metadata=msgspec.structs.replace(host.metadata, annotations=annotations))
     return [pod for pod in live.store.pods_on(name) if must_leave(live.store, host, pod)]
 
 

@@ -20,7 +20,7 @@ def name_of(pod: Pod, container_name: str, attempt: int = 0) -> str:
     return f"berth_{container_name}_{pod.name}_default_{pod.uid}_{attempt}"
 
 
-def status_of(kubelet: Kubelet, *pods: Pod, seconds: float = 20) -> list[str]:
+def status_of(kubelet: Kubelet, *pods: Pod, seconds: float = 60) -> list[str]:
     plan = kubelet.settle(*pods, seconds=seconds)
     return [show(plan.statuses[pod.uid]) for pod in pods]
 

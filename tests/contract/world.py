@@ -268,18 +268,22 @@ class Kubelet:
             return error
         return None
 
-    def until(self, is_so: Callable[[HostPlan], bool], *pods: Pod, seconds: float = 20) -> HostPlan:
+    def _picture(self, plan: HostPlan, seconds: float) -> str:
+        statuses = [show(status) for status in plan.statuses.values()]
+        return f"not so after {seconds} s: {statuses}; planned: {plan.actions}; errors: {self.errors}"
+
+    def until(self, is_so: Callable[[HostPlan], bool], *pods: Pod, seconds: float = 60) -> HostPlan:
         """Go on until a plan is as wanted. Fails after `seconds` of the world's time, with what there was last."""
         end = self.world.now() + timedelta(seconds=seconds)
         plan = self.step(*pods)
         while not is_so(plan):
-            assert self.world.now() < end, f"not so after {seconds} s: {[show(s) for s in plan.statuses.values()]}"
+            assert self.world.now() < end, self._picture(plan, seconds)
             if not plan.actions:
                 self.world.pass_time(0.05)
             plan = self.step(*pods)
         return plan
 
-    def settle(self, *pods: Pod, seconds: float = 20) -> HostPlan:
+    def settle(self, *pods: Pod, seconds: float = 60) -> HostPlan:
         """Go on until nothing is left to do, and everything runs or has ended."""
         return self.until(lambda plan: not plan.actions and not is_moving(plan), *pods, seconds=seconds)
 
