@@ -497,7 +497,8 @@ class Engine:
         if not isinstance(change, Put):
             return False
         live = self.store.find(change.obj.key)
-        if live is None:
+        if live is None or isinstance(change.obj, Node):
+            # A Node follows from its Host and from looks, its taints too: what the status branch says of it is older.
             return isinstance(change.obj, Node)
         return getattr(live, "spec", None) == getattr(change.obj, "spec", None)
 

@@ -160,7 +160,7 @@ def test_how_full_the_hosts_are_and_why_a_pod_is_where_it_is(person: Person) -> 
     assert all(row.split()[1].endswith("m") and row.split()[2].endswith("Mi") for row in rows[1:])
 
     explained = person.berth("explain", "deploy/web")
-    assert explained[0].endswith(": 3/3 hosts fit")
+    assert explained[0].endswith(": 3/3 hosts fit"), "\n".join(explained)
     (here,) = [line for line in explained if "(here)" in line]
     detail = person.berth("explain", "deploy/web", "--on", here.split()[0])
     assert "PodFitsResources" in "\n".join(detail)

@@ -1,8 +1,13 @@
 """An engine that only looks: it follows what hosts show, pods that end included."""
 
+import msgspec
+
 from objects.apps import Deployment
+from objects.config import HostSpec
+from objects.core import Node
 from reconciler.cli.rollout_progress import RolloutProgress, progress_of
-from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
+from reconciler.status import render_files, restore
+from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment, make_host
 
 
 def watched() -> tuple[FakeCluster, FakeCluster]:
@@ -56,3 +61,19 @@ def test_a_silent_host_keeps_what_was_seen_of_it():
     acting.hosts["b"].clear()
     looking.silent.add("b")
     assert shown(looking) == before
+
+
+def test_a_host_that_was_uncordoned_is_shown_without_its_taint_although_the_status_is_older():
+    acting = FakeCluster("a")
+    cordoned = msgspec.structs.replace(
+        make_host("a"), spec=HostSpec(address="192.0.2.1", host_key="ssh-ed25519 AAAA", unschedulable=True)
+    )
+    message = acting.desired()
+    others = tuple(obj for obj in message.objects if obj.key != cordoned.key)
+    acting.settle(msgspec.structs.replace(message, objects=(*others, cordoned)))
+    engine = acting.engine
+    assert engine.store.get(Node, "", "a").spec.taints
+    looking = FakeCluster("a", is_observer=True)
+    restored = restore(render_files(engine.store, engine.inventory).items())
+    looking.step(restored, looking.desired(commit="c2"), looking.report("a"))
+    assert looking.engine.store.get(Node, "", "a").spec.taints == ()
