@@ -22,7 +22,7 @@ def ensure_pod_network(engine: Engine, network: PodNetwork) -> None:
     """Make the network, or make it anew if it has another subnet. Raises EngineError while containers hang on that."""
     found = _find(engine, network.name)
     if found is not None and _subnet(found) != network.subnet:
-        engine.api.remove_network(network.name)
+        _remove(engine, found, network)
         found = None
     if found is None:
         _create(engine, network)
@@ -37,6 +37,18 @@ def _find(engine: Engine, name: str) -> dict[str, Any] | None:
             return None
         raise
     return found
+
+
+def _remove(engine: Engine, found: dict[str, Any], wanted: PodNetwork) -> None:
+    hanging = sorted(str(container.get("Name", "?")) for container in (found.get("Containers") or {}).values())
+    if hanging:
+        raise EngineError(
+            f"network {wanted.name} is {_subnet(found)} and has to become {wanted.subnet},"
+            f" but {', '.join(hanging)} hang on it",
+            status=CONFLICT,
+            hint=f"take them off: docker network disconnect {wanted.name} NAME",
+        )
+    engine.api.remove_network(wanted.name)
 
 
 def _subnet(found: dict[str, Any]) -> str:

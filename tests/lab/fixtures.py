@@ -79,5 +79,8 @@ def extra_host(lab: Lab) -> Iterator[Callable[[HostSpec], LabHost]]:
 
 
 def _uses_lab(item: pytest.Item) -> bool:
-    own_parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return "lab" in getattr(item, "fixturenames", ()) and "lab" not in own_parameters
+    """Whether it asks for the lab itself, or has a parameter whose fixture does (marked so: `tests/contract`)."""
+    call = getattr(item, "callspec", None)
+    if call is not None and any(mark.name == "lab" for mark in call.marks):
+        return True
+    return "lab" in getattr(item, "fixturenames", ()) and (call is None or "lab" not in call.params)

@@ -419,3 +419,21 @@ def test_someone_elses_containers_are_seen_and_left_alone(host: LabHost, world: 
         assert plan.unknown == ()
     finally:
         host.docker("rm", "-f", "database")
+
+
+def test_a_pod_network_of_another_subnet_is_made_anew_once_it_is_empty(host: LabHost, world: DockerWorld) -> None:
+    host.docker("network", "rm", NETWORK.name, check=False)
+    host.docker("network", "create", "--subnet", "10.99.0.0/24", NETWORK.name)
+    host.docker("run", "-d", "--name", "guest", "--network", NETWORK.name, "web:v1")
+    kubelet = Kubelet(world)
+    pod = make_pod("waits", container("sleeper"))
+    try:
+        kubelet.step(pod)
+        (error,) = kubelet.errors
+        assert str(error) == (
+            f"network {NETWORK.name} is 10.99.0.0/24 and has to become {NETWORK.subnet}, but guest hang on it"
+            f" (take them off: docker network disconnect {NETWORK.name} NAME)"
+        )
+    finally:
+        host.docker("rm", "-f", "guest")
+    assert show(kubelet.settle(pod).statuses[pod.uid]) == "Running ready [sleeper running r0]"
