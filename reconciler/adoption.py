@@ -143,7 +143,11 @@ def _first_created(pods: list[Pod]) -> datetime | None:
 
 
 def _rebuilt_replica_set(view: View, pods: list[Pod]) -> ReplicaSet | None:
-    """Only of a Deployment that exists: pods of a deleted one are garbage and stay so."""
+    """Only of a Deployment that exists, and for pods that stay: those of a deleted one are garbage and stay so, also
+    when another Deployment has its name by now.
+    """
+    if all(pod.is_terminating for pod in pods):
+        return None
     pod = pods[0]
     owner = controller_of(pod)
     template_hash = pod.labels.get(POD_TEMPLATE_HASH, "")

@@ -16,10 +16,11 @@ from datetime import datetime
 import msgspec
 
 from differ.assignment import HostAssignment
+from objects.batch import Job
 from objects.conditions import OUT_OF_SYNC
 from objects.config import Application, ApplicationStatus, ClusterSpec, Host
 from objects.core import Node
-from objects.meta import Condition, KubeObject, ObjectKey
+from objects.meta import Condition, KubeObject, ObjectKey, controller_of
 from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
 from policies.scheduling.profiles import Rules
@@ -47,7 +48,14 @@ from reconciler.messages import (
     Remembered,
     Restored,
 )
-from reconciler.pod_state import terminating, with_past, with_reported_status, with_same_address, without_address
+from reconciler.pod_state import (
+    of_nobody,
+    terminating,
+    with_past,
+    with_reported_status,
+    with_same_address,
+    without_address,
+)
 from reconciler.scheduling import SchedulingLoop
 from reconciler.store import Changed, Store
 
@@ -105,6 +113,8 @@ class Engine:
         self._remembered: dict[ObjectKey, Remembered] = {}
         self._heard: set[str] = set()
         self._must_prune = False
+        # Jobs that did not exist before: all their pods were made here, and one that turns up is of an earlier Job.
+        self._begun_jobs: set[ObjectKey] = set()
         self._adopted: list[Pod] = []
         self._changed: list[Changed] = []
         self._occurred: list[tuple[str, Occurrence]] = []
@@ -245,7 +255,7 @@ class Engine:
         twin._wanted, twin._inventory = dict(self._wanted), dict(self._inventory)
         twin._protected, twin._kept, twin._sizes = self._protected, dict(self._kept), self._sizes
         twin._restored, twin._heard = self._restored, set(self._heard)
-        twin._remembered = dict(self._remembered)
+        twin._remembered, twin._begun_jobs = dict(self._remembered), set(self._begun_jobs)
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
             twin._loop.mark(twin.store, obj)
@@ -280,6 +290,10 @@ class Engine:
         in_force = self.desired.commit if self.desired else self._restored.commit if self._restored else ""
         if message.commit != in_force:
             self._commit_before = in_force
+        if self._must_prune and self.desired is not None:
+            # The commit before came and went unpruned: what it brought is deployed, and may be gone from this one.
+            unpruned = {key: self.desired.application.get(key, "") for key in self._wanted}
+            self._inventory = {key: name for key, name in unpruned.items() if self.store.find(key)} | self._inventory
         self.desired = message
         self.settings = desiring.cluster_of(message.objects).spec
         suspended = desiring.suspended_applications(message.objects)
@@ -303,6 +317,8 @@ class Engine:
         # Once: what is taken out of Git and comes back is another one, and has done nothing yet.
         memory = self._remembered.pop(desired.key, None)
         stored = desiring.stored_form(self.store, desired, memory, now=now, sizes=self._sizes)
+        if isinstance(stored, Job) and live is None and memory is None and self.is_started:
+            self._begun_jobs.add(stored.key)
         self._put(admit_pod(stored, self.store) if isinstance(stored, Pod) and live is None else stored)
 
     def _prune(self, now: datetime) -> None:
@@ -392,6 +408,9 @@ class Engine:
         """
         if is_fragment(pod):
             pod = made_whole(pod, self._restored.objects if self._restored else (), now=now)
+        owner = controller_of(pod)
+        if owner is not None and ObjectKey(owner.kind, pod.namespace, owner.name) in self._begun_jobs:
+            pod = of_nobody(terminating(pod, grace_seconds=None, now=now))
         pod = msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, node_name=host))
         namesake = self.store.find(pod.key)
         if isinstance(namesake, Pod) and not namesake.spec.node_name:
@@ -507,6 +526,7 @@ class Engine:
 
     def _remove(self, key: ObjectKey, now: datetime) -> None:
         self._note(self.store.remove(key))
+        self._begun_jobs.discard(key)
         if key.kind == Host.KIND:
             self._note(self.store.remove(ObjectKey(HostStatus.KIND, "", key.name)))
         elif key.kind == Pod.KIND:

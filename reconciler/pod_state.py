@@ -47,16 +47,21 @@ def with_reported_status(pod: Pod, reported: PodStatus) -> Pod:
 def with_past(pod: Pod, before: Pod) -> Pod:
     """`pod`, just read from Git or found on its host, with what an earlier process said of it: `before`.
 
-    It is as old as it was, and has the owners that it had then: containers tell those that it was made by. Not one that
-    was on its way out: it lost its owner because that went, and goes after it. One that no host speaks of waits for the
-    same reason, since the same time.
+    It is as old as it was, and has the owners that it had then: containers tell those that it was made by. One that
+    lost its owner and was on its way out goes on its way: what comes back under its owner's name may be another one.
+    One that no host speaks of waits for the same reason, since the same time.
     """
     times = {one for one in (pod.metadata.creation_timestamp, before.metadata.creation_timestamp) if one is not None}
-    metadata = msgspec.structs.replace(
-        pod.metadata,
-        creation_timestamp=min(times, default=None),
-        owner_references=(pod if before.is_terminating else before).metadata.owner_references,
-    )
+    metadata = msgspec.structs.replace(pod.metadata, creation_timestamp=min(times, default=None))
+    if not before.is_terminating:
+        metadata = msgspec.structs.replace(metadata, owner_references=before.metadata.owner_references)
+    elif pod.metadata.owner_references and not before.metadata.owner_references:
+        metadata = msgspec.structs.replace(
+            metadata,
+            owner_references=(),
+            deletion_timestamp=before.metadata.deletion_timestamp,
+            deletion_grace_period_seconds=before.metadata.deletion_grace_period_seconds,
+        )
     is_waiting = not pod.status.conditions and pod.spec.node_name == before.spec.node_name
     return msgspec.structs.replace(pod, metadata=metadata, status=before.status if is_waiting else pod.status)
 
@@ -70,6 +75,11 @@ def with_same_address(pods: Iterable[Pod], pod: Pod) -> list[Pod]:
 def without_address(pod: Pod) -> Pod:
     """`pod` as it was before it got its address."""
     return msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, pod_ip="", pod_ips=()))
+
+
+def of_nobody(pod: Pod) -> Pod:
+    """`pod` without owners."""
+    return msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, owner_references=()))
 
 
 def terminating(pod: Pod, *, grace_seconds: int | None, now: datetime) -> Pod:

@@ -120,6 +120,7 @@ class Ledger:
             is_shown = kind == "Complete" and enough and all(pod.uid in seen for pod in witnesses)
             if key not in known and not is_shown:
                 del self._done[key]
+                self.given_up[key] |= self.worked[key] - seen  # done, and nothing is left that tells
         self._ticks = {key for key in self._ticks if self._is_remembered(key, left, pods, seen)}
 
     def _is_remembered(self, tick: ObjectKey, left: Restored, pods: list[Pod], seen: set[str]) -> bool:

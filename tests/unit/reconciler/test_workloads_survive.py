@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from objects.apps import ControllerRevision, StatefulSet
+from objects.apps import ControllerRevision, ReplicaSet, StatefulSet
 from objects.batch import CronJob, Job
 from objects.conditions import is_true
 from objects.meta import KubeObject, ObjectMeta, OwnerReference
@@ -220,16 +220,8 @@ def test_pods_of_an_owner_that_went_alone_live_on(*, is_killed: bool) -> None:
     assert {pod.name for pod in cluster.pods()} == {"db-0", "db-1", "db-2"}
 
 
-@pytest.mark.parametrize(
-    ("is_terminating", "owners"),
-    [
-        pytest.param(False, (), id="its owner went alone"),
-        pytest.param(True, ("work",), id="it was to go after its owner"),
-    ],
-)
-def test_owners_that_a_pod_lost_stay_lost_unless_it_was_on_its_way_out(
-    *, is_terminating: bool, owners: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("is_terminating", [False, True], ids=["its owner went alone", "it was to go after its owner"])
+def test_owners_that_a_pod_lost_stay_lost(*, is_terminating: bool) -> None:
     found = Pod(
         metadata=ObjectMeta(
             name="p", uid="u", owner_references=(OwnerReference(name="work", uid="w", controller=True),)
@@ -237,4 +229,48 @@ def test_owners_that_a_pod_lost_stay_lost_unless_it_was_on_its_way_out(
     )
     deleted_at = datetime(2026, 1, 1, tzinfo=UTC) if is_terminating else None
     before = Pod(metadata=ObjectMeta(name="p", uid="u", deletion_timestamp=deleted_at))
-    assert tuple(ref.name for ref in with_past(found, before).metadata.owner_references) == owners
+    after = with_past(found, before)
+    assert (after.metadata.owner_references, after.metadata.deletion_timestamp) == ((), deleted_at)
+
+
+def test_work_that_was_done_for_a_job_that_is_gone_does_not_count_for_its_successor() -> None:
+    cluster = settled(job(completions=2))
+    (host,) = (name for name, pods in cluster.hosts.items() if pods)
+    before = cluster.running_uids
+    cluster.silent.add(host)
+    cluster.restart()
+    cluster.settle(cluster.desired(commit="c2"))
+    cluster.settle(cluster.desired(job(completions=2), commit="c3"))
+    cluster.ends = {"work": "Succeeded"}
+    cluster.silent.clear()
+    cluster.settle()
+    (work,) = cluster.engine.store.all_of(Job)
+    assert is_true(work.status.conditions, "Complete")
+    done = {pod.uid for pod in cluster.pods()}
+    assert (len(done), done & before) == (2, set())
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["goes-on", "killed-meanwhile"])
+def test_what_only_a_commit_between_had_does_not_stay(*, is_killed: bool) -> None:
+    """Two commits may be taken in together."""
+    cluster = settled(deployment())
+    if is_killed:
+        memory = memory_of(cluster)
+        cluster.restart()
+        cluster.step(memory)
+    between = cluster.desired(deployment(), deployment(name="api"), job(), commit="c2")
+    cluster.settle(between, cluster.desired(deployment(), commit="c3"))
+    assert {pod.labels["app"] for pod in cluster.pods()} == {"web"}
+    assert cluster.engine.store.all_of(Job) == []
+
+
+def test_pods_on_their_way_out_bring_no_revision_back_into_a_deployment_that_came_back() -> None:
+    cluster = settled(deployment("web:v1", replicas=1))
+    (host,) = (name for name, pods in cluster.hosts.items() if pods)
+    cluster.silent.add(host)
+    cluster.settle(cluster.desired(commit="c2"))
+    memory = memory_of(cluster)
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(deployment("web:v2"), commit="c3"))
+    assert [one.name for one in cluster.engine.store.all_of(ReplicaSet)] == ["web-webv2"]
+    assert [pod.is_terminating for pod in cluster.pods() if pod.node_name == host] == [True]
