@@ -113,6 +113,8 @@ class Engine:
         self._remembered: dict[ObjectKey, Remembered] = {}
         self._heard: set[str] = set()
         self._must_prune = False
+        # Keys of what is to go alone; until it has gone: its commit may be held, or overtaken by the next one.
+        self._orphaned: frozenset[str] = frozenset()
         # Jobs that did not exist before: all their pods were made here, and one that turns up is of an earlier Job.
         self._begun_jobs: set[ObjectKey] = set()
         self._adopted: list[Pod] = []
@@ -256,6 +258,7 @@ class Engine:
         twin._protected, twin._kept, twin._sizes = self._protected, dict(self._kept), self._sizes
         twin._restored, twin._heard = self._restored, set(self._heard)
         twin._remembered, twin._begun_jobs = dict(self._remembered), set(self._begun_jobs)
+        twin._orphaned = self._orphaned
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
             twin._loop.mark(twin.store, obj)
@@ -302,6 +305,7 @@ class Engine:
             for obj in message.objects
             if message.application.get(obj.key, "") not in suspended or isinstance(obj, Application)
         }
+        self._orphaned = (self._orphaned | message.orphaned) - {"/".join(key) for key in self._wanted}
         remembered = self._restored.remembered if self._restored else {}
         self._sizes = autoscaled_sizes(message.objects, remembered)
         for obj in self._wanted.values():
@@ -339,7 +343,7 @@ class Engine:
             self._remembered.pop(key, None)
             live = self.store.find(key)
             if live is not None:
-                if "/".join(key) in self.desired.orphaned:
+                if "/".join(key) in self._orphaned:
                     live = orphaning(live)
                     self._put(live)
                 self._apply(Delete(key, live.uid), now)

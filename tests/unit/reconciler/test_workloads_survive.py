@@ -20,7 +20,7 @@ from reconciler.messages import Restored
 from reconciler.pod_state import with_past
 from reconciler.status import render_files, restore
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
-from tests.unit.reconciler.cluster import FakeCluster, deployment
+from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 
 HOSTS = ("a", "b", "c")
 
@@ -274,3 +274,21 @@ def test_pods_on_their_way_out_bring_no_revision_back_into_a_deployment_that_cam
     cluster.settle(memory, cluster.desired(deployment("web:v2"), commit="c3"))
     assert [one.name for one in cluster.engine.store.all_of(ReplicaSet)] == ["web-webv2"]
     assert [pod.is_terminating for pod in cluster.pods() if pod.node_name == host] == [True]
+
+
+@pytest.mark.parametrize("is_held", [False, True], ids=["overtaken", "held-by-the-budget"])
+def test_an_owner_that_is_to_go_alone_does_so_also_later(*, is_held: bool) -> None:
+    others = [deployment(name=f"api-{number}", replicas=1) for number in range(9)]
+    cluster = settled(deployment(), *others)
+    web = {pod.uid for pod in cluster.pods() if pod.labels["app"] == "web"}
+    left = others[:1] if is_held else others
+    alone = cluster.desired(*left, commit="c2", orphaned=frozenset({"Deployment/default/web"}))
+    after = cluster.desired(*left, bare_pod(), commit="c3", confirmations=("all",))
+    if is_held:
+        cluster.settle(alone)
+        assert cluster.engine.held_deletions
+        cluster.settle(after)
+    else:
+        cluster.settle(alone, after)
+    assert web <= cluster.running_uids
+    assert {pod.labels.get("app") for pod in cluster.pods()} == {"web", None, *(one.name for one in left)}
