@@ -31,7 +31,7 @@ most of a period in every rolling update."""
 class ProbeOrder(DifferStruct):
     """A probe to be kept going as long as a container runs. probe: its times and thresholds. started_at: of the run.
 
-    is_known: an earlier process knew how this run was, so there is no hurry to ask.
+    is_known: an earlier process knew how this run was, so there is no hurry to ask. passed_before: its last answer.
     """
 
     container_id: str
@@ -40,6 +40,7 @@ class ProbeOrder(DifferStruct):
     check: Check
     probe: Probe
     is_known: bool = False
+    passed_before: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from differ.checks import Check, ExecCheck, GrpcCheck, HttpCheck, TcpCheck
 from differ.probing import Answer, ProbeOrder
 from hosts.engine import Engine
 from hosts.exec_check import check_exec
-from hosts.flow import Flow, run_waiting
+from hosts.flow import Flow, Pause, Question, run_waiting
 from hosts.grpc_check import check_grpc
 from hosts.http_check import check_http, fetch_head
 from hosts.pod_stream import NoAnswer
@@ -44,13 +44,13 @@ class Asker:
     def ask(self, order: ProbeOrder) -> Answer:
         """Wait for the answer, at most for the probe's timeout. Raises HostError when it could not be asked."""
         way = WaitingWay(self._engine, timeout_seconds=order.timeout_seconds)
-        return run_waiting(put(way, order.container_id, order.check), way.clock)
+        return run_waiting(_put(way, order), way.clock)
 
     def begin(
         self,
         order: ProbeOrder,
         *,
-        call_at: Callable[[float, AnswerFlow], None],
+        call_at: Callable[[Pause, AnswerFlow], None],
         on_end: Callable[[Answer | None, Exception | None], None],
     ) -> AnswerFlow | None:
         """Ask without waiting. None: it has to be waited for (no connection yet, or sshd does not forward)."""
@@ -63,9 +63,9 @@ class Asker:
         way = self._ways.way(timeout_seconds=order.timeout_seconds, on_news=on_news, to_engine=is_exec)
         if way is None:
             return None
-        flow = Flow(put(way, order.container_id, order.check), call_at=call_at, on_end=on_end)
+        flow = Flow(_put(way, order), call_at=call_at, on_end=on_end)
         told.append(flow)
-        call_at(way.ends_at, flow)
+        call_at(Pause(way.ends_at, way.ends_at), flow)
         flow.resume()
         return flow
 
@@ -74,12 +74,16 @@ class Asker:
         self._ways.close()
 
 
-async def put(way: Way, container_id: str, check: Check) -> Answer:
+def _put(way: Way, order: ProbeOrder) -> Question[Answer]:
+    return put(way, order.container_id, order.check, passed_before=order.passed_before)
+
+
+async def put(way: Way, container_id: str, check: Check, *, passed_before: bool = False) -> Answer:
     """The answer, with why it does not pass. Raises HostError when the question could not be put."""
     try:
         match check:
             case ExecCheck():
-                return await check_exec(way, container_id, check)
+                return await check_exec(way, container_id, check, passed_before=passed_before)
             case HttpCheck():
                 return await check_http(way, check)
             case GrpcCheck():

@@ -19,7 +19,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 
 async def ask_engine(way: Way, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """One request with a short answer in JSON. Raises EngineError, HostError."""
+    """One request with a short answer in JSON, {} when it is empty. Raises EngineError, HostError."""
     stream = await way.to_engine()
     try:
         await stream.send(compose_request(way.engine.api.versioned_path(path), method, body))
@@ -32,7 +32,7 @@ async def ask_engine(way: Way, method: str, path: str, body: Mapping[str, Any] |
     way.give_back(stream)
     if status >= 400:
         raise way.engine.refusal(status, content)
-    parsed: dict[str, Any] = msgspec.json.decode(content)
+    parsed: dict[str, Any] = msgspec.json.decode(content) if content else {}
     return parsed
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -31,11 +31,18 @@ class Stream(Protocol):
         """End it at once, whatever the peer still says. Idempotent."""
 
 
+class Pause(NamedTuple):
+    """Of the clock: to be gone on with when anybody is up anyway from `earliest` on, in any case at `latest`."""
+
+    earliest: float
+    latest: float
+
+
 class _Suspension:
-    def __init__(self, until: float | None) -> None:
+    def __init__(self, until: Pause | None) -> None:
         self._until = until
 
-    def __await__(self) -> Generator[float | None, None, None]:
+    def __await__(self) -> Generator[Pause | None, None, None]:
         yield self._until
 
 
@@ -44,10 +51,11 @@ def news() -> _Suspension:
     return _Suspension(None)
 
 
-async def pause(clock: Clock, seconds: float) -> None:
-    """Go on `seconds` later."""
-    until = clock() + seconds
-    while clock() < until:
+async def pause(clock: Clock, seconds: float, *, most_seconds: float = 0.0) -> None:
+    """Go on `seconds` later, or up to `most_seconds` later: then it may share somebody else's wake-up."""
+    earliest = clock() + seconds
+    until = Pause(earliest, earliest + max(0.0, most_seconds - seconds))
+    while clock() < earliest:
         await _Suspension(until)
 
 
@@ -60,21 +68,21 @@ def run_waiting(question: Question[T], clock: Clock) -> T:
             answer: T = stop.value
             return answer
         assert until is not None, "a stream that is told has nobody here to tell it"
-        time.sleep(max(0.0, until - clock()))
+        time.sleep(max(0.0, until.earliest - clock()))
 
 
 class Flow(Generic[T]):
     """One question on its way. `resume` may be called by any thread, also by several; it never waits for another one.
 
-    on_end: gets what the question returned, or what it raised; called once. call_at: has `resume` called at a time of
-    the clock. Whoever made the flow has to hold it: channels are held by nobody else while they wait.
+    on_end: gets what the question returned, or what it raised; called once. call_at: has `resume` called then. Whoever
+    made the flow has to hold it: channels are held by nobody else while they wait.
     """
 
     def __init__(
         self,
         question: Question[T],
         *,
-        call_at: Callable[[float, Flow[T]], None],
+        call_at: Callable[[Pause, Flow[T]], None],
         on_end: Callable[[T | None, Exception | None], None],
     ) -> None:
         self._question: Question[T] | None = question

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+from msgspec import structs
+
 from differ.probing import Answer, ProbeOrder, ProbeState, begin_probe, fact_of, record_probe
 from objects.observed import ProbeFact
 
@@ -69,7 +71,7 @@ class ProbeBook:
             return None
         heapq.heappop(self._heap)
         self._asked.add(key)
-        return self._orders[key]
+        return structs.replace(self._orders[key], passed_before=self._states[key].last is True)
 
     def record(self, order: ProbeOrder, answer: Answer, now: datetime) -> bool:
         """Take in an answer. Returns whether it changed what there is to tell."""

@@ -20,7 +20,7 @@ from random import Random
 from typing import Protocol
 
 from differ.probing import Answer, ProbeOrder
-from hosts.flow import Clock, Flow
+from hosts.flow import Clock, Flow, Pause
 from hosts.probe_book import ProbeBook
 from objects.errors import HostError, Needs
 from objects.observed import ProbeFact
@@ -62,7 +62,7 @@ class Asking(Protocol):
         self,
         order: ProbeOrder,
         *,
-        call_at: Callable[[float, AnswerFlow], None],
+        call_at: Callable[[Pause, AnswerFlow], None],
         on_end: Callable[[Answer | None, Exception | None], None],
     ) -> AnswerFlow | None:
         """Ask without waiting; None when it has to be waited for. on_end: called once, by any thread."""
@@ -92,8 +92,9 @@ class Prober:
         self._under_way = 0
         # While the thread waits: until when. It looks at everything again before it waits the next time.
         self._waits_until: float | None = None
-        # Also what holds the flows: (when to resume it, a number that keeps flows from being compared, the flow)
-        self._calls: list[tuple[float, int, AnswerFlow]] = []
+        # Also what holds the flows: (when to resume it, a number that keeps flows from being compared, from when on it
+        # may be resumed, the flow)
+        self._calls: list[tuple[float, int, float, AnswerFlow]] = []
         self._numbers = itertools.count()
         self._helpers = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix=f"probe-{host}")
 
@@ -118,7 +119,7 @@ class Prober:
             calls, self._calls = self._calls, []
             self._changed.notify_all()
         self._helpers.shutdown(wait=False, cancel_futures=True)
-        for _, _, flow in calls:
+        for *_, flow in calls:
             flow.give_up()
 
     # --- in the thread that waits ------------------------------------------------------------------------------------
@@ -126,9 +127,9 @@ class Prober:
     def _run(self) -> None:
         while (tasks := self._await_tasks()) is not None:
             flows, orders = tasks
-            for flow in flows:
-                flow.resume()
             with self._asking.together():
+                for flow in flows:
+                    flow.resume()
                 to_wait_for = [order for order in orders if not self._begin(order)]
             for order in to_wait_for:
                 self._wait_for(order)
@@ -137,13 +138,9 @@ class Prober:
         """The flows to resume and the probes to begin, as soon as there are any; None: no more."""
         with self._changed:
             while not self._is_closed:
-                now = self._clock()
-                flows = []
-                while (call_at := self._next_call()) is not None and call_at <= now:
-                    flows.append(heapq.heappop(self._calls)[2])
-                orders = self._take_due()
-                if flows or orders:
-                    return flows, orders
+                call_at, orders = self._next_call(), self._take_due()
+                if orders or (call_at is not None and call_at <= self._clock()):
+                    return self._take_calls(), orders
                 self._waits_until = self._next_at()
                 seconds = self._waits_until - self._clock()
                 self._changed.wait(min(max(0.0, seconds), MAX_WAIT_SECONDS))
@@ -160,9 +157,18 @@ class Prober:
 
     def _next_call(self) -> float | None:
         """When a flow is to be resumed that is still on its way. The caller holds the lock."""
-        while self._calls and self._calls[0][2].is_over:
+        while self._calls and self._calls[0][3].is_over:
             heapq.heappop(self._calls)
         return self._calls[0][0] if self._calls else None
+
+    def _take_calls(self) -> list[AnswerFlow]:
+        """The flows that may be resumed by now. The caller holds the lock."""
+        now = self._clock()
+        flows = [flow for _, _, earliest, flow in self._calls if earliest <= now]
+        if flows:
+            self._calls = [call for call in self._calls if call[2] > now]
+            heapq.heapify(self._calls)
+        return flows
 
     def _next_at(self) -> float:
         """When there is something to do, by our clock. The caller holds the lock."""
@@ -216,10 +222,10 @@ class Prober:
                 self._under_way -= 1
         return flow is not None
 
-    def _call_at(self, at: float, flow: AnswerFlow) -> None:
+    def _call_at(self, at: Pause, flow: AnswerFlow) -> None:
         with self._changed:
-            heapq.heappush(self._calls, (at, next(self._numbers), flow))
-            self._look_again_if_before(at)
+            heapq.heappush(self._calls, (at.latest, next(self._numbers), at.earliest, flow))
+            self._look_again_if_before(at.latest)
 
     def _take_in(self, order: ProbeOrder, answer: Answer) -> None:
         with self._changed:

@@ -52,6 +52,7 @@ def test_a_pod_is_unready_when_its_probe_fails(kubelet: Kubelet) -> None:
     kubelet.until(lambda plan: is_ready(plan, pod), pod)
     plan = kubelet.until(lambda plan: not is_ready(plan, pod), pod)
     assert show(plan.statuses[pod.uid]) == "Running [flicker running r0]"
+    assert kubelet.happened[-1].message == "Readiness probe failed: no /ready"
     assert kubelet.actions[-1:] and not isinstance(kubelet.actions[-1], SignalContainer)
 
 
@@ -66,7 +67,9 @@ def test_a_failed_liveness_probe_restarts_the_container(kubelet: Kubelet) -> Non
         ("TERM", "Container sick failed liveness probe, will be restarted")
     ]
     assert [type(action) for action in kubelet.actions[-2:]] == [SignalContainer, StartContainer]
-    assert [said.reason for said in kubelet.happened] == ["Unhealthy"]
+    assert [(said.reason, said.message) for said in kubelet.happened] == [
+        ("Unhealthy", "Liveness probe failed: no /alive")
+    ]
 
 
 @pytest.mark.parametrize("policy", ["OnFailure", "Never"])

@@ -52,14 +52,17 @@ BEHAVIOURS: dict[str, tuple[tuple[str, ...], Program]] = {
         ("sh", "-c", "x=abcdefgh; while :; do x=$x$x; done"),
         Program(run_seconds=0.3, out_of_memory=True),
     ),
-    "warming": (_script("sleep 2; touch /ready"), Program(answer=lambda _, seconds: "" if seconds >= 2 else "cold")),
+    "warming": (
+        _script("sleep 2; touch /ready"),
+        Program(answer=lambda _, seconds: "" if seconds >= 2 else "no /ready"),
+    ),
     "flicker": (
         _script("touch /ready; sleep 1.5; rm /ready"),
-        Program(answer=lambda _, seconds: "" if seconds < 1.5 else "gone"),
+        Program(answer=lambda _, seconds: "" if seconds < 1.5 else "no /ready"),
     ),
     "sick": (
         _script("touch /ready /alive; sleep 1; rm /alive"),
-        Program(answer=lambda kind, seconds: "dead" if kind == "liveness" and seconds >= 1 else ""),
+        Program(answer=lambda kind, seconds: "no /alive" if kind == "liveness" and seconds >= 1 else ""),
     ),
     "hooked": (_script(":"), Program(hooks={"postStart": (0.5, ""), "preStop": (0.5, "")})),
     "unhooked": (_script(":"), Program(hooks={"postStart": (0.1, "hook: refused"), "preStop": (0.1, "hook: refused")})),

@@ -27,9 +27,11 @@ from objects.pods import (
     EnvFromSource,
     EnvVar,
     EnvVarSource,
+    ExecAction,
     Pod,
     PodSecurityContext,
     PodStatus,
+    Probe,
     ResourceRequirements,
     SecretKeySelector,
     SecurityContext,
@@ -437,3 +439,13 @@ def test_a_pod_network_of_another_subnet_is_made_anew_once_it_is_empty(host: Lab
     finally:
         host.docker("rm", "-f", "guest")
     assert show(kubelet.settle(pod).statuses[pod.uid]) == "Running ready [sleeper running r0]"
+
+
+def test_a_probe_whose_program_is_gone_says_so(world: DockerWorld) -> None:
+    script = "echo '#!/bin/sh' > /p; chmod 755 /p; mv /p /probe; sleep 3; rm /probe; sleep 1000"
+    probe = Probe(exec=ExecAction(command=("/probe",)), period_seconds=1, timeout_seconds=5, failure_threshold=1)
+    pod = make_pod("gone", Container(name="main", image="busybox", command=("sh", "-c", script), readiness_probe=probe))
+    kubelet = Kubelet(world)
+    kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running ready [main running r0]", pod)
+    kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running [main running r0]", pod)
+    assert "no such file or directory" in kubelet.happened[-1].message

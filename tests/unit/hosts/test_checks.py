@@ -21,7 +21,7 @@ from differ.checks import Check, ExecCheck, GrpcCheck, HttpCheck, TcpCheck
 from differ.probing import READINESS, Answer, ProbeOrder
 from hosts.checks import Asker
 from hosts.engine import Engine
-from hosts.flow import Flow
+from hosts.flow import Flow, Pause
 from hosts.grpc_check import DATA, END_STREAM, HEADERS, SETTINGS, frame, read_status
 from hosts.http_check import HttpHead, compose_request, redirect_target
 from hosts.pod_stream import NoAnswer
@@ -58,8 +58,8 @@ def ask_told(asker: Asker, check: Check, *, seconds: int = 5) -> Answer:
     """Ask without waiting, and then wait here. Raises what the question raises."""
     ended: queue.SimpleQueue[tuple[Answer | None, Exception | None]] = queue.SimpleQueue()
 
-    def call_at(at: float, flow: Flow[Answer]) -> None:
-        timer = threading.Timer(max(0.0, at - time.monotonic()), flow.resume)
+    def call_at(at: Pause, flow: Flow[Answer]) -> None:
+        timer = threading.Timer(max(0.0, at.latest - time.monotonic()), flow.resume)
         timer.daemon = True
         timer.start()
 

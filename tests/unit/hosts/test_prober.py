@@ -13,7 +13,7 @@ import pytest
 
 from differ.checks import TcpCheck
 from differ.probing import LIVENESS, READINESS, Answer, ProbeOrder
-from hosts.flow import Flow, pause
+from hosts.flow import Flow, Pause, pause
 from hosts.probe_book import ProbeBook
 from hosts.prober import Prober
 from objects.errors import HostUnreachable
@@ -90,12 +90,16 @@ def test_one_that_keeps_a_beat_may_come_a_moment_early_and_keeps_it() -> None:
         if one == "b":
             assert book.take_due(after(second)) == taken
         book.record(taken, Answer(True), after(second))
-    assert book.take_due(after(10)) == order("a", READINESS)
+    assert key_of(book.take_due(after(10))) == ("a", READINESS)
     assert book.take_due(after(10)) is None
-    taken = order("b", READINESS, started_at=after(0.05))
-    assert book.take_due(after(10), early=early) == taken
-    book.record(taken, Answer(True), after(10))
+    early_one = book.take_due(after(10), early=early)
+    assert key_of(early_one) == ("b", READINESS)
+    book.record(early_one, Answer(True), after(10))
     assert book.next_due() == after(20.05)
+
+
+def key_of(taken: ProbeOrder | None) -> tuple[str, str] | None:
+    return taken.key if taken is not None else None
 
 
 class Asked:
@@ -107,6 +111,7 @@ class Asked:
         self.clock = time.monotonic
         self.flows: list[Flow[Answer]] = []
         self.batches: list[int] = []
+        self.waited_seconds = 0.0
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -123,20 +128,24 @@ class Asked:
         self,
         one: ProbeOrder,
         *,
-        call_at: Callable[[float, Flow[Answer]], None],
+        call_at: Callable[[Pause, Flow[Answer]], None],
         on_end: Callable[[Answer | None, Exception | None], None],
     ) -> Flow[Answer] | None:
         if not self.is_told:
             return None
         flow = Flow(self._question(one), call_at=call_at, on_end=on_end)
         self.flows.append(flow)
-        call_at(self.clock() + 60, flow)
+        call_at(Pause(self.clock() + 60, self.clock() + 60), flow)
         flow.resume()
         return flow
 
     async def _question(self, one: ProbeOrder) -> Answer:
         while one.container_id == "hangs" and not self.may_answer.is_set():
             await pause(self.clock, 0.01)
+        if one.container_id == "patient":
+            began = self.clock()
+            await pause(self.clock, 0.05, most_seconds=20)
+            self.waited_seconds = self.clock() - began
         return self._answer(one)
 
     def _answer(self, one: ProbeOrder) -> Answer:
@@ -176,3 +185,30 @@ def test_what_is_under_way_is_let_go_of_at_the_end() -> None:
     prober.close()
     await_condition(lambda: asked.flows[0].is_over, "it is given up")
     assert verdicts(prober) == [None]
+
+
+def test_a_pause_with_room_shares_the_wake_up_of_others() -> None:
+    asked = Asked(is_told=True)
+    prober = Prober("h", asking=asked, host_now=lambda: NOW, wake=lambda: None, random=Random(1))
+    try:
+        prober.keep([order("patient", READINESS)])
+        await_condition(lambda: bool(asked.flows), "it is asked")
+        time.sleep(0.1)
+        assert verdicts(prober) == [None]
+        prober.keep([order("patient", READINESS), order("two", READINESS)])
+        await_condition(lambda: verdicts(prober) == [True, True], "both answers")
+        assert 0.05 <= asked.waited_seconds < 10
+    finally:
+        prober.close()
+
+
+def test_who_passed_before_is_asked_so() -> None:
+    book = ProbeBook(Random(1))
+    book.keep([order("b", READINESS)], NOW)
+    seen = []
+    for seconds, passes in ((0, True), (10, False), (20, None), (30, True), (40, True)):
+        taken = book.take_due(after(seconds))
+        assert taken is not None
+        seen.append(taken.passed_before)
+        book.record(taken, Answer(passes), after(seconds))
+    assert seen == [False, True, False, False, True]
