@@ -53,8 +53,8 @@ def assess(engine: Engine) -> Convergence:
     for pod in engine.store.all_of(Pod):
         if pod.is_terminating and pod.spec.node_name not in silent:
             waiting[str(pod.key)] = f"is ending on {pod.spec.node_name}"
-    if engine.held_deletions:
-        failed["Deletions"] = engine.held_deletions
+    if engine.deployed.held:
+        failed["Deletions"] = engine.deployed.held
     return Convergence(waiting, failed, silent, resting)
 
 

@@ -1,8 +1,7 @@
-"""A desired commit against the store: what is put, what goes. Pure.
+"""A desired commit against the store: what is put. Pure. What goes is `reconciler.deployed`.
 
 What Git says about an object (spec, labels, annotations, data) replaces what was; what Berth says about it (uid, times,
-status, controller annotations, replicas that an autoscaler owns) stays. Nothing is deleted unless a complete reading no
-longer has it, its Application allows pruning and the deletion budget is kept.
+status, controller annotations, replicas that an autoscaler owns) stays.
 """
 
 from __future__ import annotations
@@ -12,14 +11,13 @@ from types import MappingProxyType
 
 import msgspec
 
-from objects.config import Application, Cluster, ClusterSpec
-from objects.meta import KubeObject, ObjectKey, ObjectMeta
+from objects.config import Application, Cluster
+from objects.meta import KubeObject, ObjectMeta
 from objects.names import ANNOTATION_APPLICATION, ANNOTATION_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
-from policies.prune import decide_prune
 from reconciler.autoscaled import Sizes, with_size
-from reconciler.messages import Desired, Remembered
+from reconciler.messages import Remembered
 from reconciler.store import View
 
 _CONTROLLER_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"})
@@ -88,46 +86,6 @@ def suspended_applications(objects: tuple[KubeObject, ...]) -> frozenset[str]:
 def cluster_of(objects: tuple[KubeObject, ...]) -> Cluster:
     """The Cluster object of a commit, or one with the default settings."""
     return next((obj for obj in objects if isinstance(obj, Cluster)), Cluster())
-
-
-class PrunePlan(msgspec.Struct, frozen=True):
-    """delete: keys to delete. inventory: what counts as deployed from Git after that. held: why nothing goes, or ''.
-
-    protected: Applications whose objects stay when they are gone from Git.
-    """
-
-    delete: tuple[ObjectKey, ...]
-    inventory: dict[ObjectKey, str]
-    held: str
-    protected: frozenset[str] = frozenset()
-
-
-def plan_prune(
-    inventory: dict[ObjectKey, str],
-    desired: Desired,
-    settings: ClusterSpec,
-    *,
-    protected_before: frozenset[str] = frozenset(),
-) -> PrunePlan:
-    """What of `inventory` goes with this commit. Kept and held keys stay in the inventory: a later commit decides.
-
-    protected_before: Applications that were not to be pruned (`prune: false`, suspended) when they were last in Git:
-    an Application that is removed itself takes the word with it that its objects may go, and it never gave it.
-    """
-    applications = [obj for obj in desired.objects if isinstance(obj, Application)]
-    declared = {app.name for app in applications}
-    protected = {app.name for app in applications if app.spec.suspend or not app.spec.prune}
-    protected |= protected_before - declared
-    wanted = {obj.key: desired.application.get(obj.key, "") for obj in desired.objects}
-    decision = decide_prune(
-        inventory,
-        wanted,
-        budget=settings.sync.deletion_budget,
-        confirmations=desired.confirmations,
-        protected_applications=protected,
-    )
-    kept = {**{key: inventory[key] for key in decision.keep}, **wanted}
-    return PrunePlan(decision.delete, kept, decision.held, frozenset(protected & set(kept.values())))
 
 
 def named(name: str) -> ObjectMeta:

@@ -33,6 +33,7 @@ from reconciler.autoscaled import Sizes, autoscaled_sizes, sizes_as_found
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.garbage import orphaned_dependents, orphaning
+from reconciler.deployed import Deployed
 from reconciler.drift import drift_by_application
 from reconciler.events import EventLog
 from reconciler.health import HEALTHY, HealthStatus, application_health
@@ -93,7 +94,7 @@ class Engine:
         self.store = Store()
         self.events = EventLog()
         self.desired: Desired | None = None
-        self.held_deletions: str = ""
+        self.deployed = Deployed()
         self.settings = ClusterSpec()
         self.is_started = False
         self.is_observer = is_observer
@@ -105,16 +106,9 @@ class Engine:
         self._book = AssignmentBook()
         self._wanted: dict[ObjectKey, KubeObject] = {}
         self._sizes: Sizes = {}
-        self._inventory: dict[ObjectKey, str] = {}
-        self._protected: frozenset[str] = frozenset()
-        self._kept: dict[ObjectKey, str] = {}
-        self._commit_before = ""
         self._restored: Restored | None = None
         self._remembered: dict[ObjectKey, Remembered] = {}
         self._heard: set[str] = set()
-        self._must_prune = False
-        # Keys of what is to go alone; until it has gone: its commit may be held, or overtaken by the next one.
-        self._orphaned: frozenset[str] = frozenset()
         # Jobs that did not exist before: all their pods were made here, and one that turns up is of an earlier Job.
         self._begun_jobs: set[ObjectKey] = set()
         self._adopted: list[Pod] = []
@@ -133,7 +127,7 @@ class Engine:
         if self.is_started:
             # Who only looks never sets a size: what hosts show is all that there is to know of it.
             self._find_owners(are_all=self.is_observer)
-            if self._must_prune:
+            if not self.deployed.is_pruned:
                 self._prune(now)
             self._settle(now)
         return StepResult(
@@ -147,22 +141,12 @@ class Engine:
     @property
     def inventory(self) -> dict[ObjectKey, str]:
         """What is deployed from Git: key → Application."""
-        return self._inventory
-
-    @property
-    def protected_applications(self) -> frozenset[str]:
-        """Applications whose objects stay even when these are gone from Git."""
-        return self._protected
-
-    @property
-    def kept(self) -> dict[ObjectKey, str]:
-        """What is deployed and lives on although the commit in force does not say so → the last commit that did."""
-        return self._kept
+        return self.deployed.inventory
 
     def summarise_applications(self) -> None:
         """Write health and revision of every Application: for those who are about to look, not at every step."""
-        healths = application_health(self.store, self._inventory)
-        drift = drift_by_application(self.store, self._inventory)
+        healths = application_health(self.store, self.inventory)
+        drift = drift_by_application(self.store, self.inventory)
         commit = self.desired.commit if self.desired else ""
         for application in self.store.all_of(Application):
             health = healths.get(application.name, HEALTHY)
@@ -202,7 +186,7 @@ class Engine:
 
     @property
     def _lenient(self) -> dict[ObjectKey, str] | None:
-        return None if self.heals_all else self._inventory
+        return None if self.heals_all else self.inventory
 
     @property
     def _may_act(self) -> bool:
@@ -254,11 +238,9 @@ class Engine:
         twin = Engine(self._loop.controllers, source=source, rules=self._rules)
         twin.store = self.store.copy()
         twin.desired, twin.settings, twin.is_started = self.desired, self.settings, self.is_started
-        twin._wanted, twin._inventory = dict(self._wanted), dict(self._inventory)
-        twin._protected, twin._kept, twin._sizes = self._protected, dict(self._kept), self._sizes
+        twin._wanted, twin.deployed, twin._sizes = dict(self._wanted), self.deployed.copy(), self._sizes
         twin._restored, twin._heard = self._restored, set(self._heard)
         twin._remembered, twin._begun_jobs = dict(self._remembered), set(self._begun_jobs)
-        twin._orphaned = self._orphaned
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
             twin._loop.mark(twin.store, obj)
@@ -272,8 +254,7 @@ class Engine:
             case Restored():
                 self._restored = message
                 self._remembered = dict(message.remembered)
-                self._inventory, self._protected = dict(message.inventory), message.protected
-                self._kept = dict(message.kept)
+                self.deployed.restore(message)
             case Desired():
                 self._take_desired(message, now)
             case HostReport():
@@ -291,12 +272,8 @@ class Engine:
 
     def _take_desired(self, message: Desired, now: datetime) -> None:
         in_force = self.desired.commit if self.desired else self._restored.commit if self._restored else ""
-        if message.commit != in_force:
-            self._commit_before = in_force
-        if self._must_prune and self.desired is not None:
-            # The commit before came and went unpruned: what it brought is deployed, and may be gone from this one.
-            unpruned = {key: self.desired.application.get(key, "") for key in self._wanted}
-            self._inventory = {key: name for key, name in unpruned.items() if self.store.find(key)} | self._inventory
+        application_of = self.desired.application if self.desired else {}
+        brought = {key: application_of.get(key, "") for key in self._wanted if self.store.find(key) is not None}
         self.desired = message
         self.settings = desiring.cluster_of(message.objects).spec
         suspended = desiring.suspended_applications(message.objects)
@@ -305,13 +282,12 @@ class Engine:
             for obj in message.objects
             if message.application.get(obj.key, "") not in suspended or isinstance(obj, Application)
         }
-        self._orphaned = (self._orphaned | message.orphaned) - {"/".join(key) for key in self._wanted}
+        self.deployed.take(message, in_force=in_force, brought=brought, wanted=self._wanted)
         remembered = self._restored.remembered if self._restored else {}
         self._sizes = autoscaled_sizes(message.objects, remembered)
         for obj in self._wanted.values():
             self._want(obj, now)
         self._book.mark_hosts(host.name for host in self.store.all_of(Host))
-        self._must_prune = True
 
     def _want(self, desired: KubeObject, now: datetime) -> None:
         live = self.store.find(desired.key)
@@ -327,32 +303,24 @@ class Engine:
 
     def _prune(self, now: datetime) -> None:
         """Delete what was deployed from Git and is gone from it, as far as policy and budget allow."""
-        self._must_prune = False
-        if self.desired is None:
-            return
-        plan = desiring.plan_prune(self._inventory, self.desired, self.settings, protected_before=self._protected)
+        assert self.desired is not None, "a commit was taken in, or a pod found that is to be judged by one"
+        plan = self.deployed.prune(self.desired, self.settings)
         if self.is_observer:
             # What goes is not shown any more; its pods are, as long as hosts have them.
             for key in plan.delete:
                 if key.kind != Pod.KIND:
                     self._remove(key, now)
-            self._inventory |= {key: self.desired.application.get(key, "") for key in self._wanted}
+            self.deployed.inventory |= {key: self.desired.application.get(key, "") for key in self._wanted}
             return
-        self.held_deletions = plan.held
         for key in plan.delete:
             self._remembered.pop(key, None)
             live = self.store.find(key)
             if live is not None:
-                if "/".join(key) in self._orphaned:
+                if self.deployed.goes_alone(key):
                     live = orphaning(live)
                     self._put(live)
                 self._apply(Delete(key, live.uid), now)
-        # Of a suspended application there may be objects that never were deployed.
-        there = {key for key in plan.inventory if key in self._wanted or self.store.find(key) is not None}
-        self._inventory = {key: application for key, application in plan.inventory.items() if key in there}
-        commits = {key: self._kept.get(key, self._commit_before) for key in there if key not in self._wanted}
-        self._kept = {key: commit for key, commit in commits.items() if commit}
-        self._protected = plan.protected
+        self.deployed.settle(plan, self._wanted, is_there=lambda key: self.store.find(key) is not None)
 
     def _take_report(self, message: HostReport, now: datetime) -> None:
         self._heard.add(message.host)
@@ -439,8 +407,7 @@ class Engine:
         if isinstance(wanted, Pod):
             self._want(wanted, now)
         elif is_from_git(pod):
-            self._inventory.setdefault(pod.key, pod.annotations.get(ANNOTATION_APPLICATION, ""))
-            self._must_prune = True
+            self.deployed.note_found(pod.key, pod.annotations.get(ANNOTATION_APPLICATION, ""))
         self._adopted.append(pod)
 
     def _take_silence(self, message: HostSilent, now: datetime) -> None:

@@ -82,7 +82,7 @@ def make_plan(
         warnings=warnings,
         capacity=_capacity(engine.store),
         unknown_hosts=tuple(status.name for status in observer.store.all_of(HostStatus) if not status.reachable),
-        held_deletions=engine.held_deletions,
+        held_deletions=engine.deployed.held,
         is_at_rest=is_at_rest,
     )
 

@@ -161,7 +161,7 @@ class StatusLoop:
                 obj = store.find(key)
                 documents[path] = None if obj is None else status.object_document(store, obj, engine.inventory)
             documents[status.INVENTORY_PATH] = status.inventory_document(
-                store, engine.inventory, engine.protected_applications, engine.kept
+                store, engine.inventory, engine.deployed.protected, engine.deployed.kept
             )
             if any(True for _ in engine.events):
                 # Not after a restart without a change: the events of the earlier process stay, and no commit is made.
@@ -171,7 +171,7 @@ class StatusLoop:
         healths = application_health(store, engine.inventory)
         refused = self._refusal.text if self._refusal else ""
         readme = status.render_readme(
-            store, engine.inventory, commit=commit, refused=refused, held=engine.held_deletions
+            store, engine.inventory, commit=commit, refused=refused, held=engine.deployed.held
         )
         total = worst(healths.values()).status
         verdicts = {self._refusal.commit: f"Refused\n\n{refused}"} if self._refusal and self._refusal.commit else {}

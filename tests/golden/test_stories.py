@@ -80,7 +80,7 @@ def test_story(name, request):
     plan, before = story.plan(story.base), story.pods_by_owner_and_host()
     engine = story.cluster.engine
     story.carry_out()
-    page = render_readme(engine.store, engine.inventory, commit="after", held=engine.held_deletions).decode()
+    page = render_readme(engine.store, engine.inventory, commit="after", held=engine.deployed.held).decode()
     results = {"plan.txt": render_text(plan), "plan.md": render_markdown(plan), "status.md": page}
     for file, text in results.items():
         if request.config.getoption("--update-golden"):

@@ -134,10 +134,10 @@ def test_a_commit_that_loses_most_of_the_cluster_deletes_nothing_until_it_is_con
     cluster.settle(cluster.desired(*maps))
     cluster.settle(cluster.desired(commit="c2"))
     assert len(cluster.engine.store.all_of(ConfigMap)) == 20
-    assert cluster.engine.held_deletions.startswith("20 of 23 deployed objects are gone from Git")
+    assert cluster.engine.deployed.held.startswith("20 of 23 deployed objects are gone from Git")
     cluster.settle(cluster.desired(commit="c3", confirmations=("20",)))
     assert cluster.engine.store.all_of(ConfigMap) == []
-    assert cluster.engine.held_deletions == ""
+    assert cluster.engine.deployed.held == ""
 
 
 def test_what_was_deployed_by_an_earlier_process_is_pruned_by_the_next():

@@ -20,7 +20,7 @@ def shop(**spec: bool) -> Application:
 def memory(cluster: FakeCluster, *kept: KubeObject) -> Restored:
     """What a process that is restarted now finds on the status branch, and in the commits that it names."""
     engine = cluster.engine
-    document = inventory_document(engine.store, engine.inventory, engine.protected_applications, engine.kept)
+    document = inventory_document(engine.store, engine.inventory, engine.deployed.protected, engine.deployed.kept)
     restored = restore([(INVENTORY_PATH, dump(document))])
     commit = engine.desired.commit if engine.desired else ""
     return msgspec.structs.replace(restored, commit=commit, objects=kept)
@@ -68,10 +68,10 @@ def test_who_only_looks_sees_what_will_be(prune: bool, is_shown: bool) -> None:
 def test_it_stays_protected_until_git_says_otherwise() -> None:
     cluster = after_removal(shop(prune=False), restarted=False)
     cluster.settle(cluster.desired(commit="c3"))
-    assert (len(cluster.running["a"]), cluster.engine.protected_applications) == (3, {"shop"})
-    assert cluster.engine.kept == {WEB: "c1"}
+    assert (len(cluster.running["a"]), cluster.engine.deployed.protected) == (3, {"shop"})
+    assert cluster.engine.deployed.kept == {WEB: "c1"}
     cluster.settle(cluster.desired(shop(prune=True), commit="c4"))
-    assert (cluster.running["a"], cluster.engine.protected_applications) == ([], frozenset())
+    assert (cluster.running["a"], cluster.engine.deployed.protected) == ([], frozenset())
 
 
 def test_what_is_held_by_the_budget_is_held_by_a_fresh_process_too() -> None:
@@ -79,12 +79,12 @@ def test_what_is_held_by_the_budget_is_held_by_a_fresh_process_too() -> None:
     names = [f"web{number}" for number in range(12)]
     cluster.settle(cluster.desired(*(deployment(name=name, replicas=1) for name in names)))
     cluster.settle(cluster.desired(commit="c2"))
-    assert (len(cluster.running["a"]), set(cluster.engine.kept.values())) == (12, {"c1"})
+    assert (len(cluster.running["a"]), set(cluster.engine.deployed.kept.values())) == (12, {"c1"})
     told = memory(cluster, *(deployment(name=name, replicas=1) for name in names))
     cluster.restart()
     cluster.settle(told, cluster.desired(commit="c2"))
-    assert (len(cluster.running["a"]), set(cluster.engine.kept.values())) == (12, {"c1"})
-    assert cluster.engine.held_deletions.startswith("12 of ")
+    assert (len(cluster.running["a"]), set(cluster.engine.deployed.kept.values())) == (12, {"c1"})
+    assert cluster.engine.deployed.held.startswith("12 of ")
 
 
 def test_a_suspended_application_runs_on_in_a_fresh_process_as_it_was() -> None:
@@ -92,7 +92,7 @@ def test_a_suspended_application_runs_on_in_a_fresh_process_as_it_was() -> None:
     cluster.settle(cluster.desired(shop(), deployment("web:v1"), application=SHOP))
     suspended = cluster.desired(shop(suspend=True), deployment("web:v2"), application=SHOP, commit="c2")
     cluster.settle(suspended)
-    assert cluster.engine.kept == {WEB: "c1"}
+    assert cluster.engine.deployed.kept == {WEB: "c1"}
     told = memory(cluster, deployment("web:v1"))
     cluster.restart()
     cluster.settle(told, suspended)
@@ -103,4 +103,4 @@ def test_what_was_suspended_from_the_start_is_never_taken_for_deployed() -> None
     cluster = FakeCluster("a")
     suspended = cluster.desired(shop(suspend=True), deployment(), application=SHOP)
     cluster.settle(suspended)
-    assert (cluster.running["a"], WEB in cluster.engine.inventory, cluster.engine.kept) == ([], False, {})
+    assert (cluster.running["a"], WEB in cluster.engine.inventory, cluster.engine.deployed.kept) == ([], False, {})

@@ -286,7 +286,7 @@ def test_an_owner_that_is_to_go_alone_does_so_also_later(*, is_held: bool) -> No
     after = cluster.desired(*left, bare_pod(), commit="c3", confirmations=("all",))
     if is_held:
         cluster.settle(alone)
-        assert cluster.engine.held_deletions
+        assert cluster.engine.deployed.held
         cluster.settle(after)
     else:
         cluster.settle(alone, after)
