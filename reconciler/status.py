@@ -125,10 +125,12 @@ def render_verdict(healths: Mapping[str, Health]) -> str:
 
 
 def render_readme(
-    view: View, inventory: Mapping[ObjectKey, str], *, commit: str, refused: str = "", held: str = ""
+    view: View, inventory: Mapping[ObjectKey, str], *, commit: str, by: str = "", refused: str = "", held: str = ""
 ) -> bytes:
-    """The overview. refused: why the newest commit is not in force. held: why a deletion is held."""
+    """The overview. by: who writes it. refused: why the newest commit is not in force. held: why a deletion is held."""
     lines = ["# Cluster status", "", f"Desired commit in force: `{commit}`", ""]
+    if by:
+        lines += [f"Written by `{by}`", ""]
     for title, text in (("The newest commit is refused", refused), ("Deletions are held", held)):
         if text:
             lines += [f"**{title}**", "", "```", text, "```", ""]

@@ -170,8 +170,9 @@ class StatusLoop:
         commit = engine.desired.commit if engine.desired else self._last_commit
         healths = application_health(store, engine.inventory)
         refused = self._refusal.text if self._refusal else ""
+        by = self._in_charge.charge.name
         readme = status.render_readme(
-            store, engine.inventory, commit=commit, refused=refused, held=engine.deployed.held
+            store, engine.inventory, commit=commit, by=by, refused=refused, held=engine.deployed.held
         )
         total = worst(healths.values()).status
         verdicts = {self._refusal.commit: f"Refused\n\n{refused}"} if self._refusal and self._refusal.commit else {}

@@ -126,12 +126,19 @@ def test_the_overview_says_what_is_wrong():
     cluster.silent.add("b")
     cluster.step(cluster.report("b"))
     page = render_readme(
-        cluster.engine.store, cluster.engine.inventory, commit="abc", refused="apps/web.yaml:3: no", held="8 of 10"
+        cluster.engine.store,
+        cluster.engine.inventory,
+        commit="abc",
+        by="berth run of root@nas",
+        refused="apps/web.yaml:3: no",
+        held="8 of 10",
     ).decode()
-    assert page.splitlines()[:18] == [
+    assert page.splitlines()[:20] == [
         "# Cluster status",
         "",
         "Desired commit in force: `abc`",
+        "",
+        "Written by `berth run of root@nas`",
         "",
         "**The newest commit is refused**",
         "",
