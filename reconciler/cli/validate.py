@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from objects.config import Cluster
 from objects.fields import show_path
 from reconciler.cli.exit_codes import INVALID, OK
 from sources.errors import ManifestError
@@ -26,12 +27,32 @@ def command(path: Path, output: str, *, strict: bool, quiet: bool) -> int:
         report = validate_path(path)
     except ManifestError as error:
         report = Report((), (error,), ())
+    report = report._replace(warnings=(*report.warnings, *profile_warnings(report)))
     is_valid = not report.errors and not (strict and report.warnings)
     if output == "json":
         click.echo(json.dumps(as_document(report), indent=2, ensure_ascii=False))
     elif not (quiet and is_valid and not report.warnings):
         click.echo("\n".join(as_lines(report, path)))
     return OK if is_valid else INVALID
+
+
+def profile_warnings(report: Report) -> list[ManifestWarning]:
+    """Scheduler profiles that name what does not exist here. No errors: a plug-in may be installed where `run` is."""
+    found: list[ManifestWarning] = []
+    for obj, origin in report.objects:
+        if isinstance(obj, Cluster) and obj.spec.scheduling.profiles:
+            from policies.scheduling.profiles import sound_profiles
+            from reconciler.plugins import load_rules
+
+            _, wrong = sound_profiles(obj.spec.scheduling.profiles, load_rules())
+            place = ("spec", "scheduling", "profiles")
+            found += (
+                ManifestWarning(
+                    origin.file, origin.line, place, f"{problem}: pods of scheduler {name} would wait", str(obj.key)
+                )
+                for name, problem in wrong.items()
+            )
+    return found
 
 
 def as_lines(report: Report, path: Path) -> list[str]:

@@ -131,3 +131,17 @@ def test_unreachable_host_is_said(tmp_path: Path) -> None:
     assert said.code == 5
     assert "cannot fetch the host key of 127.0.0.1:1" in said.err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_profile_that_names_what_does_not_exist(tmp_path: Path) -> None:
+    (tmp_path / "berth.yaml").write_text(
+        "apiVersion: berth.dev/v1alpha1\nkind: Cluster\nmetadata: {name: c}\nspec:\n  scheduling:\n    profiles:\n"
+        "      - {name: packed, priorities: [{name: MostRequestd, weight: 5}]}\n      - {name: plain}\n"
+    )
+    code, out, _ = berth("validate", str(tmp_path))
+    (warning,) = (line for line in out.splitlines() if line.startswith("warning: "))
+    assert code == 0
+    assert "berth.yaml:1: Cluster c: spec.scheduling.profiles: priority of profile packed 'MostRequestd'" in warning
+    assert "MostRequestedPriority" in warning
+    assert warning.endswith("pods of scheduler packed would wait")
+    assert berth("validate", "--strict", str(tmp_path))[0] == 3
