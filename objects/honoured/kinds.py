@@ -49,12 +49,12 @@ _CLUSTER = (
         "spec.sync",
         "spec.scheduling.profiles",
         "spec.scheduling.seed",
+        "spec.scheduling.descheduler",
         "spec.metrics.prometheus",
         "spec.pauseImage",
     ),
     *warned("spec.network.serviceCIDR", "Services are not acted on yet", unless=("10.96.0.0/16",)),
     *warned("spec.network.clusterDomain", "names come with the network work", unless=("cluster.local",)),
-    *warned("spec.scheduling.descheduler", "pods that run are not moved for balance yet"),
 )
 
 _HOST = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.cluster import Cluster, host_yaml, pod
+from tests.lab.cluster import Cluster, cluster_yaml, host_yaml, pod
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
 from tests.lab.test_verbs import Person
@@ -51,10 +51,10 @@ spec:
 """
 
 
-def with_room(host: LabHost) -> str:
+def with_room(host: LabHost, **spec: object) -> str:
     reserved = host.api().info()["MemTotal"] - ROOM[host.name]
     taints = [{"key": "gpu", "value": "true", "effect": "NoSchedule"}] if host.name == "host-3" else []
-    return host_yaml(host, reserved={"memory": reserved}, taints=taints)
+    return host_yaml(host, reserved={"memory": reserved}, taints=taints, **spec)
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +149,18 @@ def test_the_important_one_pushes_aside_as_few_as_it_needs(person: Person) -> No
     )
     cluster.push("No longer", {"apps/demo/urgent.yaml": None, "apps/demo/second.yaml": None})
     cluster.wait_running("logging", 2)
+
+
+def test_a_host_that_returns_gets_a_pod_when_the_cluster_wants_balance(lab: Lab, person: Person) -> None:
+    cluster, away = person.cluster, lab.hosts[1]
+    name = f"hosts/{away.name}.yaml"
+    cluster.push("Without it", {name: with_room(away, unschedulable=True), "apps/demo/even.yaml": small("even")})
+    cluster.wait_running("even-", 3)
+    assert hosts_of(cluster, "even-") == ["host-1"] * 3
+    settings = {"scheduling": {"profiles": [PACKER], "descheduler": True}}
+    cluster.push("It is back", {name: with_room(away), "berth.yaml": cluster_yaml(lab, settings)})
+    cluster.wait(lambda: hosts_of(cluster, "even-") == ["host-1", "host-1", "host-2"], "one pod to move, and no more")
+    cluster.wait(
+        lambda: any("Descheduled" in line and "Moves from host-1 to host-2" in line for line in person.berth("events")),
+        "the event that says why",
+    )
