@@ -348,8 +348,11 @@ class Engine:
         if self.is_observer or (known is not None and known.facts is None):
             self._forget_unseen(message, here.values(), now)
         for pod in message.unknown:
-            if pod.uid in here:
-                self._put(with_reported_status(here[pod.uid], pod.status))
+            live = self.store.find(here[pod.uid].key) if pod.uid in here else None
+            if isinstance(live, Pod) and live.uid == pod.uid:
+                # Where it was told nothing, the host knows the address.
+                live = without_address(live) if pod.status.pod_ip else live
+                self._put_found(with_reported_status(live, pod.status))
             else:
                 self._adopt(pod, message.host, now)
         for happened in message.happenings if not self.is_observer else ():
@@ -399,16 +402,19 @@ class Engine:
                 self._note(self.store.remove(namesake.key))
         elif namesake is not None:
             pod = terminating(desiring.renamed_for_removal(pod), grace_seconds=None, now=now)
-        for other in with_same_address(self.store.pods_on(host), pod):
-            # Remembered from before, and not on its host: its address was given on. It gets another one.
-            self._put(without_address(other))
-        self._put(pod)
+        self._put_found(pod)
         wanted = self._wanted.get(pod.key)
         if isinstance(wanted, Pod):
             self._want(wanted, now)
         elif is_from_git(pod):
             self.deployed.note_found(pod.key, pod.annotations.get(ANNOTATION_APPLICATION, ""))
         self._adopted.append(pod)
+
+    def _put_found(self, pod: Pod) -> None:
+        """A pod that its host has. One that is only remembered, and not there, gave its address on: it gets another."""
+        for other in with_same_address(self.store.pods_on(pod.spec.node_name), pod):
+            self._put(without_address(other))
+        self._put(pod)
 
     def _take_silence(self, message: HostSilent, now: datetime) -> None:
         self._heard.add(message.host)

@@ -67,9 +67,14 @@ def with_past(pod: Pod, before: Pod) -> Pod:
 
 
 def with_same_address(pods: Iterable[Pod], pod: Pod) -> list[Pod]:
-    """Those of `pods` of the same host that are said to have the address of `pod`."""
-    address = "" if pod.spec.host_network else pod.status.pod_ip
-    return [p for p in pods if address and p.uid != pod.uid and p.status.pod_ip == address and not p.spec.host_network]
+    """Those of `pods` of the same host that are said to have the address of `pod`. One that has ended needs none."""
+    if not _holds_address(pod):
+        return []
+    return [p for p in pods if p.uid != pod.uid and p.status.pod_ip == pod.status.pod_ip and _holds_address(p)]
+
+
+def _holds_address(pod: Pod) -> bool:
+    return bool(pod.status.pod_ip) and not pod.spec.host_network and not pod.is_finished
 
 
 def without_address(pod: Pod) -> Pod:

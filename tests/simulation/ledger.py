@@ -35,6 +35,8 @@ class Ledger:
         self._ticks: set[ObjectKey] = set()
         self._left: Restored | None = None
         self._lost: dict[str, Pod] = {}
+        # Jobs that went in the life of this reconciler: what was known of them.
+        self._struck: dict[ObjectKey, tuple[set[str], set[str], set[str]]] = {}
 
     # --- jobs ----------------------------------------------------------------------------------------------------
 
@@ -52,8 +54,10 @@ class Ledger:
     def job_gone(self, key: ObjectKey) -> None:
         """What comes back under this name is another one."""
         self._done.pop(key, None)
-        self.worked.pop(key, None)
-        self.given_up.pop(key, None)
+        uids = {uid for uid, job in self._job_of.items() if job == key}
+        struck = self._struck.setdefault(key, (set(), set(), set()))
+        for known, more in zip(struck, (self.worked.pop(key, set()), self.given_up.pop(key, set()), uids), strict=True):
+            known |= more
         self._job_of = {uid: job for uid, job in self._job_of.items() if job != key}
 
     def jobs_in_git(self, keys: set[ObjectKey]) -> None:
@@ -98,6 +102,14 @@ class Ledger:
         """left: the status branch as it is. pods: all that the dead one knew."""
         self._left = left
         self._lost.update({pod.uid: pod for pod in pods})
+        for key, (worked, given_up, uids) in self._struck.items():
+            # The next one may see it in Git again, and never learns that it was away.
+            if key in left.inventory and key not in self._from_git:
+                self._from_git.add(key)
+                self.worked[key] |= worked
+                self.given_up[key] |= given_up
+                self._job_of.update(dict.fromkeys(uids, key))
+        self._struck = {}
 
     def another_began(self, found: set[str]) -> None:
         """The next one has looked at every host that answers. found: uids of the pods it found there."""

@@ -48,6 +48,8 @@ class Watcher:
         self._ended_by: dict[ObjectKey, str] = {}
         self._found: set[str] = set()
         self._seen: set[str] = set()
+        # Of ReplicaSets that this step wrote: uid -> replicas before it.
+        self._sizes_before: dict[str, int] = {}
 
     def look(self, engine: Engine, messages: Iterable[Message], result: StepResult, now: datetime) -> None:
         """After one step of the engine."""
@@ -64,8 +66,14 @@ class Watcher:
             if engine.desired is not None:
                 self._ledger.jobs_in_git({obj.key for obj in engine.desired.objects if isinstance(obj, Job)})
         made: list[Pod] = []
+        self._sizes_before = {}
         for changed in result.changed:
             self._take(changed)
+            if isinstance(changed.new, ReplicaSet):
+                is_restored = changed.old is None and changed.new.uid in self._found
+                before = changed.new if is_restored else changed.old
+                size = (before.spec.replicas or 0) if isinstance(before, ReplicaSet) else 0
+                self._sizes_before.setdefault(changed.new.uid, size)
             if isinstance(changed.new, Pod) or isinstance(changed.old, Pod):
                 self._judge_pod(changed, made)
             elif isinstance(changed.new, Job):
@@ -243,9 +251,14 @@ class Watcher:
         size, most = sum(map(is_active, pods)), promises.most_pods(deployment)
         assert size <= most, f"{size} pods of {deployment.name}, at most {most} may be"
         if deployment.spec.strategy.type == "Recreate":
-            owners = {_owner_uid(pod) for pod in made}
-            old = [pod.name for pod in pods if not pod.is_finished and _owner_uid(pod) not in owners]
+            # What is there already may replace its own, also while an old pod still ends on a host that is silent.
+            owners = {_owner_uid(pod) for pod in made if self._has_grown(_owner_uid(pod))}
+            old = [pod.name for pod in pods if owners and not pod.is_finished and _owner_uid(pod) not in owners]
             assert not old, f"{deployment.name} is recreated, and beside {made[0].name} there are {old}"
+
+    def _has_grown(self, uid: str) -> bool:
+        sizes = {obj.uid: obj.spec.replicas or 0 for obj in self._objects.values() if isinstance(obj, ReplicaSet)}
+        return sizes.get(uid, 0) > self._sizes_before.get(uid, sizes.get(uid, 0))
 
     def _judge_doubled(self, daemon_set: DaemonSet, made: list[Pod], pods: list[Pod]) -> None:
         """What serves has a second one beside it on few nodes at a time; what does not serve is replaced at once."""

@@ -289,3 +289,44 @@ def test_a_bare_pod_that_had_to_leave_a_silent_host_still_has_to_after_a_kill() 
     cluster.silent.clear()
     cluster.settle()
     assert [one.is_terminating for one in cluster.pods()] == [False]
+
+
+def addresses(cluster: FakeCluster) -> dict[str, str]:
+    return {pod.name: pod.status.pod_ip for pod in cluster.pods()}
+
+
+def test_a_host_that_comes_back_knows_the_addresses_of_its_pods_better_than_an_old_status() -> None:
+    cluster = FakeCluster("a")
+    cluster.settle(cluster.desired(bare_pod(), deployment(replicas=1)))
+    real, memory = addresses(cluster), memory_of(cluster)
+    swapped = dict(zip(real, reversed(real.values()), strict=True))
+    objects = tuple(
+        msgspec.structs.replace(obj, status=msgspec.structs.replace(obj.status, pod_ip=swapped[obj.name]))
+        if isinstance(obj, Pod)
+        else obj
+        for obj in memory.objects
+    )
+    cluster.silent.add("a")
+    cluster.restart()
+    cluster.settle(
+        msgspec.structs.replace(memory, objects=objects), cluster.desired(bare_pod(), deployment(replicas=1))
+    )
+    assert addresses(cluster) == swapped
+    cluster.silent.clear()
+    cluster.settle()
+    assert addresses(cluster) == real
+
+
+def test_who_has_ended_takes_no_address_from_who_runs() -> None:
+    cluster = FakeCluster("a")
+    cluster.settle(cluster.desired(bare_pod()))
+    (lone,) = cluster.pods()
+    over = msgspec.structs.replace(
+        lone,
+        metadata=msgspec.structs.replace(lone.metadata, name="over", uid="over"),
+        status=msgspec.structs.replace(lone.status, phase="Succeeded"),
+    )
+    cluster.hosts["a"]["over"] = over
+    cluster.ends = {"over": "Succeeded"}
+    cluster.settle()
+    assert addresses(cluster)["lone"] == lone.status.pod_ip != ""
