@@ -93,7 +93,7 @@ $(PARTS): $(VENV)
 NIGHTLY_HISTORIES ?= 10000
 
 .PHONY: nightly
-nightly: $(VENV) ## 10,000 seeded histories of the simulation (half an hour on two cores)
+nightly: $(VENV) ## 10,000 seeded histories of the simulation (three quarters of an hour on two cores)
 	BERTH_HISTORIES=$(NIGHTLY_HISTORIES) $(PY) -m pytest -n 2 tests/simulation $(ARGS)
 
 .PHONY: contract
