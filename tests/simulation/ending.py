@@ -77,7 +77,8 @@ def _check_job(world: World, job: Job, workload: Workload) -> None:
     assert is_exact or not is_complete, f"{job.name}: {job.status}"
     worked = len(world.ledger.worked[job.key])
     assert worked >= workload.completions or not is_complete, f"{job.name} is complete: {worked} pods did its work"
-    if workload.image == "work:bad":
+    if workload.image == "work:bad" and worked < workload.completions:
+        # Who was drained in time ended well: a program that is told to end has not failed.
         assert is_failed, f"{job.name} cannot succeed: {job.status}"
 
 

@@ -83,14 +83,17 @@ class Ledger:
         self._completions[job.key] = job.spec.completions or 1
         self._job_of.update((pod.uid, job.key) for pod in made)
         active = [pod for pod in pods if not pod.is_finished and not pod.is_terminating]
-        succeeded = sum(pod.status.phase == "Succeeded" for pod in pods)
+        done = [pod for pod in pods if pod.status.phase == "Succeeded"]
+        is_indexed = job.spec.completion_mode == "Indexed"
+        succeeded = len({index_of(pod) for pod in done}) if is_indexed else len(done)
         parallelism, completions = job.spec.parallelism or 1, job.spec.completions or 1
         assert len(active) <= parallelism, f"{job.name} runs {len(active)} pods, {parallelism} may run"
         together = len(active) + succeeded
         assert together <= completions, f"{job.name}: {together} pods run or succeeded, {completions} are wanted"
-        if job.spec.completion_mode == "Indexed":
+        if is_indexed:
             busy = Counter(index_of(pod) for pod in pods if pod in active or pod.status.phase == "Succeeded")
-            assert max(busy.values()) == 1, f"{job.name}: an index is worked on twice: {busy}"
+            anew = max((busy[index_of(pod)] for pod in made if pod in active), default=0)
+            assert anew <= 1, f"{job.name}: an index is worked on again: {busy}"
 
     def pod_given_up(self, pod: Pod) -> None:
         """It was ended for another reason than its Job: it may succeed yet, beside its successor."""
