@@ -99,6 +99,10 @@ class Ledger:
         """It was ended for another reason than its Job: it may succeed yet, beside its successor."""
         self.given_up[_owner_key(pod)].add(pod.uid)
 
+    def status_written(self, status: Restored) -> None:
+        """Whoever comes next learns of the Jobs that have gone by now."""
+        self._struck = {key: known for key, known in self._struck.items() if key in status.inventory}
+
     # --- a reconciler dies ---------------------------------------------------------------------------------------
 
     def reconciler_died(self, left: Restored, pods: list[Pod]) -> None:

@@ -108,6 +108,7 @@ class World:
         if self.engine.is_started:
             write = written if self.random.random() < YAML_SHARE else remembered
             self.status = write(self.engine)
+            self.ledger.status_written(self.status)
 
     def match_hosts(self) -> None:
         """Workers for the hosts that Git knows; a removed one's last report may still be on its way until here."""
