@@ -42,6 +42,8 @@ ANNOTATION_TEMPLATE_HASH = "berth.dev/template-hash"
 """On objects from Git that hold a pod template (and on bare Pods): its hash as written, before defaulting."""
 ANNOTATION_APPLICATION = "berth.dev/application"
 """On bare Pods: which Application they came with, so that their host alone tells whose policy they are under."""
+ANNOTATION_PINNED = "berth.dev/pinned"
+"""On bare Pods: `true` where the manifest names the host (`spec.nodeName`), so that they come back to no other."""
 
 _UID_NAMESPACE = uuid.UUID("5a1c6a3e-6a0b-5a53-8f4d-0c1f6e0b7a11")
 _SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

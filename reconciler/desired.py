@@ -13,7 +13,7 @@ import msgspec
 
 from objects.config import Application, Cluster
 from objects.meta import KubeObject, ObjectMeta
-from objects.names import ANNOTATION_APPLICATION, ANNOTATION_TEMPLATE_HASH, stable_uid
+from objects.names import ANNOTATION_APPLICATION, ANNOTATION_PINNED, ANNOTATION_TEMPLATE_HASH, stable_uid
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
 from reconciler.autoscaled import Sizes, with_size
@@ -58,11 +58,12 @@ def stored_form(
     return msgspec.structs.replace(desired, **changes)
 
 
-def with_application(desired: KubeObject, application: str) -> KubeObject:
-    """A bare Pod with a note of its Application, which its host keeps; any other object as it is."""
-    if not isinstance(desired, Pod) or not application:
+def with_notes(desired: KubeObject, application: str) -> KubeObject:
+    """A bare Pod with what its host is to keep: its Application, and whether Git chose the host. Others as they are."""
+    if not isinstance(desired, Pod):
         return desired
-    annotations = {**desired.annotations, ANNOTATION_APPLICATION: application}
+    notes = {ANNOTATION_APPLICATION: application, ANNOTATION_PINNED: "true" if desired.spec.node_name else ""}
+    annotations = {**desired.annotations, **{name: text for name, text in notes.items() if text}}
     return msgspec.structs.replace(desired, metadata=msgspec.structs.replace(desired.metadata, annotations=annotations))
 
 

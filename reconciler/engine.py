@@ -278,7 +278,7 @@ class Engine:
         self.settings = desiring.cluster_of(message.objects).spec
         suspended = desiring.suspended_applications(message.objects)
         self._wanted = {
-            obj.key: desiring.with_application(obj, message.application.get(obj.key, ""))
+            obj.key: desiring.with_notes(obj, message.application.get(obj.key, ""))
             for obj in message.objects
             if message.application.get(obj.key, "") not in suspended or isinstance(obj, Application)
         }

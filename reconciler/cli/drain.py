@@ -5,11 +5,9 @@ What evicts is the reconciler (`reconciler.controllers.drain`), so a drain goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 
 import click
-import msgspec
 
 from objects.apps import DaemonSet
 from objects.config import Host
@@ -23,7 +21,7 @@ from reconciler.cli.host_marks import host_targets, request_drain
 from reconciler.cli.looking import LiveView, live_view
 from reconciler.cli.waiting import DURATION, looks
 from reconciler.compose import utc_now
-from reconciler.controllers.drain import DRAIN, is_draining, must_leave
+from reconciler.controllers.drain import is_draining, must_leave, why_it_stays
 from reconciler.draft import Draft
 from reconciler.options import Options
 
@@ -69,10 +67,13 @@ def command(
         if problems:
             raise InvalidInput("cannot drain: " + "; ".join(problems))
         # Of before the commit: a reconciler that runs may be faster than our next look.
-        here = {pod.uid: pod for name in names for pod in _to_leave(live, name, asked=now)}
+        here = {pod.uid: pod for name in names for pod in _to_leave(live, name)}
+        stays = [line for name in names for line in _staying(live, name)]
         commit_in(live.session, intent, edit, cause=change_cause(words))
         if intent.dry_run or not wait:
             return OK
+        for line in stays:
+            click.echo(line)
         live.take_newest_commit()
         live.daemon.run_once(timeout_seconds=1.0)
         return _wait(live, names, timeout, here)
@@ -81,9 +82,7 @@ def command(
 def obstacles(live: LiveView, hosts: Iterable[str], *, daemonsets: bool, emptydir: bool) -> Iterable[str]:
     """What keeps a person from draining these hosts without thinking, as kubectl has it. Raises NotFound."""
     for name in hosts:
-        if live.store.get(Host, "", name) is None:
-            raise NotFound(f'hosts "{name}" not found')
-        pods = [pod for pod in live.store.pods_on(name) if not pod.is_finished]
+        pods = [pod for pod in live.store.pods_on(_host(live, name).name) if not pod.is_finished]
         of_daemons = [pod for pod in pods if (owner := controller_of(pod)) and owner.kind == DaemonSet.KIND]
         local = [
             pod
@@ -124,24 +123,32 @@ def _wait(live: LiveView, hosts: tuple[str, ...], timeout: float, known: dict[st
 
 
 def leaving(live: LiveView, name: str) -> list[Pod]:
-    """Pods that the drain of a host still has to end. A host that is not marked yet counts whole. Raises NotFound."""
-    host = live.store.get(Host, "", name)
-    if host is None:
-        raise NotFound(f'hosts "{name}" not found')
-    if not is_draining(host) or live.store.get(Node, "", name) is None:
+    """Pods that the drain of a host still has to end. Raises NotFound; InvalidInput when it is drained no more."""
+    if not is_draining(_host(live, name)) or live.store.get(Node, "", name) is None:
         raise InvalidInput(f"host {name} is not being drained any more", hint="somebody uncordoned it")
     return _to_leave(live, name)
 
 
-def _to_leave(live: LiveView, name: str, *, asked: datetime | None = None) -> list[Pod]:
-    """asked: as if the host had been marked then."""
+def _to_leave(live: LiveView, name: str) -> list[Pod]:
+    host = _host(live, name)
+    return [pod for pod in live.store.pods_on(name) if must_leave(live.store, host, pod)]
+
+
+def _staying(live: LiveView, name: str) -> Iterator[str]:
+    """A line for each pod that a drain leaves, except those of DaemonSets, which the person gave leave for."""
+    host = _host(live, name)
+    for pod in live.store.pods_on(name):
+        owner = controller_of(pod)
+        why = why_it_stays(live.store, host, pod)
+        if why and not pod.is_finished and (owner is None or owner.kind != DaemonSet.KIND):
+            yield f"pod/{pod.name} stays: {why}"
+
+
+def _host(live: LiveView, name: str) -> Host:
     host = live.store.get(Host, "", name)
     if host is None:
-        return []
-    if asked is not None:
-        annotations = {**host.annotations, DRAIN: asked.isoformat()}
-        host = msgspec.structs.replace(host, metadata=msgspec.structs.replace(host.metadata, annotations=annotations))
-    return [pod for pod in live.store.pods_on(name) if must_leave(live.store, host, pod)]
+        raise NotFound(f'hosts "{name}" not found')
+    return host
 
 
 def _names(pods: list[Pod]) -> str:

@@ -19,6 +19,7 @@ from objects.conditions import with_condition
 from objects.config import Host
 from objects.core import Taint
 from objects.meta import Condition, KubeObject, ObjectKey, controller_of
+from objects.names import ANNOTATION_PINNED
 from objects.pods import Pod
 from objects.policy import PodDisruptionBudget
 from objects.selectors import selector_matches, tolerates
@@ -70,28 +71,21 @@ def is_draining(host: Host) -> bool:
 
 def must_leave(view: View, host: Host, pod: Pod) -> bool:
     """Whether a drain ends this pod; one that is ending already included."""
-    if pod.is_finished or any(tolerates(toleration, _CORDON) for toleration in pod.spec.tolerations):
-        return False
+    return not pod.is_finished and not why_it_stays(view, host, pod)
+
+
+def why_it_stays(view: View, host: Host, pod: Pod) -> str:
+    """Why a drain does not end this pod, which would only come back; empty for one that goes."""
     owner = controller_of(pod)
+    if owner is not None and owner.kind == DaemonSet.KIND:
+        return "it belongs to a DaemonSet"
+    if any(tolerates(toleration, _CORDON) for toleration in pod.spec.tolerations):
+        return "it tolerates the cordon"
     if owner is None:
-        return not _came_after(pod, host.annotations.get(DRAIN, ""))
-    if owner.kind == DaemonSet.KIND:
-        return False
+        return "its manifest names this host" if ANNOTATION_PINNED in pod.annotations else ""
     found = view.find(ObjectKey(owner.kind, pod.namespace, owner.name))
-    return not (isinstance(found, ReplicaSet | StatefulSet) and found.spec.template.spec.node_name == host.name)
-
-
-def _came_after(pod: Pod, since: str) -> bool:
-    """Whether a bare pod was made after the drain was asked for.
-
-    Then its manifest names this host: evicting it again would only make it anew, for ever.
-    """
-    try:
-        asked = datetime.fromisoformat(since)
-    except ValueError:
-        return True
-    created = pod.metadata.creation_timestamp
-    return asked.tzinfo is None or created is None or created >= asked
+    is_pinned = isinstance(found, ReplicaSet | StatefulSet) and found.spec.template.spec.node_name == host.name
+    return f"the template of its {owner.kind} names this host" if is_pinned else ""
 
 
 class _Allowances:

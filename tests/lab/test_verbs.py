@@ -132,19 +132,26 @@ def test_a_host_is_drained_within_the_budget_and_taken_back(person: Person) -> N
     cluster.push("A budget and a bare pod", {"apps/web/budget.yaml": BUDGET, "apps/web/lone.yaml": pod("lone", LONE)})
     (lone,) = cluster.wait_running("lone", 1)
     host = lone.host
-    served = {found.id for found in cluster.running_pods() if found.host == host}
+    pinned = pod("pinned", f"nodeName: {host}\n{LONE.strip()}")
+    cluster.push("A pod that names its host", {"apps/web/pinned.yaml": pinned})
+    cluster.wait_running("pinned", 1)
+    served = {found.id for found in cluster.running_pods() if found.host == host and found.pod != "pinned"}
 
     said = person.berth("drain", host, "--timeout=90s", "--grace-period=2")
     assert said[0] == f"host.berth.dev/{host} cordoned, draining"
     assert said[-1] == f"host.berth.dev/{host} drained"
     assert f"evicting pod default/{lone.pod}" in said
+    assert "pod/pinned stays: its manifest names this host" in said
 
     def is_moved() -> bool:
-        running = cluster.running_pods()
+        running = [found for found in cluster.running_pods() if found.pod != "pinned"]
         return len(running) == 4 and all(found.host != host and found.id not in served for found in running)
 
     cluster.wait(is_moved, f"all four pods on other hosts than {host}")
     assert "SchedulingDisabled" in "\n".join(person.berth("get", "hosts"))
+
+    assert [found.host for found in cluster.running_pods("pinned")] == [host]
+    person.berth("delete", "pod", "pinned")
 
     person.berth("uncordon", host)
     assert "SchedulingDisabled" not in "\n".join(person.berth("get", "hosts"))
