@@ -15,6 +15,7 @@ from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod
 from policies.prune import CONFIRM_TRAILER, ORPHAN_TRAILER
 from reconciler import status
+from reconciler.charge import CHARGE_PATH
 from reconciler.desired import suspended_applications
 from reconciler.messages import Desired, Restored
 from sources.desired import CommitRefused, DesiredReader, DesiredState
@@ -131,7 +132,8 @@ class CommitReader:
 def read_restored(branch: StatusBranch) -> Restored:
     """What an earlier process wrote; empty when there is no status branch yet. Raises SourceError."""
     snapshot = branch.read()
-    return msgspec.structs.replace(status.restore(snapshot.files.items()), commit=snapshot.desired_commit)
+    restored = status.restore(snapshot.files.items())
+    return msgspec.structs.replace(restored, commit=snapshot.desired_commit, follows=CHARGE_PATH in snapshot.files)
 
 
 def _content(desired: Desired) -> tuple[object, ...]:

@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from objects.config import Cluster, Host
 from objects.errors import NotFound, RevisionNotFound, SourceError, Superseded
 from reconciler.charge import CHARGE_PATH, Claimant
@@ -60,6 +62,7 @@ class Session:
         self.options = options
         self._stack = stack
         self._holder: Holder | None = None
+        self._follows: bool | None = None
         self.repository = repository
         self.commits = CommitReader(repository, options.branch)
         self._links: SshLinks | None = None
@@ -129,9 +132,10 @@ class Session:
         branch = self.status_branch(self.status_branch_name)
         was_fetched = self.commits.beside == self.status_branch_name
         seen = branch.known_file(CHARGE_PATH) if was_fetched else branch.fetch_file(CHARGE_PATH)
-        charge = take_charge(branch, claimant, seen, clock=utc_now)
+        in_charge = take_charge(branch, claimant, seen, clock=utc_now)
         self.commits.beside = self.status_branch_name
-        return InCharge(charge)
+        self._follows = in_charge.follows
+        return in_charge
 
     def check_charge(self, in_charge: InCharge) -> None:
         """Take note of who the status branch, as it was last fetched, says is in charge."""
@@ -147,9 +151,12 @@ class Session:
     def read_restored(self, desired: Desired) -> Restored:
         """What an earlier process left on the status branch, for a fresh one that takes up `desired`.
 
+        Whoever is in charge has a record there himself by now: whether somebody was before him is known from then.
         Raises SourceError.
         """
         restored = read_restored(self.status_branch(self.status_branch_name))
+        if self._follows is not None:
+            restored = msgspec.structs.replace(restored, follows=self._follows)
         return self.commits.with_kept_objects(restored, desired)
 
     def tell_newest(self, daemon: Daemon, verb: str, *, takes_over: bool = False) -> Desired:

@@ -418,10 +418,11 @@ class Engine:
 
     def _take_silence(self, message: HostSilent, now: datetime) -> None:
         self._heard.add(message.host)
+        is_continued = self._restored is not None and (self._restored.follows or bool(self._restored.inventory))
         known = self.store.get(HostStatus, "", message.host) or HostStatus(
             metadata=desiring.named(message.host),
             pod_subnet=self._restored_subnets.get(message.host, ""),
-            may_hold_pods=not self.is_started and self._restored is not None and bool(self._restored.inventory),
+            may_hold_pods=is_continued and not self.is_started,
         )
         self._put(
             msgspec.structs.replace(

@@ -24,11 +24,13 @@ ReadFile = Callable[[str], bytes | None]
 class InCharge:
     """What this process knows of its charge; one for all its threads.
 
-    Whoever finds out that it is over says so here (`end`), and everybody who acts asks before (`is_over`).
+    Whoever finds out that it is over says so here (`end`), and everybody who acts asks before (`is_over`). follows:
+    somebody was in charge before, who may have acted and not written it down.
     """
 
-    def __init__(self, charge: Charge) -> None:
+    def __init__(self, charge: Charge, *, follows: bool = False) -> None:
         self.charge = charge
+        self.follows = follows
         self.on_end: Callable[[], None] = lambda: None
         self._superseded_by: Charge | None = None
 
@@ -72,7 +74,9 @@ class InCharge:
         return {CHARGE_PATH: render_record(self.charge)}
 
 
-def take_charge(branch: StatusBranch, claimant: Claimant, seen: FileAtTip, *, clock: Callable[[], datetime]) -> Charge:
+def take_charge(
+    branch: StatusBranch, claimant: Claimant, seen: FileAtTip, *, clock: Callable[[], datetime]
+) -> InCharge:
     """Be the one in charge: recorded on the status branch when this returns. One commit at most.
 
     seen: the record, as the branch had it a moment ago; when it is not so any more, it is asked again. Raises
@@ -82,7 +86,7 @@ def take_charge(branch: StatusBranch, claimant: Claimant, seen: FileAtTip, *, cl
         record = parse_record(seen.content)
         charge = choose_charge(record, claimant, clock())
         if charge == record:
-            return charge
+            return InCharge(charge, follows=True)
         try:
             branch.write_next(seen.tip, {CHARGE_PATH: render_record(charge)}, message=f"In charge: {charge.name}")
         except MovedOn:
@@ -90,7 +94,7 @@ def take_charge(branch: StatusBranch, claimant: Claimant, seen: FileAtTip, *, cl
             continue
         if record is not None and not record.is_released and record.holder != charge.holder:
             log.warning("took over from %s", record)
-        return charge
+        return InCharge(charge, follows=seen.content is not None)
     raise MovedOn(f"the status branch moved on {MAX_ATTEMPTS} times while this process tried to take charge")
 
 

@@ -13,7 +13,7 @@ from objects.errors import InChargeElsewhere, Superseded
 from reconciler.charge import CHARGE_PATH, Claimant, parse_record
 from reconciler.in_charge import InCharge, release_charge, take_charge
 from sources.repository import Repository
-from sources.status_branch import StatusBranch
+from sources.status_branch import FileAtTip, StatusBranch
 from tests.unit.sources.conftest import Remote
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -31,7 +31,11 @@ class Machine:
         """is_behind: from what it knew before."""
         seen = self.branch.known_file(CHARGE_PATH) if is_behind else self.branch.fetch_file(CHARGE_PATH)
         claimant = Claimant(self.holder, f"berth of {self.holder}", is_lasting)
-        return take_charge(self.branch, claimant, seen, clock=lambda: NOW)
+        return self.be_in_charge(claimant, seen).charge
+
+    def be_in_charge(self, claimant: Claimant | None = None, seen: FileAtTip | None = None) -> InCharge:
+        claimant = claimant or Claimant(self.holder, f"berth of {self.holder}", is_lasting=True)
+        return take_charge(self.branch, claimant, seen or self.branch.fetch_file(CHARGE_PATH), clock=lambda: NOW)
 
 
 @pytest.fixture
@@ -60,6 +64,14 @@ def test_charge_costs_a_commit_when_it_changes_hands_and_none_while_it_is_kept(
     assert subjects(remote) == ["In charge: berth of b2", "In charge: berth of a1"]
     with pytest.raises(InChargeElsewhere, match="berth of b2"):
         one.take(is_lasting=False)
+
+
+def test_whoever_is_in_charge_knows_whether_somebody_was_before(machines: tuple[Machine, Machine]) -> None:
+    one, two = machines
+    before = two.branch.fetch_file(CHARGE_PATH)
+    assert not one.be_in_charge().follows
+    assert one.be_in_charge().follows, "another process of the same holder"
+    assert two.be_in_charge(seen=before).follows, "also if that was not known yet when it asked"
 
 
 def test_what_was_said_of_the_desired_commit_stays_said(machines: tuple[Machine, Machine]) -> None:

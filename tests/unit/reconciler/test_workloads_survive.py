@@ -163,6 +163,19 @@ def test_a_process_without_memory_finds_the_data_where_the_pods_are() -> None:
     assert (places(cluster), cluster.running, cluster.running_uids) == (before, running, uids)
 
 
+@pytest.mark.parametrize("follows", [True, False], ids=["after another process", "the first of all"])
+def test_an_ordinal_waits_for_a_silent_host_also_when_nothing_was_written_down(*, follows: bool) -> None:
+    """A kill between the first pods of a cluster and its first status: only that somebody was in charge is known."""
+    cluster = settled(stateful_set(replicas=1))
+    (host,) = [name for name, pods in cluster.hosts.items() if pods]
+    cluster.silent = {host}
+    cluster.restart()
+    memory = Restored(follows=follows)
+    cluster.settle(memory, cluster.desired(stateful_set(replicas=1)))
+    elsewhere = [pod for name, pods in cluster.running.items() if name != host for pod in pods]
+    assert elsewhere == ([] if follows else ["db-0"])
+
+
 def test_pods_that_share_a_claim_share_its_host() -> None:
     claim = PersistentVolumeClaim(
         metadata=ObjectMeta(name="shared", namespace="default"),
