@@ -6,6 +6,7 @@ Everything here is deterministic, so that a process without memory finds what an
 from __future__ import annotations
 
 import random
+import re
 import uuid
 from typing import NamedTuple
 
@@ -110,9 +111,18 @@ _LONGEST_VOLUME_NAME = 200
 """A volume is a directory on its host: file systems end names at 255 bytes."""
 
 
-def claim_volume_name(namespace: str, claim: str) -> str:
-    """The Docker volume of a claim, the same in every process and on every host."""
+def claim_volume_name(namespace: str, claim: str, generation: int = 0) -> str:
+    """The Docker volume of a claim, the same in every process and on every host.
+
+    generation: how many volumes the claim gave up before this one.
+    """
     name = f"berth-claim_{namespace}_{claim}"
-    if len(name) <= _LONGEST_VOLUME_NAME:
-        return name
-    return f"{name[: _LONGEST_VOLUME_NAME - 37]}-{uuid.uuid5(_UID_NAMESPACE, name)}"
+    if len(name) > _LONGEST_VOLUME_NAME:
+        name = f"{name[: _LONGEST_VOLUME_NAME - 37]}-{uuid.uuid5(_UID_NAMESPACE, name)}"
+    return f"{name}_{generation}" if generation else name
+
+
+def claim_volume_generation(volume: str) -> tuple[str, int]:
+    """The name that a claim's first Docker volume has, and the generation of `volume`: `claim_volume_name` undone."""
+    match = re.fullmatch(r"([^_]+_[^_]+_[^_]+)_([1-9][0-9]*)", volume)
+    return (match[1], int(match[2])) if match else (volume, 0)

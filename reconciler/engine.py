@@ -23,6 +23,7 @@ from objects.core import Node
 from objects.meta import Condition, KubeObject, ObjectKey, controller_of
 from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
+from objects.storage import PersistentVolumeClaim
 from policies.scheduling.profiles import Rules
 from reconciler import desired as desiring
 from reconciler.addresses import slice_for_host
@@ -510,7 +511,7 @@ class Engine:
         elif key.kind == Pod.KIND:
             self._note(self.store.remove(ObjectKey(PodMetrics.KIND, key.namespace, key.name)))
         wanted = self._wanted.get(key)
-        if isinstance(wanted, Pod):
+        if isinstance(wanted, Pod | PersistentVolumeClaim):
             self._want(wanted, now)
 
     def _note(self, changed: Changed | None) -> None:

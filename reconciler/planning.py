@@ -6,7 +6,7 @@ runs until it rests; the plan is the difference between before and after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from random import Random
 
@@ -24,7 +24,9 @@ from objects.names import ANNOTATION_TEMPLATE_HASH, LABEL_ROLE
 from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Pod
 from objects.quantity import milli_value, value
+from objects.storage import PersistentVolume
 from policies.scheduling.requests import whole_requests, whole_resources
+from reconciler.controllers.claim_binding import docker_volume_of, host_of, is_given_up
 from reconciler.convergence import assess
 from reconciler.engine import Engine
 from reconciler.foreign import foreign_requests
@@ -79,7 +81,7 @@ def make_plan(
             for subject, why in (state.failed | state.waiting | state.resting).items()
             if subject != "Deletions"
         ),
-        warnings=warnings,
+        warnings=(*warnings, *_data_given_up(observer.store, engine.store)),
         capacity=_capacity(engine.store),
         unknown_hosts=tuple(status.name for status in observer.store.all_of(HostStatus) if not status.reachable),
         held_deletions=engine.deployed.held,
@@ -159,6 +161,17 @@ def root_owner(view: View, obj: KubeObject) -> ObjectKey:
     owner = controller_of(obj)
     found = view.find(ObjectKey(owner.kind, obj.namespace, owner.name)) if owner else None
     return obj.key if found is None else root_owner(view, found)
+
+
+def _data_given_up(before: View, after: View) -> Iterator[str]:
+    """What a retention policy takes from its claims."""
+    known = {volume.name for volume in before.all_of(PersistentVolume) if is_given_up(volume)}
+    for volume in after.all_of(PersistentVolume):
+        claim = volume.spec.claim_ref
+        if is_given_up(volume) and volume.name not in known and claim is not None:
+            where = f"Docker volume {docker_volume_of(volume)} on host {host_of(volume)}"
+            name = f"{claim.namespace}/{claim.name}"
+            yield f"claim {name} is deleted: its data stays in {where}, and is given to no claim"
 
 
 def _capacity(view: View) -> tuple[Capacity, ...]:

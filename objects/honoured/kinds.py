@@ -39,8 +39,6 @@ def _has_several_hosts(modes: tuple[str, ...]) -> bool:
     return bool({"ReadWriteMany", "ReadOnlyMany"} & set(modes))
 
 
-_RETENTION = "spec.persistentVolumeClaimRetentionPolicy"
-
 _CLUSTER = (
     *honoured(
         "spec.network.podCIDR",
@@ -128,6 +126,7 @@ _STATEFUL_SET = (
         "spec.minReadySeconds",
         "spec.revisionHistoryLimit",
         "spec.ordinals",
+        "spec.persistentVolumeClaimRetentionPolicy",
     ),
     *warned("spec.serviceName", "names of pods come with the network work"),
     *honoured("spec.volumeClaimTemplates[].metadata"),
@@ -135,8 +134,6 @@ _STATEFUL_SET = (
         "spec.volumeClaimTemplates[].status", "has no meaning in a template", unless=(PersistentVolumeClaimStatus(),)
     ),
     *below("spec.volumeClaimTemplates[].spec", _CLAIM),
-    *warned(f"{_RETENTION}.whenDeleted", "claims are kept so far", unless=("Retain",)),
-    *warned(f"{_RETENTION}.whenScaled", "claims are kept so far", unless=("Retain",)),
 )
 
 _JOB = (

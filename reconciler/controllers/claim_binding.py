@@ -1,8 +1,9 @@
 """How a claim gets its volume: one Docker volume a claim, made on the host where its first pod lands. Pure.
 
 The binding is a PersistentVolume that names the claim (`claimRef`) and the host (`nodeAffinity`); it is on the status
-branch, so it outlives this process, and so does the volume itself on its host. Nothing here deletes either. Other kinds
-of volumes fit in behind the same place: a PersistentVolume of another driver.
+branch, so it outlives this process, and so does the volume itself on its host. Nothing here deletes either. A claim
+that the retention policy of its StatefulSet deletes gives its volume up: the next claim of that name gets a fresh one,
+of the next generation. Other kinds of volumes fit in behind the same place: a PersistentVolume of another driver.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 import msgspec
 
 from objects.meta import KubeObject, ObjectMeta, ObjectReference
-from objects.names import claim_volume_name
+from objects.names import claim_volume_name, stable_uid
 from objects.pods import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod
 from objects.storage import (
     DOCKER_VOLUMES,
@@ -30,6 +31,7 @@ from reconciler.store import View
 
 _NODE_NAME = "metadata.name"
 """Not the label `kubernetes.io/hostname`: a Host may say something else there."""
+_GIVEN_UP = "ClaimDeleted"
 _NO_CLASS = "none"
 """For the scheduler: a class that nobody defined."""
 
@@ -43,20 +45,37 @@ def claims_of(pod: Pod) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source.claim_name for source in sources if source is not None))
 
 
-def persistent_volume_name(claim_uid: str) -> str:
-    """As Kubernetes' provisioners name what they make."""
-    return f"pvc-{claim_uid}"
+def persistent_volume_name(claim_uid: str, generation: int = 0) -> str:
+    """As Kubernetes' provisioners name what they make; a claim that gave volumes up adds how many."""
+    return f"pvc-{claim_uid}-{generation}" if generation else f"pvc-{claim_uid}"
 
 
-def volume_of(view: View, claim: PersistentVolumeClaim) -> PersistentVolume | None:
-    """The volume that was made for the claim, bound or not."""
-    return view.get(PersistentVolume, "", persistent_volume_name(claim.uid))
+def generation_of(view: View, claim_uid: str) -> int:
+    """How many volumes a claim gave up: the generation of the one that it has, or will get."""
+    generation = 0
+    while (volume := _volume(view, claim_uid, generation)) is not None and is_given_up(volume):
+        generation += 1
+    return generation
+
+
+def volume_of(view: View, claim_uid: str) -> PersistentVolume | None:
+    """The volume that was made for a claim and not given up, bound or not."""
+    return _volume(view, claim_uid, generation_of(view, claim_uid))
+
+
+def _volume(view: View, claim_uid: str, generation: int) -> PersistentVolume | None:
+    return view.get(PersistentVolume, "", persistent_volume_name(claim_uid, generation))
 
 
 def bound_volume(view: View, claim: PersistentVolumeClaim) -> PersistentVolume | None:
     """The claim's volume, once it says so itself."""
-    volume = volume_of(view, claim)
+    volume = volume_of(view, claim.uid)
     return volume if volume is not None and volume.name == claim.spec.volume_name else None
+
+
+def is_given_up(volume: PersistentVolume) -> bool:
+    """Whether no claim gets this volume any more; a person who wants its data finds it on its host."""
+    return volume.status.reason == _GIVEN_UP
 
 
 def docker_volume_of(volume: PersistentVolume) -> str:
@@ -81,7 +100,7 @@ def host_of(volume: PersistentVolume) -> str:
 def why_never(view: View, claim: PersistentVolumeClaim) -> str:
     """Why nobody will make a volume for this claim; '' when one is made for its first pod."""
     spec = claim.spec
-    if spec.volume_name and spec.volume_name != persistent_volume_name(claim.uid):
+    if spec.volume_name and not spec.volume_name.startswith(persistent_volume_name(claim.uid)):
         return f'volume "{spec.volume_name}" is not known: volumes that exist already come with the storage work'
     if spec.selector is not None or spec.storage_class_name == "":
         return "it asks for a volume that exists already: those come with the storage work"
@@ -106,7 +125,7 @@ def _why_claim_not_on(view: View, namespace: str, name: str, host: str) -> str:
     claim = view.get(PersistentVolumeClaim, namespace, name)
     if claim is None:
         return f'claim "{name}" not found'
-    volume = bound_volume(view, claim) or volume_of(view, claim)
+    volume = volume_of(view, claim.uid)
     if volume is not None:
         return "" if host_of(volume) == host else f'the data of claim "{name}" is on host {host_of(volume)}'
     if never := why_never(view, claim):
@@ -126,25 +145,27 @@ def first_bindings(view: View, pod: Pod, host: str, *, now: datetime) -> tuple[K
     for name in claims_of(pod):
         claim = view.get(PersistentVolumeClaim, pod.namespace, name)
         if claim is not None and bound_volume(view, claim) is None:
-            volume = volume_of(view, claim) or volume_for(claim, host, now=now)
+            generation = generation_of(view, claim.uid)
+            volume = volume_of(view, claim.uid) or volume_for(claim, host, generation=generation, now=now)
             found += [volume, bound_form(claim, volume)]
     return tuple(found)
 
 
-def volume_for(claim: PersistentVolumeClaim, host: str, *, now: datetime) -> PersistentVolume:
-    """The volume that a claim gets on a host."""
+def volume_for(claim: PersistentVolumeClaim, host: str, *, generation: int, now: datetime) -> PersistentVolume:
+    """The volume that a claim gets on a host. host: '' for one that lies nobody knows where."""
     requirement = NodeSelectorRequirement(key=_NODE_NAME, operator="In", values=(host,))
     terms = (NodeSelectorTerm(match_fields=(requirement,)),)
-    name = claim_volume_name(claim.namespace, claim.name)
+    where = VolumeNodeAffinity(required=NodeSelector(node_selector_terms=terms)) if host else None
+    uid = stable_uid(claim.key, salt=str(generation)) if generation else claim.uid
     return PersistentVolume(
-        metadata=ObjectMeta(name=persistent_volume_name(claim.uid), uid=claim.uid, creation_timestamp=now),
+        metadata=ObjectMeta(name=persistent_volume_name(claim.uid, generation), uid=uid, creation_timestamp=now),
         spec=PersistentVolumeSpec(
             capacity=claim.spec.resources.requests,
             access_modes=claim.spec.access_modes,
             persistent_volume_reclaim_policy="Retain",
             storage_class_name=claim.spec.storage_class_name or "",
             volume_mode="Filesystem",
-            node_affinity=VolumeNodeAffinity(required=NodeSelector(node_selector_terms=terms)),
+            node_affinity=where,
             claim_ref=ObjectReference(
                 api_version="v1",
                 kind=PersistentVolumeClaim.KIND,
@@ -152,7 +173,9 @@ def volume_for(claim: PersistentVolumeClaim, host: str, *, now: datetime) -> Per
                 name=claim.name,
                 uid=claim.uid,
             ),
-            csi=CSIPersistentVolumeSource(driver=DOCKER_VOLUMES, volume_handle=name),
+            csi=CSIPersistentVolumeSource(
+                driver=DOCKER_VOLUMES, volume_handle=claim_volume_name(claim.namespace, claim.name, generation)
+            ),
         ),
         status=PersistentVolumeStatus(phase="Bound"),
     )
@@ -165,6 +188,13 @@ def bound_form(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Persis
     )
     spec = msgspec.structs.replace(claim.spec, volume_name=volume.name)
     return msgspec.structs.replace(claim, spec=spec, status=status)
+
+
+def given_up(volume: PersistentVolume) -> PersistentVolume:
+    """`volume` once its claim was deleted: the data stays where it is, and nobody gets it again."""
+    message = "its claim was deleted by the retention policy of its StatefulSet; the data is kept"
+    status = msgspec.structs.replace(volume.status, phase="Released", reason=_GIVEN_UP, message=message)
+    return msgspec.structs.replace(volume, status=status)
 
 
 # --- for the scheduler ----------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 A claim is bound by the scheduler together with its first pod (`claim_binding`). What is left to do here: statuses, and
 the claims of a process without memory. Their data is where a pod that uses them runs, or else where a Docker volume of
-theirs lies. The data of a claim that is gone from Git stays, and is the claim's again when it comes back.
+theirs lies, the newest if they gave some up. The data of a claim that is gone from Git stays, and is the claim's again
+when it comes back.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections.abc import Iterable
 import msgspec
 
 from objects.meta import KubeObject, ObjectKey
-from objects.names import claim_volume_name, stable_uid
+from objects.names import claim_volume_generation, claim_volume_name, stable_uid
 from objects.pods import Pod
 from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from reconciler.controllers.base import NOTHING, Context, Controller, Hold, Occurrence, Outcome, Put, own_key
 from reconciler.controllers.claim_binding import (
     bound_form,
     claims_of,
+    generation_of,
+    given_up,
     persistent_volume_name,
     volume_for,
     volume_of,
@@ -32,19 +35,25 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     """Bind what has a volume, say of the rest why it has none."""
     claim = view.get(PersistentVolumeClaim, key.namespace, key.name)
     if claim is None:
-        return _released(view.get(PersistentVolume, "", persistent_volume_name(stable_uid(key))))
-    volume = volume_of(view, claim)
+        return _released(volume_of(view, stable_uid(key)))
+    known, lying = generation_of(view, claim.uid), _volumes_on_hosts(view, claim)
+    newest = max(lying, default=0)
+    if newest > known:
+        # Who made it had given the others up, and did not come to write that down.
+        earlier = (_earlier_volume(view, claim, lying, generation, context) for generation in range(known, newest))
+        return Outcome(changes=tuple(Put(given_up(volume)) for volume in earlier))
+    volume = volume_of(view, claim.uid)
     if volume is not None:
         return _bound(claim, volume)
     never = why_never(view, claim)
     if never:
         return _waiting(claim, "ProvisioningFailed", never, kind="Warning")
-    places = _places_of_data(view, claim)
+    places = _hosts_of_users(view, claim, known) or lying.get(known, [])
     if len(places) > 1:
         message = f"a volume of this claim lies on {', '.join(places)}: remove all but the right one"
         return _waiting(claim, "AmbiguousVolume", message, kind="Warning")
     if places:
-        found = volume_for(claim, places[0], now=context.now)
+        found = volume_for(claim, places[0], generation=known, now=context.now)
         message = f"Found the claim's volume on host {places[0]}"
         said = Occurrence(claim.key, "Normal", "VolumeFound", message)
         return Outcome(changes=(Put(found), Put(bound_form(claim, found))), occurrences=(said,))
@@ -77,15 +86,34 @@ def _waiting(claim: PersistentVolumeClaim, reason: str, message: str, *, kind: s
     )
 
 
-def _places_of_data(view: View, claim: PersistentVolumeClaim) -> list[str]:
-    """Hosts where the claim was used already, as far as pods and hosts tell."""
+def _hosts_of_users(view: View, claim: PersistentVolumeClaim, generation: int) -> list[str]:
+    """Hosts where pods use the claim. One that has ended used the claim's first volume, or nobody knows which."""
     pods = (pod for pod in view.all_of(Pod, claim.namespace) if _has_used(pod, claim.name))
-    hosts = {pod.spec.node_name for pod in pods}
-    if hosts:
-        return sorted(hosts)
-    name = claim_volume_name(claim.namespace, claim.name)
-    statuses = view.all_of(HostStatus)
-    return sorted(one.name for one in statuses if one.facts is not None and name in one.facts.claim_volumes)
+    return sorted({pod.spec.node_name for pod in pods if not (generation and pod.is_finished)})
+
+
+def _volumes_on_hosts(view: View, claim: PersistentVolumeClaim) -> dict[int, list[str]]:
+    """Which generations of the claim's volume lie on which hosts, sorted, as far as these were seen."""
+    first = claim_volume_name(claim.namespace, claim.name)
+    found: dict[int, list[str]] = {}
+    for status in view.all_of(HostStatus):
+        for name in status.facts.claim_volumes if status.facts is not None else ():
+            if name.startswith(first):
+                volume, generation = claim_volume_generation(name)
+                if volume == first:
+                    found.setdefault(generation, []).append(status.name)
+    return found
+
+
+def _earlier_volume(
+    view: View, claim: PersistentVolumeClaim, lying: dict[int, list[str]], generation: int, context: Context
+) -> PersistentVolume:
+    """The volume of an earlier generation as it is remembered; else as it is found on a host, if it is."""
+    remembered = view.get(PersistentVolume, "", persistent_volume_name(claim.uid, generation))
+    if remembered is not None:
+        return remembered
+    host = next(iter(lying.get(generation, ())), "")
+    return volume_for(claim, host, generation=generation, now=context.now)
 
 
 def _has_used(pod: Pod, claim: str) -> bool:
@@ -107,10 +135,21 @@ def _keys_of_pod(_view: View, obj: KubeObject) -> Iterable[ObjectKey]:
     return tuple(ObjectKey(PersistentVolumeClaim.KIND, obj.namespace, name) for name in claims_of(obj))
 
 
-def _keys_of_unbound(view: View, obj: KubeObject) -> Iterable[ObjectKey]:
-    if isinstance(obj, HostStatus) and (obj.facts is None or not obj.facts.claim_volumes):
-        return ()
+def _keys_of_unbound(view: View, _obj: KubeObject) -> Iterable[ObjectKey]:
     return tuple(claim.key for claim in view.all_of(PersistentVolumeClaim) if not claim.spec.volume_name)
+
+
+def _keys_of_host(view: View, obj: KubeObject) -> Iterable[ObjectKey]:
+    """Claims that wait for a volume; and those that have one, of which the host holds a later one."""
+    volumes = obj.facts.claim_volumes if isinstance(obj, HostStatus) and obj.facts is not None else ()
+    if not volumes:
+        return ()
+    later = {first for first, generation in map(claim_volume_generation, volumes) if generation}
+    return tuple(
+        claim.key
+        for claim in view.all_of(PersistentVolumeClaim)
+        if not claim.spec.volume_name or (later and claim_volume_name(claim.namespace, claim.name) in later)
+    )
 
 
 CONTROLLER = Controller(
@@ -119,7 +158,7 @@ CONTROLLER = Controller(
         PersistentVolumeClaim.KIND: own_key,
         PersistentVolume.KIND: _keys_of_volume,
         Pod.KIND: _keys_of_pod,
-        HostStatus.KIND: _keys_of_unbound,
+        HostStatus.KIND: _keys_of_host,
         StorageClass.KIND: _keys_of_unbound,
     },
     reconcile=reconcile,

@@ -3,7 +3,8 @@
 An object whose owners are all gone is deleted; owners are compared by uid, so a successor of the same name does not
 keep it. References to owners that are gone beside others that are not are taken off; a pod loses that to its Job also
 when nothing else keeps it. An owner that carries `berth.dev/cascade: orphan` lets its dependents live on: the engine
-applies `orphaned_dependents` before it takes such an owner out.
+applies `orphaned_dependents` before it takes such an owner out. A claim waits for the end of the pods that use it, and
+gives its volume up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from objects.autoscaling import HorizontalPodAutoscaler
 from objects.batch import CronJob, Job
 from objects.meta import KubeObject, ObjectKey, OwnerReference
 from objects.pods import Pod
-from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Outcome, Put, own_key
+from objects.storage import PersistentVolumeClaim
+from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Hold, Outcome, Put, own_key
+from reconciler.controllers.claim_binding import claims_of, given_up, volume_of
 from reconciler.measurements import AutoscalerState
 from reconciler.store import View
 
@@ -32,8 +35,16 @@ _OWNERS: tuple[type[KubeObject], ...] = (
     CronJob,
     Job,
     HorizontalPodAutoscaler,
+    Pod,
 )
-_DEPENDENTS: tuple[type[KubeObject], ...] = (ReplicaSet, ControllerRevision, AutoscalerState, Job, Pod)
+_DEPENDENTS: tuple[type[KubeObject], ...] = (
+    ReplicaSet,
+    ControllerRevision,
+    AutoscalerState,
+    Job,
+    Pod,
+    PersistentVolumeClaim,
+)
 
 
 def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:
@@ -43,12 +54,26 @@ def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:
         return NOTHING
     kept = tuple(ref for ref in obj.metadata.owner_references if _exists(view, obj.namespace, ref))
     if not kept:
+        if isinstance(obj, PersistentVolumeClaim):
+            return _end_of_claim(view, obj)
         released = (Put(_with_owners(obj, ())),) if _is_work(obj) else ()
         deleted = () if obj.is_terminating else (Delete(obj.key, obj.uid),)
         return Outcome(changes=(*released, *deleted))
     if len(kept) < len(obj.metadata.owner_references):
         return Outcome(changes=(Put(_with_owners(obj, kept)),))
     return NOTHING
+
+
+def _end_of_claim(view: View, claim: PersistentVolumeClaim) -> Outcome:
+    """Nothing while a pod uses it: what a pod writes to stays its claim's."""
+    users = [
+        pod.name for pod in view.all_of(Pod, claim.namespace) if not pod.is_finished and claim.name in claims_of(pod)
+    ]
+    if users:
+        return Outcome(hold=Hold("ClaimInUse", f"{claim.name} is deleted when its pods have ended: {', '.join(users)}"))
+    volume = volume_of(view, claim.uid)
+    released = (Put(given_up(volume)),) if volume is not None else ()
+    return Outcome(changes=(*released, Delete(claim.key, claim.uid)))
 
 
 def _is_work(obj: KubeObject) -> bool:
@@ -95,7 +120,10 @@ def _keys_of_dependents(view: View, owner: KubeObject) -> tuple[ObjectKey, ...]:
 
 
 def _keys_of_both(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
-    return (*own_key(view, obj), *_keys_of_dependents(view, obj))
+    """Of a pod that is gone also its claims, which may have waited for its end."""
+    claims = claims_of(obj) if isinstance(obj, Pod) and view.find(obj.key) is None else ()
+    used = (ObjectKey(PersistentVolumeClaim.KIND, obj.namespace, name) for name in claims)
+    return (*own_key(view, obj), *_keys_of_dependents(view, obj), *used)
 
 
 CONTROLLER = Controller(

@@ -15,6 +15,8 @@ from objects.apps import ControllerRevision, StatefulSet, StatefulSetStatus
 from objects.core import Node
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod
+from objects.selectors import selector_matches
+from objects.storage import PersistentVolumeClaim
 from objects.taints import OUT_OF_SERVICE
 from reconciler.controllers.base import (
     NOTHING,
@@ -31,7 +33,7 @@ from reconciler.controllers.base import (
 from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods
 from reconciler.controllers.nodes import is_node_ready
 from reconciler.controllers.owned_pods import available_at, claim_pods, claiming_keys, count_pods
-from reconciler.controllers.stateful.claims import missing_claims
+from reconciler.controllers.stateful.claims import claims_to_put, stale_claims
 from reconciler.controllers.stateful.identity import (
     REVISION_LABEL,
     ordinal_of,
@@ -72,7 +74,7 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     made = [_pod(situation, ordinal, context) for ordinal in step.create]
     # Also of pods that are there: a process without memory makes their claims again, and these find their volumes.
     for ordinal in (*pods, *step.create):
-        changes += missing_claims(view, stateful_set, ordinal, now=context.now)
+        changes += claims_to_put(view, stateful_set, ordinal, pods.get(ordinal), now=context.now)
     changes += [Put(pod) for pod in made]
     changes += [Delete(pod.key, pod.uid) for pod in step.delete]
     if step == REST:
@@ -122,7 +124,11 @@ def _pod(situation: Situation, ordinal: int, context: Context) -> Pod:
 
 
 def _held_back(view: View, situation: Situation, step: Step) -> Step:
-    """`step` without creations while the pods might run on a host that nobody has seen yet."""
+    """`step` without creations while the pods might run on a host that nobody has seen yet, or their claims end."""
+    ending = [name for ordinal in step.create for name in stale_claims(view, situation.stateful_set, ordinal)]
+    if ending:
+        message = f"{', '.join(ending)} has to go with its last pod first, and is still used"
+        return msgspec.structs.replace(step, create=(), hold=Hold("ClaimEnding", message))
     unseen = hosts_that_may_hold_pods(view) if step.create else []
     if not unseen:
         return step
@@ -165,12 +171,21 @@ def _keys_of_node(view: View, _obj: KubeObject) -> tuple[ObjectKey, ...]:
     return tuple(stateful_set.key for stateful_set in view.all_of(StatefulSet))
 
 
+def _keys_of_claim(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
+    """A claim that is gone may be what a pod waits for."""
+    if view.find(obj.key) is not None:
+        return ()
+    sets = view.all_of(StatefulSet, obj.namespace)
+    return tuple(one.key for one in sets if selector_matches(one.spec.selector, obj.labels))
+
+
 CONTROLLER = Controller(
     name="statefulset-controller",
     watches={
         StatefulSet.KIND: own_key,
         Pod.KIND: claiming_keys(StatefulSet, lambda one: one.spec.selector),
         Node.KIND: _keys_of_node,
+        PersistentVolumeClaim.KIND: _keys_of_claim,
     },
     reconcile=reconcile,
 )

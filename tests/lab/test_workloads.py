@@ -43,7 +43,7 @@ def agent(image: str) -> str:
     )
 
 
-def database(image: str, *, replicas: int = 3) -> str:
+def database(image: str, *, replicas: int = 3, when_scaled: str = "Retain") -> str:
     """Each start of a pod leaves a line in its volume."""
     mounts = {"volumeMounts": [{"name": "data", "mountPath": "/data"}], "securityContext": {"runAsUser": 1000}}
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
@@ -56,6 +56,7 @@ def database(image: str, *, replicas: int = 3) -> str:
             "selector": {"matchLabels": {"app": "db"}},
             "template": template("db", image, f"hostname >>/data/starts; {STAY}", container=mounts),
             "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
+            "persistentVolumeClaimRetentionPolicy": {"whenScaled": when_scaled},
         },
     )
 
@@ -191,6 +192,16 @@ def test_scale_in_keeps_volumes_and_scale_out_finds_them(cluster: Cluster) -> No
     cluster.wait_running("db-", 3)
     cluster.wait(lambda: starts(cluster) == lines(2, 3, 3), "starts on the old data")
     assert places(cluster) == before
+
+
+def test_scale_in_gives_volumes_up_if_the_policy_says_so_and_their_data_stays(cluster: Cluster) -> None:
+    dropping = {replicas: database("web:v2", replicas=replicas, when_scaled="Delete") for replicas in (2, 3)}
+    cluster.push("Two databases", {"apps/db/db.yaml": dropping[2]})
+    cluster.wait_running("db-", 2)
+    cluster.push("Three databases, the last one anew", {"apps/db/db.yaml": dropping[3]})
+    cluster.wait_running("db-", 3)
+    anew = {**lines(2, 3, 3), "db-2_1": ["db-2"]}
+    cluster.wait(lambda: starts(cluster) == anew, "a start on nothing, and the old data beside it")
 
 
 # --- Jobs -----------------------------------------------------------------------------------------------------------

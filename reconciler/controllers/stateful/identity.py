@@ -56,7 +56,7 @@ def pods_by_ordinal(stateful_set: StatefulSet, pods: Iterable[Pod]) -> dict[int,
 
 
 def claim_name(template_name: str, stateful_set: StatefulSet, ordinal: int) -> str:
-    """`<claim template>-<set>-<ordinal>`: the same claim for every pod of this ordinal, for ever."""
+    """`<claim template>-<set>-<ordinal>`: the same claim for every pod of this ordinal."""
     return f"{template_name}-{stateful_set.name}-{ordinal}"
 
 

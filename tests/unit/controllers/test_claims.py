@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from objects.meta import ObjectKey, ObjectMeta
-from objects.names import claim_volume_name, stable_uid
+from objects.names import claim_volume_generation, claim_volume_name, stable_uid
 from objects.pods import Container, Pod, PodSpec
 from objects.storage import DOCKER_VOLUMES, PersistentVolume, PersistentVolumeClaim, StorageClass
 from objects.volumes import PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, Volume
@@ -60,11 +60,11 @@ def hold(world: World) -> str:
     return "" if held is None else f"{held.reason}: {held.message}"
 
 
-def with_volume(world: World, *hosts: str) -> None:
+def with_volume(world: World, *hosts: str, volumes: tuple[str, ...] = (VOLUME,)) -> None:
     for host in hosts:
         seen = world.store.get(HostStatus, "", host)
         assert seen is not None
-        facts = msgspec.structs.replace(FACTS, claim_volumes=(VOLUME,))
+        facts = msgspec.structs.replace(FACTS, claim_volumes=volumes)
         world.put(msgspec.structs.replace(seen, facts=facts))
 
 
@@ -195,6 +195,43 @@ def test_data_stays_when_the_claim_goes_and_is_its_own_again_when_it_comes_back(
     world.declare(claim())
     world.settle()
     assert summary(world) == ("Bound", "n1", VOLUME)
+
+
+def test_that_gave_volumes_up_is_found_again_by_its_newest() -> None:
+    """Nobody remembers it: the volumes on hosts tell how many there were."""
+    world = World()
+    with_volume(world, "n1", volumes=(VOLUME, "berth-claim_default_data-2", "berth-claim_default_data-2_7"))
+    with_volume(world, "n3", volumes=(f"{VOLUME}_2",))
+    world.declare(claim())
+    world.settle()
+    assert summary(world) == ("Bound", "n3", f"{VOLUME}_2")
+    places = {docker_volume_of(one): host_of(one) for one in world.store.all_of(PersistentVolume)}
+    assert places == {VOLUME: "n1", f"{VOLUME}_1": "", f"{VOLUME}_2": "n3"}
+    assert {one.status.phase for one in world.store.all_of(PersistentVolume)} == {"Bound", "Released"}
+    assert (world.settle(), [one.spec.volume_name for one in (found(world),)]) == (0, [f"pvc-{stable_uid(KEY)}-2"])
+
+
+@pytest.mark.parametrize("name", ["data", "d" * 253])
+def test_that_is_remembered_with_its_last_volume_gets_the_newer_one_that_a_host_shows(name: str) -> None:
+    world = World()
+    asked = msgspec.structs.replace(claim(), metadata=ObjectMeta(name=name, namespace="default"))
+    world.declare(asked)
+    with_volume(world, "n2", volumes=(claim_volume_name("default", name),))
+    world.settle()
+    with_volume(world, "n3", volumes=(claim_volume_name("default", name, 1),))
+    world.settle()
+    live = world.store.find(asked.key)
+    assert isinstance(live, PersistentVolumeClaim)
+    volume = bound_volume(world.store, live)
+    assert volume is not None
+    assert (host_of(volume), docker_volume_of(volume)) == ("n3", claim_volume_name("default", name, 1))
+
+
+@pytest.mark.parametrize("generation", [0, 1, 12])
+@pytest.mark.parametrize("name", ["data", "d" * 253])
+def test_the_generation_is_read_from_the_name_of_a_volume(name: str, generation: int) -> None:
+    volume = claim_volume_name("default", name, generation)
+    assert claim_volume_generation(volume) == (claim_volume_name("default", name), generation)
 
 
 @pytest.mark.parametrize(

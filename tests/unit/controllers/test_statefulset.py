@@ -8,13 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from objects.apps import ControllerRevision, StatefulSet
+from objects.apps import ControllerRevision, StatefulSet, StatefulSetRetentionPolicy
 from objects.config import Host
 from objects.core import Taint
-from objects.meta import ObjectMeta
+from objects.meta import ObjectKey, ObjectMeta, OwnerReference
 from objects.pods import Pod
-from objects.storage import PersistentVolumeClaim
-from reconciler.controllers.claim_binding import bound_volume, host_of
+from objects.storage import PersistentVolume, PersistentVolumeClaim
+from objects.volumes import PersistentVolumeClaimVolumeSource, Volume
+from reconciler.controllers.claim_binding import bound_volume, docker_volume_of, host_of
+from reconciler.controllers.garbage import orphaned_dependents, orphaning
 from reconciler.host_status import HostStatus
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import stateful_set
@@ -179,6 +181,118 @@ def test_claims_are_made_once_stay_and_hold_their_pod_on_its_host() -> None:
     source = world.pods()[0].spec.volumes[0].persistent_volume_claim
     assert source is not None
     assert source.claim_name == "data-db-0"
+
+
+def volumes_of_claims(world: World) -> dict[str, str]:
+    """Claim → its Docker volume, without what all names begin with."""
+    return {
+        claim.name: docker_volume_of(volume).removeprefix("berth-claim_default_data-")
+        for claim in world.store.all_of(PersistentVolumeClaim)
+        if (volume := bound_volume(world.store, claim)) is not None
+    }
+
+
+def given_up(world: World) -> list[str]:
+    volumes = world.store.all_of(PersistentVolume)
+    return sorted(docker_volume_of(volume)[25:] for volume in volumes if volume.status.reason == "ClaimDeleted")
+
+
+def with_policy(*, when_scaled: str = "Retain", when_deleted: str = "Retain", **how: Any) -> StatefulSet:
+    policy = StatefulSetRetentionPolicy(when_deleted=when_deleted, when_scaled=when_scaled)
+    return stateful_set(claims=("data",), persistent_volume_claim_retention_policy=policy, **how)
+
+
+@pytest.mark.parametrize(
+    ("when_scaled", "after", "again"),
+    [("Retain", ["db-0", "db-1", "db-2"], "db-2"), ("Delete", ["db-0"], "db-2_1")],
+)
+def test_claims_of_a_scale_in_go_if_the_policy_says_so_and_the_data_stays(
+    when_scaled: str, after: list[str], again: str
+) -> None:
+    world = World()
+    world.declare(with_policy(when_scaled=when_scaled))
+    world.run()
+    world.declare(with_policy(when_scaled=when_scaled, replicas=1))
+    world.run()
+    assert sorted(volumes_of_claims(world).values()) == after
+    assert given_up(world) == ([] if when_scaled == "Retain" else ["db-1", "db-2"])
+    world.declare(with_policy(when_scaled=when_scaled))
+    world.run()
+    assert volumes_of_claims(world)["data-db-2"] == again
+    assert len(world.store.all_of(PersistentVolume)) == (3 if when_scaled == "Retain" else 5)
+
+
+def test_a_claim_is_kept_by_a_scale_in_that_is_taken_back_in_time() -> None:
+    """Its pod has not been told to end: the highest goes first, and does not end yet."""
+    world = World()
+    world.declare(with_policy(when_scaled="Delete"))
+    world.run()
+    world.declare(with_policy(when_scaled="Delete", replicas=1))
+    world.settle()
+    assert [pod.name for pod in world.pods() if pod.is_terminating] == ["db-2"]
+    world.declare(with_policy(when_scaled="Delete"))
+    world.run()
+    assert volumes_of_claims(world) == {"data-db-0": "db-0", "data-db-1": "db-1", "data-db-2": "db-2_1"}
+
+
+def test_a_claim_that_is_to_go_waits_for_whoever_uses_it_and_its_next_pod_for_the_claim() -> None:
+    world = World()
+    world.declare(with_policy(when_scaled="Delete"))
+    world.run()
+    source = PersistentVolumeClaimVolumeSource(claim_name="data-db-2")
+    reader = msgspec.structs.replace(
+        next(pod for pod in world.pods() if pod.name == "db-2").spec,
+        volumes=(Volume(name="data", persistent_volume_claim=source),),
+    )
+    world.put(Pod(metadata=ObjectMeta(name="reader", namespace="default", uid="reader"), spec=reader))
+    world.declare(with_policy(when_scaled="Delete", replicas=2))
+    world.run()
+    world.declare(with_policy(when_scaled="Delete"))
+    world.run()
+    assert hold_of(world) == ("ClaimEnding", "data-db-2 has to go with its last pod first, and is still used")
+    claim = next(claim for claim in world.store.all_of(PersistentVolumeClaim) if claim.name == "data-db-2")
+    assert world.holds["garbage-collector", claim.key].message == (
+        "data-db-2 is deleted when its pods have ended: reader"
+    )
+    world.remove(ObjectKey("Pod", "default", "reader"))
+    world.run()
+    assert volumes_of_claims(world)["data-db-2"] == "db-2_1"
+
+
+@pytest.mark.parametrize("annotation", ["", "orphan"])
+@pytest.mark.parametrize("when_deleted", ["Retain", "Delete"])
+def test_claims_of_a_deleted_set_go_with_their_pods_if_the_policy_says_so(when_deleted: str, annotation: str) -> None:
+    world = World()
+    world.declare(with_policy(when_deleted=when_deleted))
+    world.run()
+    owner = world.store.find(ObjectKey("StatefulSet", "default", "db"))
+    assert owner is not None
+    if annotation:
+        owner = orphaning(owner)
+        world.put(owner)
+        for freed in orphaned_dependents(world.store, owner):
+            world.apply(freed)
+    world.remove(owner.key)
+    world.settle()
+    assert len(world.pods()) == len(volumes_of_claims(world)) == 3
+    world.run()
+    is_kept = bool(annotation) or when_deleted == "Retain"
+    assert len(volumes_of_claims(world)) == (3 if is_kept else 0)
+    assert given_up(world) == ([] if is_kept else ["db-0", "db-1", "db-2"])
+
+
+def test_a_claim_that_another_process_said_to_go_stays_with_the_pod_that_came_after() -> None:
+    """What is remembered may be older than the pods that are found: no pod is made for a claim that is to go."""
+    world = World()
+    world.declare(with_policy(when_scaled="Delete"))
+    world.run()
+    claim = next(claim for claim in world.store.all_of(PersistentVolumeClaim) if claim.name == "data-db-1")
+    earlier = OwnerReference(api_version="v1", kind="Pod", name="db-1", uid="earlier", controller=True)
+    metadata = msgspec.structs.replace(claim.metadata, owner_references=(earlier,))
+    world.put(msgspec.structs.replace(claim, metadata=metadata))
+    world.declare(with_policy(when_scaled="Delete", image="web:2"))
+    world.run()
+    assert volumes_of_claims(world)["data-db-1"] == "db-1"
 
 
 def test_cut_off_host_blocks_its_ordinal_for_as_long_as_it_takes() -> None:

@@ -78,12 +78,14 @@ def running(now: datetime) -> PodStatus:
 class FakeCluster:
     """hosts: host → pods that really run there, by uid. A host in `silent` does not answer.
 
+    volumes: host → Docker volumes of claims that lie there; no host ever loses one.
     ends: beginning of a pod's name → the phase in which such pods have ended.
     """
 
     def __init__(self, *hosts: str, seed: int = 1, is_observer: bool = False) -> None:
         self.engine = Engine(CONTROLLERS, source=random.Random(seed), is_observer=is_observer)
         self.hosts: dict[str, dict[str, Pod]] = {name: {} for name in hosts}
+        self.volumes: dict[str, set[str]] = {name: set() for name in hosts}
         self.silent: set[str] = set()
         self.ends: dict[str, str] = {}
         self.now = START
@@ -109,11 +111,13 @@ class FakeCluster:
                 gone.append(uid)
             else:
                 here[uid] = pod
+        self.volumes[name] |= set(assignment.claim_volumes.values()) if assignment else set()
+        facts = msgspec.structs.replace(FACTS, claim_volumes=tuple(sorted(self.volumes[name])))
         unknown = tuple(_found(pod, self._status(pod)) for uid, pod in here.items() if uid not in assigned)
         statuses = {uid: self._status(here[uid]) for uid in assigned if uid in here}
         subnet = assignment.network.subnet if assignment else ""
         return HostReport(
-            host=name, facts=FACTS, statuses=statuses, gone=tuple(gone), unknown=unknown, pod_subnet=subnet
+            host=name, facts=facts, statuses=statuses, gone=tuple(gone), unknown=unknown, pod_subnet=subnet
         )
 
     def _status(self, pod: Pod) -> PodStatus:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from objects.apps import ControllerRevision, ReplicaSet, StatefulSet
+from objects.apps import ControllerRevision, ReplicaSet, StatefulSet, StatefulSetRetentionPolicy
 from objects.batch import CronJob, Job
 from objects.conditions import is_true
 from objects.meta import KubeObject, ObjectMeta, OwnerReference
@@ -174,6 +174,80 @@ def test_an_ordinal_waits_for_a_silent_host_also_when_nothing_was_written_down(*
     cluster.settle(memory, cluster.desired(stateful_set(replicas=1)))
     elsewhere = [pod for name, pods in cluster.running.items() if name != host for pod in pods]
     assert elsewhere == ([] if follows else ["db-0"])
+
+
+def dropping(*, replicas: int = 3, **policy: str) -> StatefulSet:
+    """Claims go with the pods of a scale-in, or as `policy` says."""
+    retention = StatefulSetRetentionPolicy(**(policy or {"when_deleted": "Retain", "when_scaled": "Delete"}))
+    written = database()
+    spec = msgspec.structs.replace(written.spec, replicas=replicas, persistent_volume_claim_retention_policy=retention)
+    return msgspec.structs.replace(written, spec=spec)
+
+
+def mounted(cluster: FakeCluster) -> dict[str, str]:
+    """Claim → the Docker volume that its pod is told to use."""
+    told = (cluster.engine.assignment(host) for host in HOSTS)
+    return {claim: volume for one in told if one is not None for (_, claim), volume in one.claim_volumes.items()}
+
+
+@pytest.mark.parametrize("is_written", [True, False], ids=["known from the branch", "by the hosts alone"])
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_fresh_volume_stays_the_claims_over_a_kill(*, is_written: bool, is_running: bool) -> None:
+    """Of a claim that gave one up. The status branch may not know yet that it did."""
+    cluster = settled(dropping())
+    memory = memory_of(cluster)
+    cluster.settle(cluster.desired(dropping(replicas=2), commit="c2"))
+    cluster.settle(cluster.desired(dropping(), commit="c3"))
+    before, uids = mounted(cluster), cluster.running_uids
+    assert before["data-db-2"] == "berth-claim_default_data-db-2_1"
+    if is_written:
+        memory = memory_of(cluster)
+    if not is_running:
+        cluster.hosts = {name: {} for name in HOSTS}
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(dropping()))
+    assert mounted(cluster) == before
+    assert cluster.running_uids == uids or not is_running
+    claims = cluster.engine.store.all_of(PersistentVolumeClaim)
+    assert [claim.metadata.owner_references for claim in claims] == [(), (), ()]
+    cluster.settle(
+        cluster.desired(
+            msgspec.structs.replace(
+                dropping(), spec=msgspec.structs.replace(dropping().spec, template=database("web:2").spec.template)
+            ),
+            commit="c4",
+        )
+    )
+    assert mounted(cluster) == before
+
+
+def test_what_a_claim_gave_up_is_not_found_again() -> None:
+    """Neither after a scale-in nor over a kill: the next pod of this ordinal begins with nothing."""
+    cluster = settled(dropping())
+    cluster.settle(cluster.desired(dropping(replicas=2), commit="c2"))
+    after_restart(cluster, dropping(replicas=2))
+    assert sorted(mounted(cluster)) == ["data-db-0", "data-db-1"]
+    cluster.settle(cluster.desired(dropping(), commit="c3"))
+    assert mounted(cluster)["data-db-2"] == "berth-claim_default_data-db-2_1"
+
+
+def test_claims_of_a_set_that_leaves_git_go_with_it_if_they_are_to() -> None:
+    cluster = settled(dropping(when_deleted="Delete", when_scaled="Retain"))
+    cluster.settle(cluster.desired(commit="c2"))
+    assert (cluster.engine.store.all_of(PersistentVolumeClaim), cluster.running_uids) == ([], set())
+    after_restart(cluster)
+    cluster.settle(cluster.desired(dropping(when_deleted="Delete", when_scaled="Retain"), commit="c3"))
+    assert set(mounted(cluster).values()) == {f"berth-claim_default_data-db-{ordinal}_1" for ordinal in range(3)}
+
+
+def test_a_claim_that_git_holds_comes_back_with_a_fresh_volume() -> None:
+    """Somebody wrote it himself, under the name that the set gives its own."""
+    asked = PersistentVolumeClaimSpec(access_modes=("ReadWriteOnce",))
+    own = PersistentVolumeClaim(metadata=ObjectMeta(name="data-db-2", namespace="default"), spec=asked)
+    cluster = settled(own, dropping())
+    cluster.settle(cluster.desired(own, dropping(replicas=2), commit="c2"))
+    (claim,) = [one for one in cluster.engine.store.all_of(PersistentVolumeClaim) if one.name == "data-db-2"]
+    assert (claim.status.phase, claim.spec.volume_name) == ("Pending", "")
 
 
 def test_pods_that_share_a_claim_share_its_host() -> None:
