@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from objects.conditions import find_condition
 from objects.config import Cluster, Host
+from objects.core import Node
 from objects.errors import NotFound, RevisionNotFound, SourceError, Superseded
 from reconciler.charge import CHARGE_PATH, Claimant
 from reconciler.commits import CommitReader, read_restored
 from reconciler.in_charge import InCharge, release_charge, take_charge
-from reconciler.messages import Desired, Restored
+from reconciler.messages import Desired, HostSilent, Restored
 from reconciler.options import Options
 from sources.desired import CommitRefused
 from sources.holder import Holder, held
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OBSERVE_SECONDS = 15.0
+BACK_SECONDS = 2.0
+"""In which a host that did not answer shows that it does again: twice what a look at a host takes."""
 """For a first look at all hosts: a connection attempt ends after 10 s by default."""
 
 
@@ -218,7 +222,8 @@ class Session:
     def observe(self, desired: Desired | None = None, *, timeout_seconds: float = OBSERVE_SECONDS) -> Iterator[Daemon]:
         """A daemon whose engine has seen every host that answers, and that changes nothing anywhere.
 
-        desired: which hosts and objects there are; None is the newest good commit. Raises SourceError, CommitRefused.
+        A host that did not answer by the status branch has not long to show that it is back. desired: which hosts and
+        objects there are; None is the newest good commit. Raises SourceError, CommitRefused.
         """
         with self.one_moment():
             desired = desired or self.newest_or_in_force()
@@ -228,7 +233,16 @@ class Session:
         try:
             daemon.tell(restored)
             daemon.tell(desired)
-            run_until(daemon, lambda: engine.is_started, timeout_seconds=timeout_seconds)
+            if not run_until(daemon, lambda: engine.is_started, timeout_seconds=BACK_SECONDS):
+                silent = silent_hosts(restored)
+
+                def is_rest_silent() -> bool:
+                    return engine.is_started or silent.keys() >= set(engine.unheard_hosts)
+
+                run_until(daemon, is_rest_silent, timeout_seconds=timeout_seconds - BACK_SECONDS)
+                for host in silent.keys() & set(engine.unheard_hosts):
+                    daemon.tell(silent[host])
+                run_until(daemon, lambda: engine.is_started, timeout_seconds=BACK_SECONDS)
             engine.summarise_applications()
             yield daemon
         finally:
@@ -238,6 +252,21 @@ class Session:
 def _load_what_acts() -> None:
     """See the module's docstring. Only loaded here; who needs it imports it."""
     import reconciler.daemon  # noqa: F401
+
+
+def silent_hosts(restored: Restored) -> dict[str, HostSilent]:
+    """Hosts that do not answer by what the status branch says, and that still do not. Pure."""
+    nodes = (obj for obj in restored.objects if isinstance(obj, Node))
+    found = ((node.name, find_condition(node.status.conditions, "Ready")) for node in nodes)
+    return {
+        name: HostSilent(
+            host=name,
+            reason=ready.reason,
+            message=f"no answer within {BACK_SECONDS:g} s, nor before: {ready.message}",
+        )
+        for name, ready in found
+        if ready is not None and ready.status != "True"
+    }
 
 
 def run_until(daemon: Daemon, is_done: Callable[[], bool], *, timeout_seconds: float) -> bool:

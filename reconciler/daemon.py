@@ -84,9 +84,9 @@ class Daemon:
             worker.stop()
 
     def stop(self) -> None:
-        """End all workers; hosts keep running what they run."""
+        """End all workers; hosts keep running what they run. Who only looks waits for no answer any more."""
         self.halt()
-        for _, worker in self._workers.values():
+        for _, worker in self._workers.values() if not self.engine.is_observer else ():
             worker.join()
         self._workers.clear()
 

@@ -140,6 +140,8 @@ class HostWorker:
             try:
                 pause = self._turn(is_woken=is_woken)
             except HostError as error:
+                if self._stopped.is_set():
+                    return
                 pause = self._fell_silent(error)
             except Exception as error:
                 # A bug met on one host must neither end the others nor go unsaid.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.berth_process import BerthProcess
+from reconciler.cli.exit_codes import UNREACHABLE
+from tests.lab.berth_process import BerthProcess, berth_argv
 from tests.lab.cluster import SANDBOX, Cluster, deployment, pod
 from tests.lab.lab import Lab
 
@@ -87,8 +89,11 @@ def test_an_engine_that_hangs_is_unknown_until_it_answers(cluster: Cluster, bert
     try:
         cluster.push("Scaled while an engine hangs", web("web:v1", replicas=8))
         cluster.wait(lambda: "| host-3 | no |" in cluster.readme, "host-3 not ready in the status", timeout_seconds=60)
+        said = subprocess.run(berth_argv(*cluster.arguments("hosts")), capture_output=True, text=True, check=False)
     finally:
         host.resume_engine()
+    assert said.returncode == UNREACHABLE, said
+    assert "host-3 does not answer, its pods are unknown: no answer within 2 s, nor before: " in said.stderr
     cluster.wait_running("web-", 8, timeout_seconds=60)
     assert before <= on(cluster, "host-3")
 

@@ -6,6 +6,7 @@ from objects.apps import Deployment
 from objects.config import HostSpec
 from objects.core import Node
 from reconciler.cli.rollout_progress import RolloutProgress, progress_of
+from reconciler.compose import silent_hosts
 from reconciler.status import render_files, restore
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment, make_host
 
@@ -77,3 +78,14 @@ def test_a_host_that_was_uncordoned_is_shown_without_its_taint_although_the_stat
     restored = restore(render_files(engine.store, engine.inventory).items())
     looking.step(restored, looking.desired(commit="c2"), looking.report("a"))
     assert looking.engine.store.get(Node, "", "a").spec.taints == ()
+
+
+def test_who_looks_knows_from_the_status_which_hosts_did_not_answer():
+    """So that a dead host costs everybody who looks two seconds, not its whole time to connect."""
+    acting, _ = watched()
+    acting.silent = {"b"}
+    acting.settle()
+    written = restore(render_files(acting.engine.store, acting.engine.inventory).items())
+    told = silent_hosts(written)
+    assert list(told) == ["b"]
+    assert (told["b"].reason, told["b"].message) == ("HostUnreachable", "no answer within 2 s, nor before: no route")
