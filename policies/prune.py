@@ -19,6 +19,9 @@ CONFIRM_TRAILER = "Berth-Confirm-Delete"
 ORPHAN_TRAILER = "Berth-Orphan"
 """Of a commit that takes out an owner (`Kind/namespace/name`) whose dependents shall live on."""
 
+GIVE_UP_TRAILER = "Berth-Give-Up"
+"""Of a commit that gives up a PersistentVolume (its name): the claim that has it gets a fresh one."""
+
 SMALL_DEPLOYMENT = 5
 """Up to this many deletions are never held: half of a tiny repository is an ordinary commit."""
 

@@ -7,13 +7,14 @@ A commit is read once; its verdict is kept, also when it is refused. A commit th
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import msgspec
 
 from objects.errors import BerthError, InvalidInput, RevisionNotFound
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod
-from policies.prune import CONFIRM_TRAILER, ORPHAN_TRAILER
+from policies.prune import CONFIRM_TRAILER, GIVE_UP_TRAILER, ORPHAN_TRAILER
 from reconciler import status
 from reconciler.charge import CHARGE_PATH
 from reconciler.desired import suspended_applications
@@ -124,8 +125,9 @@ class CommitReader:
             commit=sha,
             objects=tuple(state.objects.values()),
             application=state.application_of,
-            confirmations=tuple(text for name, text in trailers if name.lower() == CONFIRM_TRAILER.lower()),
-            orphaned=frozenset(text for name, text in trailers if name.lower() == ORPHAN_TRAILER.lower()),
+            confirmations=_values(trailers, CONFIRM_TRAILER),
+            orphaned=frozenset(_values(trailers, ORPHAN_TRAILER)),
+            given_up=frozenset(_values(trailers, GIVE_UP_TRAILER)),
         )
 
 
@@ -136,6 +138,10 @@ def read_restored(branch: StatusBranch) -> Restored:
     return msgspec.structs.replace(restored, commit=snapshot.desired_commit, follows=CHARGE_PATH in snapshot.files)
 
 
+def _values(trailers: Iterable[tuple[str, str]], wanted: str) -> tuple[str, ...]:
+    return tuple(text for name, text in trailers if name.lower() == wanted.lower())
+
+
 def _content(desired: Desired) -> tuple[object, ...]:
-    """All but the commit's id: a confirmed deletion is new even when the files are the same."""
-    return desired.objects, desired.application, desired.confirmations
+    """All but the commit's id: what a commit only says in its message is new even when the files are the same."""
+    return desired.objects, desired.application, desired.confirmations, desired.given_up

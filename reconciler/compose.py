@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OBSERVE_SECONDS = 15.0
+"""For a first look at all hosts: a connection attempt ends after 10 s by default."""
 BACK_SECONDS = 2.0
 """In which a host that did not answer shows that it does again: twice what a look at a host takes."""
-"""For a first look at all hosts: a connection attempt ends after 10 s by default."""
 
 
 def utc_now() -> datetime:

@@ -23,7 +23,7 @@ from objects.core import Node
 from objects.meta import Condition, KubeObject, ObjectKey, controller_of
 from objects.names import ANNOTATION_APPLICATION
 from objects.pods import Pod
-from objects.storage import PersistentVolumeClaim
+from objects.storage import PersistentVolume, PersistentVolumeClaim
 from policies.scheduling.profiles import Rules
 from reconciler import desired as desiring
 from reconciler.addresses import slice_for_host
@@ -33,6 +33,7 @@ from reconciler.assignment_book import AssignmentBook
 from reconciler.autoscaled import Sizes, autoscaled_sizes, sizes_as_found
 from reconciler.controller_loop import ControllerLoop, Task
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
+from reconciler.controllers.claim_binding import marked_for_giving_up
 from reconciler.controllers.garbage import orphaned_dependents, orphaning
 from reconciler.deployed import Deployed
 from reconciler.drift import drift_by_application
@@ -51,7 +52,6 @@ from reconciler.messages import (
     Restored,
 )
 from reconciler.pod_state import (
-    of_nobody,
     terminating,
     with_past,
     with_reported_status,
@@ -112,6 +112,8 @@ class Engine:
         self._heard: set[str] = set()
         # Jobs that did not exist before: all their pods were made here, and one that turns up is of an earlier Job.
         self._begun_jobs: set[ObjectKey] = set()
+        # Names of PersistentVolumes that commits gave up, until they are known.
+        self._given_up: set[str] = set()
         self._adopted: list[Pod] = []
         self._changed: list[Changed] = []
         self._occurred: list[tuple[str, Occurrence]] = []
@@ -128,6 +130,7 @@ class Engine:
         if self.is_started:
             # Who only looks never sets a size: what hosts show is all that there is to know of it.
             self._find_owners(are_all=self.is_observer)
+            self._give_volumes_up()
             if not self.deployed.is_pruned:
                 self._prune(now)
             self._settle(now)
@@ -213,6 +216,14 @@ class Engine:
             self._put(owner)
         self._adopted = []
 
+    def _give_volumes_up(self) -> None:
+        """Mark those that a commit names; their claims let go of them when no pod uses them (`controllers.claims`)."""
+        for name in sorted(self._given_up) if not self.is_observer else ():
+            volume = self.store.get(PersistentVolume, "", name)
+            if volume is not None:
+                self._put(marked_for_giving_up(volume))
+                self._given_up.discard(name)
+
     def _restore_from_status(self, restored: Restored, now: datetime) -> None:
         """Objects of an earlier process. Of pods those on silent hosts and those that wait: others are seen or gone.
 
@@ -242,6 +253,7 @@ class Engine:
         twin._wanted, twin.deployed, twin._sizes = dict(self._wanted), self.deployed.copy(), self._sizes
         twin._restored, twin._heard = self._restored, set(self._heard)
         twin._remembered, twin._begun_jobs = dict(self._remembered), set(self._begun_jobs)
+        twin._given_up = set(self._given_up)
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
             twin._loop.mark(twin.store, obj)
@@ -283,6 +295,7 @@ class Engine:
             for obj in message.objects
             if message.application.get(obj.key, "") not in suspended or isinstance(obj, Application)
         }
+        self._given_up |= message.given_up
         self.deployed.take(message, in_force=in_force, brought=brought, wanted=self._wanted)
         remembered = self._restored.remembered if self._restored else {}
         self._sizes = autoscaled_sizes(message.objects, remembered)
@@ -386,7 +399,7 @@ class Engine:
             pod = made_whole(pod, self._restored.objects if self._restored else (), now=now)
         owner = controller_of(pod)
         if owner is not None and ObjectKey(owner.kind, pod.namespace, owner.name) in self._begun_jobs:
-            pod = of_nobody(terminating(pod, grace_seconds=None, now=now))
+            pod = terminating(desiring.renamed_for_removal(pod), grace_seconds=None, now=now)
         pod = msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, node_name=host))
         namesake = self.store.find(pod.key)
         if isinstance(namesake, Pod) and not namesake.spec.node_name:

@@ -220,7 +220,7 @@ def _claim(view: View, claim: PersistentVolumeClaim) -> Health:
         return Health(
             HealthStatus.DEGRADED,
             f"the data of claim {claim.name} is on host {host}, which is not in Git; its pods wait:"
-            " bring that host back, or, if it is lost, use a claim of another name",
+            f" bring that host back, or, if it is lost: berth delete pvc {claim.name}, or a claim of another name",
         )
     never = why_never(view, claim)
     return Health(HealthStatus.DEGRADED, f"claim {claim.name}: {never}") if never else HEALTHY

@@ -23,7 +23,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """A complete, valid reading of one commit. objects: defaulted; application: key → name of its Application.
 
     confirmations: values of the commit's `Berth-Confirm-Delete` trailers. orphaned: those of `Berth-Orphan`: keys of
-    owners whose dependents live on when these owners are gone.
+    owners whose dependents live on when these owners are gone. given_up: those of `Berth-Give-Up`: PersistentVolumes.
     """
 
     commit: str
@@ -31,6 +31,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     application: dict[ObjectKey, str] = {}
     confirmations: tuple[str, ...] = ()
     orphaned: frozenset[str] = frozenset()
+    given_up: frozenset[str] = frozenset()
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):

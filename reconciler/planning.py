@@ -170,8 +170,7 @@ def _data_given_up(before: View, after: View) -> Iterator[str]:
         claim = volume.spec.claim_ref
         if is_given_up(volume) and volume.name not in known and claim is not None:
             where = f"Docker volume {docker_volume_of(volume)} on host {host_of(volume)}"
-            name = f"{claim.namespace}/{claim.name}"
-            yield f"claim {name} is deleted: its data stays in {where}, and is given to no claim"
+            yield f"claim {claim.namespace}/{claim.name} gives its data up: it stays in {where}, and no claim gets it"
 
 
 def _capacity(view: View) -> tuple[Capacity, ...]:

@@ -82,11 +82,6 @@ def without_address(pod: Pod) -> Pod:
     return msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, pod_ip="", pod_ips=()))
 
 
-def of_nobody(pod: Pod) -> Pod:
-    """`pod` without owners."""
-    return msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, owner_references=()))
-
-
 def terminating(pod: Pod, *, grace_seconds: int | None, now: datetime) -> Pod:
     """`pod` with a deletion timestamp: when the grace period ends. A second call can only shorten it."""
     grace = grace_seconds

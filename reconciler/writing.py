@@ -47,19 +47,20 @@ class CommitWriter:
         draft, lines = self._edited(edit)
         return Written("", lines, draft.diff())
 
-    def commit(self, edit: Edit, *, author: Identity, message: str) -> Written:
+    def commit(self, edit: Edit, *, author: Identity, message: str, allow_empty: bool = False) -> Written:
         """Commit and push the edit. Raises InvalidInput, CommitRefused (of the result), PushRejected, SourceError.
 
         A commit that would be refused is never pushed: the errors are those of the commit, with file and line.
+        allow_empty: when nothing differs, commit the message.
         """
         writer = BranchWriter(self._repository, f"refs/heads/{self._branch}", identity=author)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             draft, lines = self._edited(edit)
             changes = draft.changes
-            if not changes:
+            if not changes and not allow_empty:
                 return Written("", lines, "")
             try:
-                sha = writer.write(changes, message, expected=draft.expected)
+                sha = writer.write(changes, message, expected=draft.expected, allow_empty=allow_empty)
             except PushRefused:
                 raise
             except PushRejected:

@@ -96,8 +96,11 @@ class BranchWriter:
         expected: Mapping[str, str] | None = None,
         notes: Mapping[str, str] | None = None,
         guard: Callable[[str], None] = lambda _: None,
+        allow_empty: bool = False,
     ) -> str | None:
         """Commit and push `changes`. Returns the new commit, None when the branch has all of it already.
+
+        allow_empty: for the sake of its message also a commit that changes nothing.
 
         expected: path → blob id ('' for none) that must still be there; otherwise somebody was faster: PushRejected.
         notes: commit id → text, for a notes ref. guard: called with the commit that the new one shall follow ('' for
@@ -111,7 +114,7 @@ class BranchWriter:
             tree = self._repository.read_tree(tip) if tip else Tree("", {}, {})
             self._check_expected(tree, expected or {})
             effective = {path: content for path, content in changes.items() if _differs(tree, path, content)}
-            if not effective and not notes:
+            if not effective and not notes and not allow_empty:
                 return None
             text = render_trailers(message, trailers or {})
             self._repository.fast_import(self._stream(tip, effective, notes or {}, text))

@@ -47,7 +47,7 @@ def _claims(one: Rejection) -> str:
     if text.endswith("not found"):
         return "commit the claim, or let the pod name another one"
     if text.endswith(GONE):
-        return "bring that host back; if it is lost, so is the data: use a claim of another name"
+        return "bring that host back; if it is lost, so is the data: berth delete pvc, or a claim of another name"
     return ""
 
 

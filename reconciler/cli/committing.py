@@ -58,9 +58,15 @@ def commit_edit(
 
 
 def commit_in(
-    session: Session, intent: Intent, edit: Edit, *, cause: str, trailers: Iterable[tuple[str, str]] = ()
+    session: Session,
+    intent: Intent,
+    edit: Edit,
+    *,
+    cause: str,
+    trailers: Iterable[tuple[str, str]] = (),
+    allow_empty: bool = False,
 ) -> Written:
-    """`commit_edit` within a session that goes on."""
+    """`commit_edit` within a session that goes on. allow_empty: what counts may be the message alone."""
     options = session.options
     writer = CommitWriter(session.repository, options.branch)
     if intent.dry_run:
@@ -72,7 +78,7 @@ def commit_in(
     author = read_author(folder or Path.cwd())
     said = "\n".join(f"{name}: {text}" for name, text in trailers)
     message = f"{intent.message or cause}\n\n{said}" if said else intent.message or cause
-    written = writer.commit(edit, author=author, message=message)
+    written = writer.commit(edit, author=author, message=message, allow_empty=allow_empty)
     click.echo("\n".join(written.lines))
     if not written.commit:
         click.echo("nothing to commit: Git says so already")

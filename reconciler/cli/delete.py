@@ -1,15 +1,26 @@
-"""`berth delete`: objects taken out of Git, as a commit; what runs goes when the reconciler sees it."""
+"""`berth delete`: objects taken out of Git, as a commit; what runs goes when the reconciler sees it.
+
+A claim that a StatefulSet made is not in Git: it gives up its volume by a word in the commit's message.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
-from policies.prune import ORPHAN_TRAILER
-from reconciler.cli.committing import Intent, change_cause, commit_edit, writing_options
+from objects.meta import ObjectKey
+from objects.storage import PersistentVolumeClaim
+from policies.prune import GIVE_UP_TRAILER, ORPHAN_TRAILER
+from reconciler.cli.committing import Intent, change_cause, commit_in, writing_options
+from reconciler.cli.exit_codes import OK
 from reconciler.cli.looking import namespace_option
 from reconciler.cli.written_objects import Target, find_targets
+from reconciler.compose import Session, open_session
 from reconciler.draft import Draft
 from reconciler.options import Options
+
+_CLAIM = PersistentVolumeClaim.KIND
 
 HELP = """Delete objects: their manifests go from Git (a commit).
 
@@ -17,6 +28,7 @@ HELP = """Delete objects: their manifests go from Git (a commit).
 berth delete deploy/web svc/web
 berth delete configmap game-config -n shop --dry-run
 berth delete sts/db --cascade=orphan     its pods run on, without an owner
+berth delete pvc data-db-1               a fresh volume for a StatefulSet's claim, when no pod uses it
 """
 
 
@@ -37,21 +49,37 @@ def command(
     options: Options, what: tuple[str, ...], namespace: str, intent: Intent, *, ignore_not_found: bool, cascade: str
 ) -> int:
     targets = find_targets(what, namespace)
-
-    def edit(draft: Draft) -> list[str]:
-        chosen = [target for target in targets if not ignore_not_found or target.key in draft.state.objects]
-        return [_delete(draft, target) for target in chosen]
-
     words = ["delete", *(target.typed for target in targets)]
     trailers = []
     if cascade == "orphan":
         words.append("--cascade=orphan")
         trailers = [(ORPHAN_TRAILER, "/".join(target.key)) for target in targets]
-    return commit_edit(options, intent, edit, cause=change_cause(words, namespace=namespace), trailers=trailers)
+    with open_session(options) as session:
+        volumes = _volumes_of_claims(session) if any(target.key.kind == _CLAIM for target in targets) else {}
+
+        def edit(draft: Draft) -> list[str]:
+            there = {*draft.state.objects, *volumes}
+            chosen = [target for target in targets if not ignore_not_found or target.key in there]
+            return [_delete(draft, target, volumes) for target in chosen]
+
+        named = [volumes[target.key] for target in targets if target.key in volumes]
+        trailers += [(GIVE_UP_TRAILER, volume) for volume in named]
+        cause = change_cause(words, namespace=namespace)
+        commit_in(session, intent, edit, cause=cause, trailers=trailers, allow_empty=bool(named))
+    return OK
 
 
-def _delete(draft: Draft, target: Target) -> str:
+def _volumes_of_claims(session: Session) -> dict[ObjectKey, str]:
+    """Of claims that controllers made: the PersistentVolumes that they have, as the status branch says."""
+    restored = session.read_restored(session.newest_or_in_force())
+    claims = (obj for obj in restored.objects if isinstance(obj, PersistentVolumeClaim))
+    return {claim.key: claim.spec.volume_name for claim in claims if claim.spec.volume_name}
+
+
+def _delete(draft: Draft, target: Target, volumes: Mapping[ObjectKey, str]) -> str:
+    kind, _, name = target.typed.partition("/")
+    if target.key in volumes:
+        return f'{kind} "{name}" gives up its volume {volumes[target.key]} when no pod uses it; the data stays'
     draft.object(target.key, target.plural)
     draft.delete(target.key)
-    kind, _, name = target.typed.partition("/")
     return f'{kind} "{name}" deleted'

@@ -31,7 +31,8 @@ from reconciler.store import View
 
 _NODE_NAME = "metadata.name"
 """Not the label `kubernetes.io/hostname`: a Host may say something else there."""
-_GIVEN_UP = "ClaimDeleted"
+_GIVEN_UP = "GivenUp"
+_TO_BE_GIVEN_UP = "berth.dev/give-up"
 _NO_CLASS = "none"
 """For the scheduler: a class that nobody defined."""
 
@@ -71,6 +72,29 @@ def bound_volume(view: View, claim: PersistentVolumeClaim) -> PersistentVolume |
     """The claim's volume, once it says so itself."""
     volume = volume_of(view, claim.uid)
     return volume if volume is not None and volume.name == claim.spec.volume_name else None
+
+
+def why_in_use(view: View, claim: PersistentVolumeClaim) -> str:
+    """Who may still write to the claim's volume; '' when nobody can."""
+    pods = view.all_of(Pod, claim.namespace)
+    users = [pod.name for pod in pods if pod.spec.node_name and not pod.is_finished and claim.name in claims_of(pod)]
+    if users:
+        return f"used by {', '.join(users)}"
+    volume = volume_of(view, claim.uid)
+    if volume is not None and host_of(volume) in hosts_that_may_hold_pods(view):
+        return f"a pod may still use it on host {host_of(volume)}, not seen since the start"
+    return ""
+
+
+def is_to_be_given_up(volume: PersistentVolume) -> bool:
+    """Whether a person said, in a commit, that the claim shall have another one."""
+    return _TO_BE_GIVEN_UP in volume.annotations
+
+
+def marked_for_giving_up(volume: PersistentVolume) -> PersistentVolume:
+    """`volume` with what a person said of it: so it outlives this process."""
+    annotations = {**volume.annotations, _TO_BE_GIVEN_UP: "true"}
+    return msgspec.structs.replace(volume, metadata=msgspec.structs.replace(volume.metadata, annotations=annotations))
 
 
 def is_given_up(volume: PersistentVolume) -> bool:
@@ -190,9 +214,15 @@ def bound_form(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Persis
     return msgspec.structs.replace(claim, spec=spec, status=status)
 
 
+def unbound_form(claim: PersistentVolumeClaim) -> PersistentVolumeClaim:
+    """`claim` as it is while it waits for its first pod."""
+    spec = msgspec.structs.replace(claim.spec, volume_name="")
+    return msgspec.structs.replace(claim, spec=spec, status=PersistentVolumeClaimStatus(phase="Pending"))
+
+
 def given_up(volume: PersistentVolume) -> PersistentVolume:
-    """`volume` once its claim was deleted: the data stays where it is, and nobody gets it again."""
-    message = "its claim was deleted by the retention policy of its StatefulSet; the data is kept"
+    """`volume` without a claim for ever: the data stays where it is, and nobody gets it again."""
+    message = "the data is kept, and no claim gets it"
     status = msgspec.structs.replace(volume.status, phase="Released", reason=_GIVEN_UP, message=message)
     return msgspec.structs.replace(volume, status=status)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from objects.core import Node
 from objects.meta import KubeObject, ObjectKey
 from objects.names import claim_volume_generation, claim_volume_name, stable_uid
 from objects.pods import Pod
@@ -20,11 +21,17 @@ from reconciler.controllers.base import NOTHING, Context, Controller, Hold, Occu
 from reconciler.controllers.claim_binding import (
     bound_form,
     claims_of,
+    docker_volume_of,
     generation_of,
     given_up,
+    host_of,
+    is_given_up,
+    is_to_be_given_up,
     persistent_volume_name,
+    unbound_form,
     volume_for,
     volume_of,
+    why_in_use,
     why_never,
 )
 from reconciler.host_status import HostStatus
@@ -44,7 +51,7 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
         return Outcome(changes=tuple(Put(given_up(volume)) for volume in earlier))
     volume = volume_of(view, claim.uid)
     if volume is not None:
-        return _bound(claim, volume)
+        return _given_up(view, claim, volume) if is_to_be_given_up(volume) else _bound(claim, volume)
     never = why_never(view, claim)
     if never:
         return _waiting(claim, "ProvisioningFailed", never, kind="Warning")
@@ -68,9 +75,21 @@ def _bound(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Outcome:
     return Outcome(changes=(Put(held), Put(bound_form(claim, held))))
 
 
+def _given_up(view: View, claim: PersistentVolumeClaim, volume: PersistentVolume) -> Outcome:
+    """A person said so. While a pod uses it nothing happens: what that writes stays its claim's."""
+    if why := why_in_use(view, claim):
+        message = f"{docker_volume_of(volume)} is to be given up when nobody uses it any more: {why}"
+        return msgspec.structs.replace(_bound(claim, volume), hold=Hold("ClaimInUse", message))
+    message = f"Gave up volume {docker_volume_of(volume)}, which stays on host {host_of(volume)}"
+    said = Occurrence(claim.key, "Normal", "VolumeGivenUp", message)
+    return Outcome(changes=(Put(given_up(volume)), Put(unbound_form(claim))), occurrences=(said,))
+
+
 def _released(volume: PersistentVolume | None) -> Outcome:
     if volume is None:
         return NOTHING
+    if is_to_be_given_up(volume):
+        return Outcome(changes=(Put(given_up(volume)),))
     status = msgspec.structs.replace(volume.status, phase="Released")
     return Outcome(changes=(Put(msgspec.structs.replace(volume, status=status)),))
 
@@ -152,12 +171,19 @@ def _keys_of_host(view: View, obj: KubeObject) -> Iterable[ObjectKey]:
     )
 
 
+def _keys_of_node(view: View, _obj: KubeObject) -> Iterable[ObjectKey]:
+    """A node that is seen for the first time, or leaves, may end the wait of a claim that is to give its volume up."""
+    volumes = (volume for volume in view.all_of(PersistentVolume) if is_to_be_given_up(volume))
+    return tuple(key for volume in volumes if not is_given_up(volume) for key in _keys_of_volume(view, volume))
+
+
 CONTROLLER = Controller(
     name="persistentvolume-controller",
     watches={
         PersistentVolumeClaim.KIND: own_key,
         PersistentVolume.KIND: _keys_of_volume,
         Pod.KIND: _keys_of_pod,
+        Node.KIND: _keys_of_node,
         HostStatus.KIND: _keys_of_host,
         StorageClass.KIND: _keys_of_unbound,
     },

@@ -16,11 +16,12 @@ import msgspec
 from objects.apps import ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet
 from objects.autoscaling import HorizontalPodAutoscaler
 from objects.batch import CronJob, Job
+from objects.core import Node
 from objects.meta import KubeObject, ObjectKey, OwnerReference
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Hold, Outcome, Put, own_key
-from reconciler.controllers.claim_binding import claims_of, given_up, volume_of
+from reconciler.controllers.claim_binding import claims_of, given_up, volume_of, why_in_use
 from reconciler.measurements import AutoscalerState
 from reconciler.store import View
 
@@ -66,11 +67,8 @@ def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:
 
 def _end_of_claim(view: View, claim: PersistentVolumeClaim) -> Outcome:
     """Nothing while a pod uses it: what a pod writes to stays its claim's."""
-    users = [
-        pod.name for pod in view.all_of(Pod, claim.namespace) if not pod.is_finished and claim.name in claims_of(pod)
-    ]
-    if users:
-        return Outcome(hold=Hold("ClaimInUse", f"{claim.name} is deleted when its pods have ended: {', '.join(users)}"))
+    if why := why_in_use(view, claim):
+        return Outcome(hold=Hold("ClaimInUse", f"{claim.name} is to be deleted when nobody uses it any more: {why}"))
     volume = volume_of(view, claim.uid)
     released = (Put(given_up(volume)),) if volume is not None else ()
     return Outcome(changes=(*released, Delete(claim.key, claim.uid)))
@@ -126,9 +124,15 @@ def _keys_of_both(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
     return (*own_key(view, obj), *_keys_of_dependents(view, obj), *used)
 
 
+def _keys_of_claims(view: View, _node: KubeObject) -> tuple[ObjectKey, ...]:
+    """A node that is seen for the first time, or leaves, may end the wait of a claim."""
+    return tuple(claim.key for claim in view.all_of(PersistentVolumeClaim) if claim.metadata.owner_references)
+
+
 CONTROLLER = Controller(
     name="garbage-collector",
     watches={
+        Node.KIND: _keys_of_claims,
         **{kind.KIND: own_key for kind in _DEPENDENTS},
         **{kind.KIND: _keys_of_both if kind in _DEPENDENTS else _keys_of_dependents for kind in _OWNERS},
     },

@@ -16,6 +16,7 @@ import yaml
 from tests.lab.cluster import Cluster, Found, host_yaml
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
+from tests.lab.test_verbs import Person
 
 DETECT_SECONDS = 10.0
 REPLACE_SECONDS = 5.0
@@ -28,15 +29,20 @@ AT_ONCE = [
 OUT_OF_SERVICE = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
 
 
-def workload(kind: str, name: str, *, replicas: int, image: str = "web:v1", **pod: Any) -> str:
-    """Its pods are spread over the hosts, by the scheduler's default or because they are asked to."""
+def workload(
+    kind: str, name: str, *, replicas: int, image: str = "web:v1", is_keeping: bool = False, **pod: Any
+) -> str:
+    """Its pods are spread over the hosts, by the scheduler's default or because they are asked to.
+
+    is_keeping: each of a StatefulSet's has a claim.
+    """
     spread = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": {"app": name}},
     }
-    container = {"name": "web", "image": image}
+    container: dict[str, Any] = {"name": "web", "image": image}
     spec: dict[str, Any] = {
         "replicas": replicas,
         "selector": {"matchLabels": {"app": name}},
@@ -52,6 +58,10 @@ def workload(kind: str, name: str, *, replicas: int, image: str = "web:v1", **po
     }
     if kind == "StatefulSet":
         spec |= {"serviceName": name, "podManagementPolicy": "Parallel"}
+    if is_keeping:
+        container["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+        spec["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim}]
     document = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
     return yaml.safe_dump(document, sort_keys=False)
 
@@ -148,9 +158,13 @@ def test_an_ordinal_of_a_lost_host_waits_through_a_kill_until_its_host_is_out_of
 
 
 def test_a_host_that_is_removed_from_git_gives_its_ordinals_free(cluster: Cluster) -> None:
+    """Those with data wait until somebody gives the data up."""
     host = cluster.host(LOST)
     berth = cluster.berth
     assert berth is not None
+    cluster.push("With data", {"apps/db/store.yaml": workload("StatefulSet", "store", replicas=3, is_keeping=True)})
+    cluster.wait_running("store-", 3)
+    (lost,) = [one.pod for one in cluster.running_pods("store-") if one.host == LOST]
     host.cut()
     berth.wait_for(f"host {LOST}:")
     assert len(elsewhere(cluster, "db-")) < 3
@@ -158,11 +172,16 @@ def test_a_host_that_is_removed_from_git_gives_its_ordinals_free(cluster: Cluste
     cluster.wait(lambda: len(elsewhere(cluster, "db-")) == 3, "three databases on the other hosts", pod="db-")
     cluster.wait(lambda: len(elsewhere(cluster, "web-")) == 6, "six pods on the other hosts", pod="web-")
     cluster.wait(lambda: f"| {LOST} |" not in cluster.readme, f"a status without {LOST}")
-    back = {one.pod: one.uid for one in elsewhere(cluster, "db-")}
+    cluster.wait(lambda: "berth delete pvc" in cluster.readme, "a status that says what to do")
+    assert len(elsewhere(cluster, "store-")) == 2
+    Person(cluster).berth("delete", "pvc", f"data-{lost}")
+    cluster.clone.git("pull", "--quiet", "--rebase", "origin", "main")
+    cluster.wait(lambda: len(elsewhere(cluster, "store-")) == 3, "the third one on a fresh volume", pod="store-")
+    back = {one.pod: one.uid for name in ("db-", "store-") for one in elsewhere(cluster, name)}
 
     host.restore()
     cluster.push(f"{LOST} is back", {f"hosts/{LOST}.yaml": host_yaml(host)})
     cluster.wait(lambda: f"| {LOST} | yes |" in cluster.readme, f"a status with {LOST}", timeout_seconds=60)
-    cluster.wait(lambda: not on(host, cluster, "db-"), "the stale ordinals to go")
-    assert {one.pod: one.uid for one in cluster.running_pods("db-")} == back
+    cluster.wait(lambda: not on(host, cluster, "db-") and not on(host, cluster, "store-"), "the stale ordinals to go")
+    assert {one.pod: one.uid for name in ("db-", "store-") for one in cluster.running_pods(name)} == back
     assert_each_once(cluster)

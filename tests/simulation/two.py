@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from differ.actions import Action, MarkCharge, RemoveVolume
 from differ.probing import ProbeOrder
 from hosts.simulated import SimulatedHost
@@ -140,7 +142,8 @@ class Process:
 
     def status(self) -> Restored:
         engine = self.cluster.engine
-        return restore(render_files(engine.store, engine.inventory).items())
+        restored = restore(render_files(engine.store, engine.inventory).items())
+        return msgspec.structs.replace(restored, follows=True)
 
 
 class TwoReconcilers:

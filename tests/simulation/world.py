@@ -9,6 +9,8 @@ import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from differ.actions import Action, CreateContainer, StartContainer
 from objects.names import LABEL_POD_NAME, LABEL_POD_UID
 from objects.pods import Pod
@@ -71,7 +73,7 @@ class World:
         self.pending: list[Message] = []
         self.status = Restored()
         self.begin()
-        # A cluster begins with a commit of its status: without one nobody can know of an earlier process.
+        # A cluster begins with a commit of its status: without one nobody knows what an earlier process did.
         self._round()
         self.write_status()
 
@@ -92,6 +94,7 @@ class World:
         """The reconciler is killed and another one begins."""
         self.crash_in = 0
         self.ledger.reconciler_died(self.status, self.engine.store.all_of(Pod))
+        self.status = msgspec.structs.replace(self.status, follows=True)
         self.begin()
 
     def step(self) -> None:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from objects import codec
+from objects.meta import ObjectMeta
+from objects.storage import PersistentVolumeClaim
+from objects.volumes import PersistentVolumeClaimSpec
+from reconciler.status import dump, status_path
+from sources.repository import Repository
+from sources.status_branch import StatusBranch
 from tests.unit.cli.gitops import AUTHOR, WEB, WEB_FILE, GitOps
 
 DEPLOYMENT = "deployment.apps/nginx-deployment"
@@ -276,3 +285,24 @@ def test_dependents_are_let_go_by_a_trailer(gitops: GitOps) -> None:
     message = gitops.remote.in_remote("log", "-1", "--format=%B", "main")
     assert message == "Web goes its own way\n\nBerth-Orphan: Deployment/default/nginx-deployment"
     assert gitops.remote.in_remote("log", "-1", "--format=%(trailers:only)", "main").startswith("Berth-Orphan: ")
+
+
+def test_a_claim_of_a_stateful_set_gives_its_volume_up_by_a_trailer(gitops: GitOps, tmp_path: Path) -> None:
+    """Nothing of it is in Git: what it has is on the status branch."""
+    claim = PersistentVolumeClaim(
+        metadata=ObjectMeta(name="data-db-1", namespace="default"), spec=PersistentVolumeClaimSpec(volume_name="pvc-7")
+    )
+    path = status_path(claim.key)
+    assert path is not None
+    with Repository(gitops.remote.url, tmp_path / "clone") as repository:
+        StatusBranch(repository).write({path: dump(codec.encode(claim))}, message="Status")
+    said = 'persistentvolumeclaim "data-db-1" gives up its volume pvc-7 when no pod uses it; the data stays'
+    assert gitops.berth("delete", "pvc/data-db-1", "--dry-run").lines == [f"{said} (dry run)"]
+    assert gitops.done("delete", "pvc", "data-db-1") == [said]
+    assert gitops.remote.in_remote("log", "-1", "--format=%s%n%(trailers:unfold)", "main").splitlines()[:2] == [
+        "berth delete persistentvolumeclaim/data-db-1",
+        "Berth-Give-Up: pvc-7",
+    ]
+    assert gitops.diff() == []
+    gone = gitops.berth("delete", "pvc/data-db-9")
+    assert (gone.code, 'persistentvolumeclaims "data-db-9" not found in Git' in gone.err) == (1, True)

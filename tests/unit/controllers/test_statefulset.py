@@ -194,7 +194,7 @@ def volumes_of_claims(world: World) -> dict[str, str]:
 
 def given_up(world: World) -> list[str]:
     volumes = world.store.all_of(PersistentVolume)
-    return sorted(docker_volume_of(volume)[25:] for volume in volumes if volume.status.reason == "ClaimDeleted")
+    return sorted(docker_volume_of(volume)[25:] for volume in volumes if volume.status.reason == "GivenUp")
 
 
 def with_policy(*, when_scaled: str = "Retain", when_deleted: str = "Retain", **how: Any) -> StatefulSet:
@@ -252,7 +252,7 @@ def test_a_claim_that_is_to_go_waits_for_whoever_uses_it_and_its_next_pod_for_th
     assert hold_of(world) == ("ClaimEnding", "data-db-2 has to go with its last pod first, and is still used")
     claim = next(claim for claim in world.store.all_of(PersistentVolumeClaim) if claim.name == "data-db-2")
     assert world.holds["garbage-collector", claim.key].message == (
-        "data-db-2 is deleted when its pods have ended: reader"
+        "data-db-2 is to be deleted when nobody uses it any more: used by reader"
     )
     world.remove(ObjectKey("Pod", "default", "reader"))
     world.run()

@@ -35,13 +35,14 @@ class History:
         self.policy = StatefulSetRetentionPolicy(when_deleted="Retain", when_scaled="Retain")
         self.may_delete = False
         self.commits = 0
+        self.words: set[str] = set()
         self.memory: Restored | None = None
         self.volume_of_pod: dict[tuple[str, str], str] = {}
         self.newest: dict[str, int] = {}
 
     def run(self) -> None:
         self.commit()
-        acts = [self.commit] * 3 + [self.look] * 6 + [self.write] * 2 + [self.kill, self.silence]
+        acts = [self.commit] * 3 + [self.look] * 6 + [self.write] * 2 + [self.kill, self.silence, self.give_up]
         for _ in range(STEPS):
             self.random.choice(acts)()
         self.cluster.silent = set()
@@ -62,7 +63,7 @@ class History:
 
     def tell(self) -> None:
         objects = () if self.replicas is None else (self.database(self.replicas),)
-        self.cluster.step(self.cluster.desired(*objects, commit=f"c{self.commits}"))
+        self.cluster.step(self.cluster.desired(*objects, commit=f"c{self.commits}", given_up=frozenset(self.words)))
         self.judge()
 
     def database(self, replicas: int) -> StatefulSet:
@@ -89,6 +90,16 @@ class History:
         self.cluster.restart(seed=self.random.randrange(1000))
         self.cluster.step(self.memory)
         self.tell()
+
+    def give_up(self) -> None:
+        """What is said once may be read again by the next process: so it is said again with every commit."""
+        claims = self.cluster.engine.store.all_of(PersistentVolumeClaim)
+        names = [claim.spec.volume_name for claim in claims if claim.spec.volume_name]
+        if names:
+            self.words.add(self.random.choice(names))
+            self.may_delete = True
+            self.commits += 1
+            self.tell()
 
     def silence(self) -> None:
         self.cluster.silent ^= {self.random.choice(HOSTS)}

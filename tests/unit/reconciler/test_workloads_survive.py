@@ -280,13 +280,90 @@ def test_who_waits_for_data_of_a_host_that_is_gone_says_so_and_what_to_do() -> N
     (pod,) = [pod for pod in store.all_of(Pod) if pod.name == "db-0"]
     (claim,) = [claim for claim in store.all_of(PersistentVolumeClaim) if claim.name == "data-db-0"]
     reason = f'0/2 hosts fit: 2 the data of claim "data-db-0" is on {lost}, which is gone'
-    remedy = "bring that host back; if it is lost, so is the data: use a claim of another name"
+    remedy = "bring that host back; if it is lost, so is the data: berth delete pvc, or a claim of another name"
     assert pod_health(pod) == Health(HealthStatus.PROGRESSING, f"db-0 is pending: {reason} (what would help: {remedy})")
     assert health_of(store, claim) == Health(
         HealthStatus.DEGRADED,
         f"the data of claim data-db-0 is on host {lost}, which is not in Git; its pods wait: "
-        "bring that host back, or, if it is lost, use a claim of another name",
+        "bring that host back, or, if it is lost: berth delete pvc data-db-0, or a claim of another name",
     )
+
+
+@pytest.mark.parametrize("is_read_again", [False, True], ids=["once", "killed and read again"])
+def test_a_claim_whose_host_is_lost_gets_a_fresh_volume_when_a_commit_gives_the_old_one_up(
+    *, is_read_again: bool
+) -> None:
+    cluster = settled(database())
+    lost = places(cluster)["data-db-1"]
+    (volume,) = [
+        claim.spec.volume_name
+        for claim in cluster.engine.store.all_of(PersistentVolumeClaim)
+        if claim.name == "data-db-1"
+    ]
+    cluster.hosts.pop(lost)
+    cluster.settle(cluster.desired(database(), commit="c2"))
+    assert "db-1" not in [name for names in cluster.running.values() for name in names]
+    memory = memory_of(cluster)
+    word = cluster.desired(database(), commit="c3", given_up=frozenset({volume}))
+    cluster.settle(word)
+    now = places(cluster)
+    assert (now["data-db-1"] in cluster.hosts, mounted(cluster)["data-db-1"]) == (
+        True,
+        "berth-claim_default_data-db-1_1",
+    )
+    assert [name for names in cluster.running.values() for name in names if name == "db-1"] == ["db-1"]
+    if is_read_again:
+        # What was not written down is told again: it names the volume that is given up, not the claim.
+        uids = cluster.running_uids
+        cluster.restart()
+        cluster.settle(memory, word)
+        assert (places(cluster), cluster.running_uids) == (now, uids)
+
+
+@pytest.mark.parametrize("how", ["word", "policy"])
+@pytest.mark.parametrize("is_removed", [True, False], ids=["leaves Git", "is seen"])
+def test_a_volume_is_not_given_up_while_nobody_knows_what_runs_on_its_host(*, how: str, is_removed: bool) -> None:
+    """After a kill, with a host that was not seen since."""
+    is_word = how == "word"
+    policy = {"when_deleted": "Retain" if is_word else "Delete", "when_scaled": "Retain"}
+    cluster = settled(dropping(**policy))
+    lost = places(cluster)["data-db-1"]
+    volumes = {one.name: one.spec.volume_name for one in cluster.engine.store.all_of(PersistentVolumeClaim)}
+    cluster.settle(cluster.desired(dropping(replicas=0, **policy), commit="c2"))
+    memory = msgspec.structs.replace(memory_of(cluster), follows=True)
+    cluster.silent = {lost}
+    cluster.restart()
+    given_up = frozenset({volumes["data-db-1"]}) if is_word else frozenset()
+    rest = (dropping(replicas=0, **policy),) if is_word else ()
+    cluster.settle(memory, cluster.desired(*rest, commit="c3", given_up=given_up))
+
+    def reason() -> str:
+        found = cluster.engine.store.get(PersistentVolume, "", volumes["data-db-1"])
+        return found.status.reason if found is not None else "gone"
+
+    assert reason() == ""
+    reasons = {one.message.rpartition(": ")[2] for one in cluster.engine.holds.values()}
+    assert f"a pod may still use it on host {lost}, not seen since the start" in reasons
+    if is_removed:
+        cluster.hosts.pop(lost)
+    cluster.silent = set()
+    cluster.settle(cluster.desired(*rest, commit="c4"))
+    assert reason() == "GivenUp"
+
+
+def test_a_volume_that_is_used_is_given_up_when_its_pod_has_ended() -> None:
+    cluster = settled(database())
+    claims = {claim.name: claim for claim in cluster.engine.store.all_of(PersistentVolumeClaim)}
+    before = mounted(cluster)
+    given_up = frozenset({claims["data-db-2"].spec.volume_name})
+    cluster.settle(cluster.desired(database(), commit="c2", given_up=given_up))
+    assert mounted(cluster) == before
+    (hold,) = [one for (name, _), one in cluster.engine.holds.items() if name == "persistentvolume-controller"]
+    assert hold.message == "berth-claim_default_data-db-2 is to be given up when nobody uses it any more: used by db-2"
+    after_restart(cluster, database())
+    assert mounted(cluster) == before
+    cluster.settle(cluster.desired(database("web:2"), commit="c3"))
+    assert mounted(cluster) == {**before, "data-db-2": "berth-claim_default_data-db-2_1"}
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["goes-on", "killed-afterwards"])

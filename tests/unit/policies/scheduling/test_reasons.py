@@ -230,7 +230,7 @@ EVERY_PREDICATE = [
         (host("a"), claimed(volume="pv"), volume("pv", on="lost")),
         using("p", "data"),
         'the data of claim "data" is on lost, which is gone',
-        "bring that host back; if it is lost, so is the data: use a claim of another name",
+        "bring that host back; if it is lost, so is the data: berth delete pvc, or a claim of another name",
     ),
     pytest.param(
         "CheckVolumeBinding",
