@@ -47,6 +47,7 @@ class Deployed:
     def restore(self, message: Restored) -> None:
         """What an earlier process knew."""
         self.inventory, self.protected, self.kept = dict(message.inventory), message.protected, dict(message.kept)
+        self._alone = message.orphaned
 
     def copy(self) -> Deployed:
         twin = Deployed()
@@ -80,6 +81,11 @@ class Deployed:
         """What goes with this commit; `settle` after it is gone."""
         self.is_pruned = True
         return plan_prune(self.inventory, desired, settings, protected_before=self.protected)
+
+    @property
+    def alone(self) -> list[str]:
+        """Keys (`Kind/namespace/name`) of what is still there and is to go alone, sorted."""
+        return sorted(self._alone & {"/".join(key) for key in self.inventory})
 
     def goes_alone(self, key: ObjectKey) -> bool:
         """Whether what it made shall live on."""

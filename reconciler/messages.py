@@ -90,8 +90,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     objects: Pods, Nodes and what controllers made (ReplicaSets …), as they were; kept ones as their commit has them.
     remembered: of what comes from Git. inventory: what was deployed from Git. protected: Applications that are not to
     be pruned. kept: what lives on though the commit in force does not say so → the last commit that did. subnets: host
-    → its slice of the pod network. commit: what was in force. follows: a process was in charge before, also
-    if it came to write nothing else.
+    → its slice of the pod network. orphaned: as in Desired, of what has not gone yet. commit: what was in force.
+    follows: a process was in charge before, also if it came to write nothing else.
     """
 
     objects: tuple[KubeObject, ...] = ()
@@ -100,6 +100,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     protected: frozenset[str] = frozenset()
     kept: dict[ObjectKey, str] = {}
     subnets: dict[str, str] = {}
+    orphaned: frozenset[str] = frozenset()
     commit: str = ""
     follows: bool = False
 

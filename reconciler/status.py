@@ -90,11 +90,12 @@ def inventory_document(
     inventory: Mapping[ObjectKey, str],
     protected: Iterable[str] = (),
     kept: Mapping[ObjectKey, str] = MappingProxyType({}),
+    orphaned: Iterable[str] = (),
 ) -> dict[str, Any]:
     """What is deployed and which host has which slice: what pruning and addressing of the next process stand on.
 
-    protected: Applications that are not to be pruned, whether Git still knows them or not. kept: see `Restored`.
-    Objects without a file of their own have their creation time here, grouped: a commit makes many at once.
+    protected: Applications that are not to be pruned, whether Git still knows them or not. kept, orphaned: see
+    `Restored`. Objects without a file of their own have their creation time here, grouped: a commit makes many at once.
     """
     commits: dict[str, list[str]] = {}
     for key, commit in sorted(kept.items()):
@@ -112,6 +113,7 @@ def inventory_document(
         "applications": applications,
         "protected": sorted(protected),
         "kept": commits,
+        "orphaned": sorted(orphaned),
         "created": dict(sorted(created.items())),
         "subnets": subnets,
     }
@@ -157,11 +159,13 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
     protected: frozenset[str] = frozenset()
     kept: dict[ObjectKey, str] = {}
     subnets: dict[str, str] = {}
+    orphaned: frozenset[str] = frozenset()
     for path, content in files:
         if path == INVENTORY_PATH:
             document = yaml.load(content, Loader=yaml.CSafeLoader) or {}
             subnets = dict(document.get("subnets") or {})
             protected = frozenset(document.get("protected") or ())
+            orphaned = frozenset(document.get("orphaned") or ())
             for application, keys in (document.get("applications") or {}).items():
                 inventory.update({ObjectKey(*key.split("/", 2)): application for key in keys})
             for commit, keys in (document.get("kept") or {}).items():
@@ -189,6 +193,7 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
         protected=protected,
         kept=kept,
         subnets=subnets,
+        orphaned=orphaned,
     )
 
 

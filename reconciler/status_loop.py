@@ -161,7 +161,11 @@ class StatusLoop:
                 obj = store.find(key)
                 documents[path] = None if obj is None else status.object_document(store, obj, engine.inventory)
             documents[status.INVENTORY_PATH] = status.inventory_document(
-                store, engine.inventory, engine.deployed.protected, engine.deployed.kept
+                store,
+                engine.inventory,
+                engine.deployed.protected,
+                engine.deployed.kept,
+                engine.deployed.alone,
             )
             if any(True for _ in engine.events):
                 # Not after a restart without a change: the events of the earlier process stay, and no commit is made.

@@ -18,7 +18,7 @@ from reconciler.controllers.claim_binding import bound_volume, host_of
 from reconciler.health import Health, HealthStatus, health_of, pod_health
 from reconciler.messages import Restored
 from reconciler.pod_state import with_past
-from reconciler.status import render_files, restore
+from reconciler.status import INVENTORY_PATH, dump, inventory_document, render_files, restore
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 
@@ -440,8 +440,12 @@ def test_pods_on_their_way_out_bring_no_revision_back_into_a_deployment_that_cam
     assert [pod.is_terminating for pod in cluster.pods() if pod.node_name == host] == [True]
 
 
-@pytest.mark.parametrize("is_held", [False, True], ids=["overtaken", "held-by-the-budget"])
-def test_an_owner_that_is_to_go_alone_does_so_also_later(*, is_held: bool) -> None:
+@pytest.mark.parametrize(
+    ("is_held", "is_killed"),
+    [(False, False), (True, False), (True, True)],
+    ids=["overtaken", "held-by-the-budget", "killed-meanwhile"],
+)
+def test_an_owner_that_is_to_go_alone_does_so_also_later(*, is_held: bool, is_killed: bool) -> None:
     others = [deployment(name=f"api-{number}", replicas=1) for number in range(9)]
     cluster = settled(deployment(), *others)
     web = {pod.uid for pod in cluster.pods() if pod.labels["app"] == "web"}
@@ -451,6 +455,18 @@ def test_an_owner_that_is_to_go_alone_does_so_also_later(*, is_held: bool) -> No
     if is_held:
         cluster.settle(alone)
         assert cluster.engine.deployed.held
+        if is_killed:
+            deployed = cluster.engine.deployed
+            document = inventory_document(
+                cluster.engine.store, deployed.inventory, deployed.protected, deployed.kept, deployed.alone
+            )
+            files = render_files(cluster.engine.store, deployed.inventory) | {INVENTORY_PATH: dump(document)}
+            gone = [deployment(), *others[1:]]
+            memory = restore(files.items())
+            memory = msgspec.structs.replace(memory, commit="c2", objects=(*memory.objects, *gone))
+            cluster.restart()
+            cluster.settle(memory, cluster.desired(*left, commit="c2"))
+            assert cluster.engine.deployed.held
         cluster.settle(after)
     else:
         cluster.settle(alone, after)
