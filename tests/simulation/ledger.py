@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from objects.batch import CronJob, CronJobStatus, Job
 from objects.conditions import is_true
 from objects.meta import ObjectKey, controller_of
+from objects.names import claim_volume_generation
 from objects.pods import Pod
 from reconciler.controllers.jobs.indexes import index_of
 from reconciler.messages import Restored
@@ -25,6 +26,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.pods: set[str] = set()
+        self._volume_of: dict[tuple[str, str], str] = {}
+        self._newest: dict[str, int] = {}
         self.tampered: set[str] = set()
         self.given_up: defaultdict[ObjectKey, set[str]] = defaultdict(set)
         self.worked: defaultdict[ObjectKey, set[str]] = defaultdict(set)
@@ -37,6 +40,16 @@ class Ledger:
         self._lost: dict[str, Pod] = {}
         # Jobs that went in the life of this reconciler: what was known of them.
         self._struck: dict[ObjectKey, tuple[set[str], set[str], set[str]]] = {}
+
+    # --- claims --------------------------------------------------------------------------------------------------
+
+    def claim_mounted(self, pod: str, claim: str, volume: str) -> None:
+        """A container of a pod was made with this volume of a claim (`namespace/name`)."""
+        before = self._volume_of.setdefault((pod, claim), volume)
+        assert before == volume, f"{claim}: pod {pod} was on {before} and gets {volume}"
+        generation = claim_volume_generation(volume)[1]
+        assert generation >= self._newest.get(claim, 0), f"{claim} goes back to {volume}"
+        self._newest[claim] = generation
 
     # --- jobs ----------------------------------------------------------------------------------------------------
 

@@ -105,6 +105,7 @@ class Machine(SimulatedHost):
             self.happen(partial(_remove, container.id))
         for volume in sorted(self.engine.volumes):
             self.engine.remove_volume(volume)
+        self.engine.claim_volumes.clear()
 
     def meddle(self, deed: str, container: ObservedContainer) -> None:
         """Somebody does something to one of our containers, as far as it still is as it was seen."""

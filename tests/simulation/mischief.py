@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from objects.storage import PersistentVolumeClaim
+
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
     from tests.simulation.world import World
@@ -32,6 +34,17 @@ def _commit(world: World) -> str:
 
 def _commit_host(world: World) -> str:
     said = world.git.commit_host(world.clock.now)
+    world.pending.append(world.git.desired())
+    return said
+
+
+def _give_up(world: World) -> str:
+    """Somebody gives up the data of a claim, whatever its host and its pod are up to."""
+    claims = world.engine.store.all_of(PersistentVolumeClaim)
+    names = sorted(claim.spec.volume_name for claim in claims if claim.spec.volume_name)
+    if not names:
+        return ""
+    said = world.git.commit_word(world.random.choice(names))
     world.pending.append(world.git.desired())
     return said
 
@@ -155,6 +168,7 @@ def _any_machine(world: World) -> Machine:
 _DEEDS: tuple[tuple[float, Callable[[World], str]], ...] = (
     (0.07, _commit),
     (0.02, _commit_host),
+    (0.01, _give_up),
     (0.05, _kill_reconciler),
     (0.06, _cut),
     (0.02, _stop_engine),

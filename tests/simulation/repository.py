@@ -18,7 +18,7 @@ from objects.taints import NO_EXECUTE, OUT_OF_SERVICE
 from reconciler.controllers.drain import DRAIN
 from reconciler.messages import Desired
 from tests.simulation.machine import CANARY
-from tests.simulation.workloads import PRIORITIES, draw_workloads
+from tests.simulation.workloads import PRIORITIES, StatefulWorkload, draw_workloads
 
 ROOM = "3"
 """CPUs of a host in a world where room is short: enough for what the last commit says, not for everything before."""
@@ -40,13 +40,20 @@ class Repository:
         self.hosts = {name: HostWish() for name in hosts}
         self.workloads = draw_workloads(source)
         self.is_tight = source.random() < 0.3
+        for workload in self.workloads:
+            if self.is_tight and isinstance(workload, StatefulWorkload):
+                # Where room is short, the host with the data may have none.
+                workload.has_claims = False
         self.commits = 0
+        self.given_up: set[str] = set()
         self._read: Desired | None = None
 
     def desired(self) -> Desired:
         """A complete reading of the newest commit."""
         if self._read is None:
-            self._read = Desired(commit=f"c{self.commits}", objects=tuple(default(obj) for obj in self._objects()))
+            objects = tuple(default(obj) for obj in self._objects())
+            # What is said once may be read again by the next process, and is by each of them here.
+            self._read = Desired(commit=f"c{self.commits}", objects=objects, given_up=frozenset(self.given_up))
         return self._read
 
     def commit(self, change: Callable[[], str]) -> str:
@@ -72,6 +79,15 @@ class Repository:
             wish.is_cordoned = True
             wish.draining_since = now if self.random.random() < 0.5 else None
             return f"{'drain' if wish.draining_since else 'cordon'} {name}"
+
+        return self.commit(change)
+
+    def commit_word(self, volume: str) -> str:
+        """A claim's volume is given up by a commit that changes nothing else."""
+
+        def change() -> str:
+            self.given_up.add(volume)
+            return f"{volume} is given up"
 
         return self.commit(change)
 

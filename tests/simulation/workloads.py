@@ -19,6 +19,7 @@ from objects.apps import (
     RollingUpdateDeployment,
     RollingUpdateStatefulSet,
     StatefulSet,
+    StatefulSetRetentionPolicy,
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
@@ -37,10 +38,12 @@ from objects.pods import (
     ResourceRequirements,
     SecretKeySelector,
     Toleration,
+    VolumeMount,
 )
 from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.storage import PersistentVolumeClaim
 from objects.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
-from objects.volumes import EmptyDirVolumeSource, SecretVolumeSource, Volume
+from objects.volumes import EmptyDirVolumeSource, PersistentVolumeClaimSpec, SecretVolumeSource, Volume
 from tests.simulation.programs import BROKEN, FAILING_WORK, FLAKY_WORK, INIT, SERVERS, SIDECAR, WORK
 
 PRIORITIES = {"low": 10, "high": 1000}
@@ -233,29 +236,52 @@ class StatefulWorkload(Workload):
         self.is_parallel = source.random() < 0.4
         self.unavailable = source.choice((None, None, 2))
         self.replicas, self.partition = 3, 0
+        self.has_claims = source.random() < 0.6
+        self.retention = source.choice(("Retain", "Delete")), source.choice(("Retain", "Delete"))
 
     def __str__(self) -> str:
-        return f"{super().__str__()} x {self.replicas} from {self.partition}"
+        kept = f", claims {self.retention[0]}/{self.retention[1]}" if self.has_claims else ""
+        return f"{super().__str__()} x {self.replicas} from {self.partition}{kept}"
 
     def change(self, source: random.Random) -> None:
         self.replicas = source.randint(0, 4)
         self.partition = source.choice((0, 0, 0, 1, 2))
+        if source.random() < 0.3:
+            self.retention = source.choice(("Retain", "Delete")), source.choice(("Retain", "Delete"))
 
     def settle(self, source: random.Random) -> None:
         self.replicas, self.partition = source.randint(0, 3), 0
 
     def objects(self) -> list[KubeObject]:
         template = self.pod.template(self.name, self.image)
+        claims: tuple[PersistentVolumeClaim, ...] = ()
+        if self.has_claims:
+            template = _with_mount(template)
+            asked = PersistentVolumeClaimSpec(access_modes=("ReadWriteOnce",))
+            claims = (PersistentVolumeClaim(metadata=ObjectMeta(name="data"), spec=asked),)
+        when_deleted, when_scaled = self.retention
         rolling = RollingUpdateStatefulSet(partition=self.partition, max_unavailable=self.unavailable)
         spec = StatefulSetSpec(
             selector=self.selector,
             template=template,
+            volume_claim_templates=claims,
+            persistent_volume_claim_retention_policy=StatefulSetRetentionPolicy(
+                when_deleted=when_deleted, when_scaled=when_scaled
+            ),
             service_name=self.name,
             replicas=self.replicas,
             pod_management_policy="Parallel" if self.is_parallel else "OrderedReady",
             update_strategy=StatefulSetUpdateStrategy(type="RollingUpdate", rolling_update=rolling),
         )
         return [StatefulSet(metadata=self.metadata(template), spec=spec)]
+
+
+def _with_mount(template: PodTemplateSpec) -> PodTemplateSpec:
+    """The first container writes to the claim `data`."""
+    main, *others = template.spec.containers
+    mounted = msgspec.structs.replace(main, volume_mounts=(VolumeMount(name="data", mount_path="/data"),))
+    spec = msgspec.structs.replace(template.spec, containers=(mounted, *others))
+    return msgspec.structs.replace(template, spec=spec)
 
 
 class JobWorkload(Workload):

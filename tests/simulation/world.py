@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from differ.actions import Action, CreateContainer, StartContainer
-from objects.names import LABEL_POD_NAME, LABEL_POD_UID
+from objects.names import LABEL_CLAIM, LABEL_POD_NAME, LABEL_POD_UID
 from objects.pods import Pod
 from reconciler.controllers import CONTROLLERS
 from reconciler.engine import Engine, StepResult
@@ -185,6 +186,10 @@ class World:
     def _after_action(self, action: Action) -> None:
         if isinstance(action, StartContainer | CreateContainer):
             self._check_ordinals()
+        if isinstance(action, CreateContainer):
+            for mount in action.spec.mounts:
+                if LABEL_CLAIM in mount.labels:
+                    self.ledger.claim_mounted(action.pod_uid, mount.labels[LABEL_CLAIM], mount.source)
         self._maybe_crash()
 
     def _pull(self, _: float) -> None:
@@ -209,6 +214,17 @@ class World:
             for uid in machine.worked:
                 self.ledger.ran_to_its_end(uid)
         self._check_ordinals()
+        self._check_volumes()
+
+    def _check_volumes(self) -> None:
+        """The data of a claim lies in one place; a host that is said to be off is wiped before it is back."""
+        lying = Counter(
+            volume
+            for name, machine in self.managed.items()
+            if name in self.git.hosts and not self.git.hosts[name].is_out_of_service
+            for volume in machine.engine.claim_volumes
+        )
+        assert not lying or lying.most_common(1)[0][1] == 1, f"data in two places: {lying.most_common(1)}"
 
     def _check_ordinals(self) -> None:
         running: dict[str, str] = {}
