@@ -18,7 +18,7 @@ from objects.meta import Condition, ObjectMeta
 from objects.pods import Container, Pod, PodStatus
 from objects.storage import PersistentVolumeClaim
 from objects.volumes import Volume
-from reconciler.controllers.claim_binding import bound_volume, claims_of, docker_volume_of
+from reconciler.controllers.claim_binding import bound_volume, claims_of, docker_volume_of, host_of
 from reconciler.drift import Inventory, left_alone
 from reconciler.host_status import HostStatus
 from reconciler.measure_orders import order_for
@@ -80,11 +80,11 @@ def build_assignment(
 
 
 def _claim_volumes(view: View, pod: Pod) -> Iterator[tuple[tuple[str, str], str]]:
-    """The Docker volumes of the pod's claims, of those that are bound."""
+    """The Docker volumes of the pod's claims, of those that are bound and lie on its host: elsewhere none is made."""
     for name in claims_of(pod):
         claim = view.get(PersistentVolumeClaim, pod.namespace, name)
         volume = bound_volume(view, claim) if claim is not None else None
-        if volume is not None and docker_volume_of(volume):
+        if volume is not None and docker_volume_of(volume) and host_of(volume) == pod.spec.node_name:
             yield (pod.namespace, name), docker_volume_of(volume)
 
 

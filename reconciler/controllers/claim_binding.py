@@ -76,14 +76,22 @@ def bound_volume(view: View, claim: PersistentVolumeClaim) -> PersistentVolume |
 
 def why_in_use(view: View, claim: PersistentVolumeClaim) -> str:
     """Who may still write to the claim's volume; '' when nobody can."""
-    pods = view.all_of(Pod, claim.namespace)
-    users = [pod.name for pod in pods if pod.spec.node_name and not pod.is_finished and claim.name in claims_of(pod)]
+    volume = volume_of(view, claim.uid)
+    if volume is None:
+        return ""
+    host = host_of(volume)
+    users = [pod.name for pod in pods_with(view, claim) if pod.spec.node_name == host and not pod.is_finished]
     if users:
         return f"used by {', '.join(users)}"
-    volume = volume_of(view, claim.uid)
-    if volume is not None and host_of(volume) in hosts_that_may_hold_pods(view):
-        return f"a pod may still use it on host {host_of(volume)}, not seen since the start"
+    if host in hosts_that_may_hold_pods(view):
+        return f"a pod may still use it on host {host}, not seen since the start"
     return ""
+
+
+def pods_with(view: View, claim: PersistentVolumeClaim) -> list[Pod]:
+    """Pods that were given to a host and mount the claim. One that a manifest puts on a host was not, yet."""
+    pods = view.all_of(Pod, claim.namespace)
+    return [pod for pod in pods if pod.spec.node_name and pod.status.start_time and claim.name in claims_of(pod)]
 
 
 def is_to_be_given_up(volume: PersistentVolume) -> bool:

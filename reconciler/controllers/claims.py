@@ -28,6 +28,7 @@ from reconciler.controllers.claim_binding import (
     is_given_up,
     is_to_be_given_up,
     persistent_volume_name,
+    pods_with,
     unbound_form,
     volume_for,
     volume_of,
@@ -50,8 +51,10 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
         earlier = (_earlier_volume(view, claim, lying, generation, context) for generation in range(known, newest))
         return Outcome(changes=tuple(Put(given_up(volume)) for volume in earlier))
     volume = volume_of(view, claim.uid)
+    if volume is not None and (is_to_be_given_up(volume) or _is_left(view, claim, volume)):
+        return _given_up(view, claim, volume)
     if volume is not None:
-        return _given_up(view, claim, volume) if is_to_be_given_up(volume) else _bound(claim, volume)
+        return _bound(claim, volume)
     never = why_never(view, claim)
     if never:
         return _waiting(claim, "ProvisioningFailed", never, kind="Warning")
@@ -75,8 +78,16 @@ def _bound(claim: PersistentVolumeClaim, volume: PersistentVolume) -> Outcome:
     return Outcome(changes=(Put(held), Put(bound_form(claim, held))))
 
 
+def _is_left(view: View, claim: PersistentVolumeClaim, volume: PersistentVolume) -> bool:
+    """Whether a pod that goes on is elsewhere. It was given to a host with the claim's data: this volume was given up
+    then, by an earlier process that did not come to write it down.
+    """
+    hosts = {pod.spec.node_name for pod in pods_with(view, claim) if not pod.is_finished and not pod.is_terminating}
+    return bool(hosts) and host_of(volume) not in (*hosts, "")
+
+
 def _given_up(view: View, claim: PersistentVolumeClaim, volume: PersistentVolume) -> Outcome:
-    """A person said so. While a pod uses it nothing happens: what that writes stays its claim's."""
+    """Somebody said so. While a pod uses it nothing happens: what that writes stays its claim's."""
     if why := why_in_use(view, claim):
         message = f"{docker_volume_of(volume)} is to be given up when nobody uses it any more: {why}"
         return msgspec.structs.replace(_bound(claim, volume), hold=Hold("ClaimInUse", message))
@@ -107,8 +118,7 @@ def _waiting(claim: PersistentVolumeClaim, reason: str, message: str, *, kind: s
 
 def _hosts_of_users(view: View, claim: PersistentVolumeClaim, generation: int) -> list[str]:
     """Hosts where pods use the claim. One that has ended used the claim's first volume, or nobody knows which."""
-    pods = (pod for pod in view.all_of(Pod, claim.namespace) if _has_used(pod, claim.name))
-    return sorted({pod.spec.node_name for pod in pods if not (generation and pod.is_finished)})
+    return sorted({pod.spec.node_name for pod in pods_with(view, claim) if not (generation and pod.is_finished)})
 
 
 def _volumes_on_hosts(view: View, claim: PersistentVolumeClaim) -> dict[int, list[str]]:
@@ -133,11 +143,6 @@ def _earlier_volume(
         return remembered
     host = next(iter(lying.get(generation, ())), "")
     return volume_for(claim, host, generation=generation, now=context.now)
-
-
-def _has_used(pod: Pod, claim: str) -> bool:
-    """A pod with a start time was given to its host; one that a manifest puts on a host was not yet."""
-    return bool(pod.spec.node_name) and pod.status.start_time is not None and claim in claims_of(pod)
 
 
 # --- watches --------------------------------------------------------------------------------------------------------

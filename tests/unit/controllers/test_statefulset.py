@@ -12,7 +12,7 @@ from objects.apps import ControllerRevision, StatefulSet, StatefulSetRetentionPo
 from objects.config import Host
 from objects.core import Taint
 from objects.meta import ObjectKey, ObjectMeta, OwnerReference
-from objects.pods import Pod
+from objects.pods import Pod, PodStatus
 from objects.storage import PersistentVolume, PersistentVolumeClaim
 from objects.volumes import PersistentVolumeClaimVolumeSource, Volume
 from reconciler.controllers.claim_binding import bound_volume, docker_volume_of, host_of
@@ -244,7 +244,8 @@ def test_a_claim_that_is_to_go_waits_for_whoever_uses_it_and_its_next_pod_for_th
         next(pod for pod in world.pods() if pod.name == "db-2").spec,
         volumes=(Volume(name="data", persistent_volume_claim=source),),
     )
-    world.put(Pod(metadata=ObjectMeta(name="reader", namespace="default", uid="reader"), spec=reader))
+    metadata = ObjectMeta(name="reader", namespace="default", uid="reader")
+    world.put(Pod(metadata=metadata, spec=reader, status=PodStatus(phase="Running", start_time=world.now)))
     world.declare(with_policy(when_scaled="Delete", replicas=2))
     world.run()
     world.declare(with_policy(when_scaled="Delete"))

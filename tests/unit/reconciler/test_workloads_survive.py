@@ -20,7 +20,7 @@ from reconciler.messages import Restored
 from reconciler.pod_state import with_past
 from reconciler.status import INVENTORY_PATH, dump, inventory_document, render_files, restore
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
-from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
+from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment, make_host
 
 HOSTS = ("a", "b", "c")
 
@@ -318,6 +318,29 @@ def test_a_claim_whose_host_is_lost_gets_a_fresh_volume_when_a_commit_gives_the_
         cluster.restart()
         cluster.settle(memory, word)
         assert (places(cluster), cluster.running_uids) == (now, uids)
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_a_pod_that_was_just_made_elsewhere_shows_that_its_claim_gave_the_old_volume_up(*, is_marked: bool) -> None:
+    """A kill when the pod was there, its new volume not yet, and nothing written down."""
+    cluster = settled(dropping())
+    old = places(cluster)["data-db-2"]
+    volumes = {one.name: one.spec.volume_name for one in cluster.engine.store.all_of(PersistentVolumeClaim)}
+    given_up = frozenset({volumes["data-db-2"]}) if is_marked else frozenset()
+    memory = memory_of(cluster)
+    cluster.settle(cluster.desired(dropping(replicas=2), commit="c2"))
+    cordoned = msgspec.structs.replace(
+        make_host(old), spec=msgspec.structs.replace(make_host(old).spec, unschedulable=True)
+    )
+    cluster.settle(cluster.desired(dropping(), cordoned, commit="c3"))
+    (new,) = [host for host, names in cluster.running.items() if "db-2" in names]
+    assert new != old
+    cluster.volumes[new].discard("berth-claim_default_data-db-2_1")
+    uids = cluster.running_uids
+    cluster.restart()
+    cluster.settle(memory, cluster.desired(dropping(), cordoned, commit="c3", given_up=given_up))
+    assert (places(cluster)["data-db-2"], mounted(cluster)["data-db-2"]) == (new, "berth-claim_default_data-db-2_1")
+    assert cluster.running_uids == uids
 
 
 @pytest.mark.parametrize("how", ["word", "policy"])
