@@ -7,6 +7,8 @@ silent or were meddled with) is struck out precisely when it dies: Kubernetes pr
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import TypeAlias
 
 from objects.batch import CronJob, CronJobStatus, Job
 from objects.conditions import is_true
@@ -15,6 +17,9 @@ from objects.names import claim_volume_generation
 from objects.pods import Pod
 from reconciler.controllers.jobs.indexes import index_of
 from reconciler.messages import Restored
+
+Place: TypeAlias = tuple[str, int]
+"""A host, and how often it was installed anew."""
 
 
 class Ledger:
@@ -26,7 +31,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.pods: set[str] = set()
-        self._volume_of: dict[tuple[str, str], str] = {}
+        self._mounted: dict[tuple[str, str], tuple[str, Place]] = {}
         self._newest: dict[str, int] = {}
         self.tampered: set[str] = set()
         self.given_up: defaultdict[ObjectKey, set[str]] = defaultdict(set)
@@ -43,10 +48,14 @@ class Ledger:
 
     # --- claims --------------------------------------------------------------------------------------------------
 
-    def claim_mounted(self, pod: str, claim: str, volume: str) -> None:
-        """A container of a pod was made with this volume of a claim (`namespace/name`)."""
-        before = self._volume_of.setdefault((pod, claim), volume)
-        assert before == volume, f"{claim}: pod {pod} was on {before} and gets {volume}"
+    def claim_mounted(self, pod: str, claim: str, volume: str, place: Place, is_lost: Callable[[Place], bool]) -> None:
+        """A container of a pod was made with this volume of a claim (`namespace/name`).
+
+        A pod whose host is certainly gone may begin anew elsewhere, under the same uid if it was remembered as waiting.
+        """
+        before, where = self._mounted.get((pod, claim), (volume, place))
+        assert before == volume or is_lost(where), f"{claim}: pod {pod} was on {before} and gets {volume}"
+        self._mounted[pod, claim] = volume, place
         generation = claim_volume_generation(volume)[1]
         assert generation >= self._newest.get(claim, 0), f"{claim} goes back to {volume}"
         self._newest[claim] = generation

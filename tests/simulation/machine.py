@@ -52,6 +52,7 @@ class Machine(SimulatedHost):
         self.is_managed = True
         self.is_engine_down = False
         self.is_off = False
+        self.lives = 0
         self._after = after
         self.worked: set[str] = set()
         """Pods whose main container was ever seen to have ended well."""
@@ -101,6 +102,7 @@ class Machine(SimulatedHost):
 
     def wipe(self) -> None:
         """Installed anew, as a machine should be before it joins again."""
+        self.lives += 1
         for container in self.ours():
             self.happen(partial(_remove, container.id))
         for volume in sorted(self.engine.volumes):

@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -21,7 +22,7 @@ from reconciler.messages import Message, Restored
 from reconciler.simulate import SimulatedClock, SimulatedCluster
 from tests.simulation import mischief
 from tests.simulation.ending import check_end
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import Ledger, Place
 from tests.simulation.machine import Crash, Machine
 from tests.simulation.repository import Repository
 from tests.simulation.watcher import Watcher
@@ -173,7 +174,7 @@ class World:
             clock=lambda: self.clock.now + self.skew,
             source=random.Random(self.random.getrandbits(32)),
             before=lambda _: self._maybe_crash(),
-            after=self._after_action,
+            after=partial(self._after_action, name),
             pull=self._pull,
         )
 
@@ -183,13 +184,14 @@ class World:
         self.machines[name] = self._make_machine(name)
         return self.machines[name]
 
-    def _after_action(self, action: Action) -> None:
+    def _after_action(self, host: str, action: Action) -> None:
         if isinstance(action, StartContainer | CreateContainer):
             self._check_ordinals()
         if isinstance(action, CreateContainer):
             for mount in action.spec.mounts:
                 if LABEL_CLAIM in mount.labels:
-                    self.ledger.claim_mounted(action.pod_uid, mount.labels[LABEL_CLAIM], mount.source)
+                    claim, place = mount.labels[LABEL_CLAIM], (host, self.machines[host].lives)
+                    self.ledger.claim_mounted(action.pod_uid, claim, mount.source, place, self._is_lost)
         self._maybe_crash()
 
     def _pull(self, _: float) -> None:
@@ -225,6 +227,12 @@ class World:
             for volume in machine.engine.claim_volumes
         )
         assert not lying or lying.most_common(1)[0][1] == 1, f"data in two places: {lying.most_common(1)}"
+
+    def _is_lost(self, place: Place) -> bool:
+        """Whether whatever was there is certainly gone."""
+        name, life = place
+        wish = self.git.hosts.get(name)
+        return wish is None or wish.is_out_of_service or self.machines[name].lives > life
 
     def _check_ordinals(self) -> None:
         running: dict[str, str] = {}
