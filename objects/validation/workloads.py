@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from objects.apps import (
     DaemonSet,
     Deployment,
@@ -17,9 +15,9 @@ from objects.canary import strategy_problem
 from objects.fields import FieldPath
 from objects.meta import LabelSelector
 from objects.pods import PodTemplateSpec
+from objects.schedule import schedule_problem, time_zone_problem
 from objects.selectors import format_selector, labels_match, selector_matches
 from objects.syntax import dns_label_problem, dns_subdomain_problem
-from objects.validation.cron import cron_problem
 from objects.validation.found import Found
 from objects.validation.metadata import check_selector
 from objects.validation.pods import check_template
@@ -27,7 +25,6 @@ from objects.validation.storage import check_claim_spec
 
 _SPEC: FieldPath = ("spec",)
 _TEMPLATE: FieldPath = ("spec", "template")
-_TIME_ZONE = re.compile(r"[A-Za-z_]+([+-][0-9]+)?(/[A-Za-z0-9_+-]+){0,2}")
 _MAX_INDEXED = 10**5
 
 
@@ -213,11 +210,11 @@ def _check_failure_policy(found: Found, path: FieldPath, spec: JobSpec) -> None:
 
 def check_cron_job(found: Found, obj: CronJob) -> None:
     spec = obj.spec
-    if found.require((*_SPEC, "schedule"), spec.schedule) and (problem := cron_problem(spec.schedule)):
+    if found.require((*_SPEC, "schedule"), spec.schedule) and (problem := schedule_problem(spec.schedule)):
         found.add((*_SPEC, "schedule"), problem)
-    if spec.time_zone is not None and (not _TIME_ZONE.fullmatch(spec.time_zone) or spec.time_zone == "Local"):
+    if spec.time_zone is not None and (problem := time_zone_problem(spec.time_zone)):
         hint = "a name of the IANA database, as Europe/Berlin or Etc/UTC"
-        found.add((*_SPEC, "timeZone"), f"'{spec.time_zone}' is not a time zone", hint)
+        found.add((*_SPEC, "timeZone"), f"'{spec.time_zone}' {problem}", hint)
     found.choice((*_SPEC, "concurrencyPolicy"), spec.concurrency_policy, ("Allow", "Forbid", "Replace"))
     for field, value in (
         ("startingDeadlineSeconds", spec.starting_deadline_seconds),

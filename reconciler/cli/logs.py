@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 import click
 
 from hosts.engine import Engine as DockerEngine
 from hosts.pod_containers import LogOptions, PodContainer, find_container, read_logs
-from objects.errors import BerthError, NotFound
+from objects.durations import parse_duration
+from objects.errors import BerthError, InvalidInput, NotFound
 from objects.pods import Pod
 from objects.selectors import parse_selector, requirements_match
 from reconciler.cli.exit_codes import FAILED, OK
@@ -34,8 +34,6 @@ berth logs deploy/web --tail 20       of a pod of the Deployment
 berth logs -l app=web --prefix -f     of several pods
 berth logs web-x7k2p -p               of the runs before the last start
 """
-
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 class Source(NamedTuple):
@@ -98,11 +96,10 @@ def command(
 
 def parse_since(text: str, *, now: datetime) -> datetime:
     """`1h30m`, `90s`, `5m` before `now`. Raises UsageError."""
-    match = _DURATION.fullmatch(text)
-    if match is None or not any(match.groups()):
-        raise click.UsageError(f"--since {text!r} is not a duration like 90s, 5m or 2h")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return now - timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return now - parse_duration(text)
+    except (InvalidInput, OverflowError) as error:
+        raise click.UsageError(f"--since {text!r} is not a duration like 90s, 5m or 2h") from error
 
 
 def _pods(live: LiveView, what: Sequence[str], selector: str, namespace: str) -> list[Pod]:

@@ -15,6 +15,7 @@ from objects.conditions import is_true
 from objects.errors import InvalidInput
 from objects.meta import ObjectKey, ObjectMeta, ObjectReference, controller_reference
 from objects.names import stable_uid
+from objects.schedule import MANY_MISSED, Schedule, parse_schedule
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -28,7 +29,6 @@ from reconciler.controllers.base import (
     own_key,
     owner_key,
 )
-from reconciler.controllers.jobs.schedule import MANY_MISSED, Schedule, parse_schedule
 from reconciler.controllers.jobs.verdict import COMPLETE, FAILED, is_finished
 from reconciler.store import View
 

@@ -12,9 +12,9 @@ import pytest
 from objects.batch import CronJob, CronJobSpec, CronJobStatus, Job, JobSpec, JobStatus, JobTemplateSpec
 from objects.errors import InvalidInput
 from objects.meta import Condition, ObjectMeta, controller_reference
+from objects.schedule import parse_schedule
 from reconciler.controllers import cronjob, ttl
 from reconciler.controllers.base import Context, Delete, Outcome, Put
-from reconciler.controllers.jobs.schedule import parse_schedule
 from reconciler.store import Store
 from tests.kubernetes.loading import load, load_all
 from tests.kubernetes.tables import Case, table

@@ -9,7 +9,7 @@ import pytest
 
 from objects.batch import CronJob, Job
 from objects.errors import InvalidInput
-from reconciler.controllers.jobs.schedule import parse_schedule
+from objects.schedule import parse_schedule
 from tests.unit.controllers.harness import START, World
 from tests.unit.controllers.manifests import cron_job, job
 
