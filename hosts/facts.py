@@ -12,7 +12,7 @@ import msgspec
 
 from hosts.engine import Engine
 from hosts.vitals import parse_vitals, vitals_script
-from objects.errors import HostError
+from objects.errors import HostError, HostUnreachable
 from objects.measured import HostVitals
 from objects.names import LABEL_CLAIM, LABEL_POD_UID
 from objects.observed import HostFacts, ImageFact
@@ -53,18 +53,38 @@ class FactsReader:
         self._clock = engine.link.clock
         self._lock = threading.Lock()
         self._facts: HostFacts | None = None
+        self._machine: MachineFacts | None = None
         self._read_at = 0.0
 
     def read(self, *, max_age_seconds: float = 0.0) -> HostFacts:
-        """All facts, at most so old. Raises what the engine or the link raise; never gives partial facts."""
+        """All facts, at most so old. Raises what the engine or the link raise; never gives partial facts.
+
+        What only a command tells (memory, disk) stays as it was known when sshd or the command refuses: the engine's
+        word is what a look needs, and these figures are measured by themselves, which says what is wrong.
+        """
         with self._lock:
             facts = self._facts
             if facts is not None and self._clock() - self._read_at < max_age_seconds:
                 return facts
-        facts = read_facts(self._engine)
+        facts = self._read()
         with self._lock:
             self._facts, self._read_at = facts, self._clock()
         return facts
+
+    def _read(self) -> HostFacts:
+        """Ask the host now. Takes 100 to 300 ms, nearly all of it for the command."""
+        info: dict[str, Any] = self._engine.api.info()
+        try:
+            machine = self._machine = read_machine(self._engine, str(info.get("DockerRootDir") or "/var/lib/docker"))
+        except HostUnreachable:
+            raise
+        except HostError:
+            if self._machine is None:
+                raise
+            machine = self._machine
+        api = self._engine.api
+        volumes: dict[str, Any] = api.volumes()
+        return compose_facts(info, api.version(), api.images(), machine, volumes.get("Volumes") or [])
 
     def expire(self) -> None:
         """Read anew next time: an image was pulled, the host was restarted."""
@@ -72,17 +92,13 @@ class FactsReader:
             self._facts = None
 
 
-def read_facts(engine: Engine) -> HostFacts:
-    """Ask the host now. Takes 100 to 300 ms, nearly all of it for the command."""
-    info: dict[str, Any] = engine.api.info()
-    root = str(info.get("DockerRootDir") or "/var/lib/docker")
-    result = engine.link.run(machine_script(root), timeout_seconds=COMMAND_SECONDS, check=True)
+def read_machine(engine: Engine, docker_root: str) -> MachineFacts:
+    """What the machine says of itself, by one command. Raises HostError."""
+    result = engine.link.run(machine_script(docker_root), timeout_seconds=COMMAND_SECONDS, check=True)
     try:
-        machine = parse_machine(result.stdout.decode(errors="replace"))
+        return parse_machine(result.stdout.decode(errors="replace"))
     except ValueError as error:
         raise HostError(f"cannot read disk and memory: {error}", host=engine.host) from error
-    volumes: dict[str, Any] = engine.api.volumes()
-    return compose_facts(info, engine.api.version(), engine.api.images(), machine, volumes.get("Volumes") or [])
 
 
 def compose_facts(

@@ -43,6 +43,7 @@ from reconciler.host_status import HostStatus
 from reconciler.measurements import PodMetrics, answer_objects, measured_objects, outdated_answers
 from reconciler.messages import (
     Desired,
+    HostFailures,
     HostMeasured,
     HostReport,
     HostSilent,
@@ -275,6 +276,8 @@ class Engine:
             case HostMeasured():
                 for obj in measured_objects(self.store, message):
                     self._put(obj)
+            case HostFailures():
+                self._take_failures(message)
             case QueriesAnswered():
                 for answer in answer_objects(self.store, message):
                     self._put(answer)
@@ -348,6 +351,7 @@ class Engine:
             pod_subnet=subnet,
             foreign=message.foreign,
             is_reclaiming=message.is_reclaiming,
+            failures=known.failures if known else (),
             # What was measured while room is made says too little of what will be free.
             measured_at=known.measured_at if known and not (message.is_reclaiming or known.is_reclaiming) else None,
         )
@@ -379,7 +383,7 @@ class Engine:
         That is so for those who only look, and for a host that is seen for the first time: what is bound to it is only
         remembered. Finished pods stay: they are records, and their containers may be gone long before them.
         """
-        seen = {pod.uid for pod in message.unknown}
+        seen = {pod.uid for pod in message.unknown} | message.held.keys()
         for pod in known:
             if pod.uid not in seen and not pod.is_finished:
                 self._remove(pod.key, now)
@@ -429,6 +433,11 @@ class Engine:
         for other in with_same_address(self.store.pods_on(pod.spec.node_name), pod):
             self._put(without_address(other))
         self._put(pod)
+
+    def _take_failures(self, message: HostFailures) -> None:
+        known = self.store.get(HostStatus, "", message.host)
+        if known is not None:
+            self._put(msgspec.structs.replace(known, failures=message.failures))
 
     def _take_silence(self, message: HostSilent, now: datetime) -> None:
         self._heard.add(message.host)

@@ -6,7 +6,7 @@ Shared by the worker (real hosts, threads) and the simulation (no threads, no wa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -17,10 +17,14 @@ from differ.pods import HostPlan, plan_host
 from differ.use import foreign_loads
 from objects.conditions import IN_SYNC, find_condition
 from objects.names import LABEL_POD_UID
-from objects.observed import HostObservation
+from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Pod, PodStatus
+from reconciler.failures import message_of
 from reconciler.messages import HostReport
 from reconciler.reclaiming import plan_reclaiming, plan_sweeping
+
+_HELD_SECONDS = 10.0
+"""A pod that could not be planned for is tried again at least so soon; what it meets may have changed by then."""
 
 
 def plan_pass(
@@ -28,17 +32,69 @@ def plan_pass(
 ) -> tuple[HostPlan, HostReport]:
     """What should be done on the host, and what the engine should know of it.
 
-    assignment: None before the engine has said anything: then everything is looked at and left as it is.
+    assignment: None before the engine has said anything: then everything is looked at and left as it is. A pod that
+    cannot be planned for, because of a bug, is left as it is and named in `held`; the others of its host go on.
     """
+    try:
+        return _plan_pass(host, assignment, observation, memory, now)
+    except Exception:
+        held = _unplannable(host, assignment, observation, memory, now)
+        if not held:
+            raise
+    if assignment is not None:
+        pods = tuple(pod for pod in assignment.pods if pod.uid not in held)
+        assignment = msgspec.structs.replace(assignment, pods=pods)
+    containers = tuple(one for one in observation.containers if one.labels.get(LABEL_POD_UID) not in held)
+    rest = msgspec.structs.replace(observation, containers=containers)
+    # Nothing is tidied away meanwhile: volumes and images of a pod that was not looked at would seem to be nobody's.
+    plan, report = _plan_pass(host, assignment, rest, memory, now, tidies=False)
+    known = {uid: memory.pods[uid] for uid in held if uid in memory.pods}
+    memory = msgspec.structs.replace(plan.memory, pods={**plan.memory.pods, **known})
+    again_at = now + timedelta(seconds=_HELD_SECONDS)
+    wake_at = again_at if plan.wake_at is None else min(plan.wake_at, again_at)
+    plan = msgspec.structs.replace(plan, memory=memory, wake_at=wake_at)
+    return plan, msgspec.structs.replace(report, held=held)
+
+
+def _unplannable(
+    host: str, assignment: HostAssignment | None, observation: HostObservation, memory: WorkerMemory, now: datetime
+) -> dict[str, str]:
+    """Pods for which a plan alone fails: uid → why. Only asked when a plan for all has failed."""
+    assigned = {pod.uid: pod for pod in assignment.pods} if assignment is not None else {}
+    groups: dict[str, list[ObservedContainer]] = {uid: [] for uid in assigned}
+    for container in observation.containers:
+        if uid := container.labels.get(LABEL_POD_UID):
+            groups.setdefault(uid, []).append(container)
+    held: dict[str, str] = {}
+    for uid, containers in groups.items():
+        pods = (assigned[uid],) if uid in assigned else ()
+        alone = msgspec.structs.replace(assignment, pods=pods) if assignment is not None else None
+        seen = msgspec.structs.replace(observation, containers=tuple(containers))
+        try:
+            _plan_pass(host, alone, seen, memory, now)
+        except Exception as error:  # noqa: BLE001 - said of the pod, which stays as it is
+            held[uid] = message_of(error)
+    return held
+
+
+def _plan_pass(
+    host: str,
+    assignment: HostAssignment | None,
+    observation: HostObservation,
+    memory: WorkerMemory,
+    now: datetime,
+    *,
+    tidies: bool = True,
+) -> tuple[HostPlan, HostReport]:
     is_told = assignment is not None
     assignment = assignment or _nothing_for(host)
     plan = plan_host(assignment, observation, memory, now)
     reclaiming: tuple[RemoveImage, ...] = ()
-    if is_told:
+    if is_told and tidies:
         reclaiming, memory = plan_reclaiming(assignment, observation, plan.memory, now)
         sweeping = plan_sweeping(assignment, observation, memory, now)
         plan = msgspec.structs.replace(plan, memory=memory, actions=(*plan.actions, *reclaiming, *sweeping))
-    else:
+    elif not is_told:
         # What was last said of its pods is needed once they are assigned.
         plan = msgspec.structs.replace(plan, memory=memory)
     report = HostReport(

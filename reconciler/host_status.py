@@ -12,6 +12,7 @@ from typing import ClassVar
 from objects.measured import ForeignLoad
 from objects.meta import KubeObject
 from objects.observed import HostFacts
+from reconciler.messages import HostFailure
 
 
 class HostStatus(KubeObject):
@@ -20,6 +21,8 @@ class HostStatus(KubeObject):
     pod_subnet: its slice of the pod network, '' until it was reached for the first time. foreign: what others run on
     it. measured_at: when its pods were last measured; moves only while somebody wants that. is_reclaiming: unused
     images, or what evicted pods left, are being removed.
+
+    failures: what does not work beside the looks at it: measurements, events …
 
     may_hold_pods: it was in Git when this process began, and an earlier one may have used it: of its last moments the
     status branch tells nothing.
@@ -39,3 +42,4 @@ class HostStatus(KubeObject):
     foreign: tuple[ForeignLoad, ...] = ()
     measured_at: datetime | None = None
     is_reclaiming: bool = False
+    failures: tuple[HostFailure, ...] = ()

@@ -40,6 +40,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
 
     statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
     unknown: pods found on the host that were not assigned to it. happenings: worth an event, since the last report.
+    held: by uid, why nothing is planned for a pod of which neither `statuses` nor `unknown` tells: it stays as it is.
     """
 
     host: str
@@ -51,6 +52,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     foreign: tuple[ForeignLoad, ...] = ()
     is_reclaiming: bool = False
     happenings: tuple[Happening, ...] = ()
+    held: Mapping[str, str] = {}
 
 
 class HostMeasured(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,30 @@ class HostMeasured(msgspec.Struct, frozen=True, kw_only=True):
     vitals: HostVitals
     use: HostUse | None = None
     foreign: tuple[ForeignLoad, ...] = ()
+
+
+HOST_PARTS = frozenset({"Metrics", "DiskMetrics", "PodMetrics", "Events", "Probes"})
+"""What goes on beside the looks at a host and may fail by itself: figures of the host, disk use, what pods tell of
+themselves, Docker's event stream, probes. The Node's condition of each is `<part>Unavailable`."""
+
+
+class HostFailure(msgspec.Struct, frozen=True):
+    """Something beside the looks at a host that does not work now. part: of HOST_PARTS.
+
+    reason: CamelCase. retry_at: when it is tried again.
+    """
+
+    part: str
+    reason: str
+    message: str
+    retry_at: datetime
+
+
+class HostFailures(msgspec.Struct, frozen=True, kw_only=True):
+    """All that fails on a host now, beside the looks at it; nothing, when all works again."""
+
+    host: str
+    failures: tuple[HostFailure, ...]
 
 
 class QueriesAnswered(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,4 +131,4 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     follows: bool = False
 
 
-Message: TypeAlias = Desired | HostReport | HostMeasured | HostSilent | QueriesAnswered | Restored
+Message: TypeAlias = Desired | HostReport | HostMeasured | HostFailures | HostSilent | QueriesAnswered | Restored

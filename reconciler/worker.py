@@ -3,6 +3,9 @@
 The worker decides nothing: `host_pass` does. It owns the host's runtime (and by it the only connection),
 keeps the actions of one pod in order, lets pods go side by side in a few lanes, and performs each action once; what
 failed is seen by the next plan. A slow or dead host has its own threads and delays nobody.
+
+Looks are what counts. What goes on beside them (measuring, following events, probing) has its own failures, told as
+such and tried again with back-off: it never makes a host silent that a look has shown.
 """
 
 from __future__ import annotations
@@ -24,13 +27,15 @@ from differ.pods import HostPlan
 from hosts.runtime import HostRuntime
 from objects.charge import Charge, marker_name
 from objects.errors import DiskFull, HostError, HostUnreachable
+from objects.measured import Measurement
 from objects.observed import HostObservation
 from objects.pods import Pod
 from reconciler.charge import Go, Mark, Over, Settle, next_step
+from reconciler.failures import message_of
 from reconciler.host_pass import plan_pass
 from reconciler.in_charge import InCharge
-from reconciler.measuring import HostMeter
-from reconciler.messages import HostMeasured, HostReport, HostSilent, Message
+from reconciler.measuring import HostMeter, Question
+from reconciler.messages import HostFailure, HostFailures, HostMeasured, HostReport, HostSilent, Message
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +51,15 @@ OBSERVE_PAUSE_SECONDS = 0.05
 
 RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 """Pauses after a host did not answer; the last one repeats."""
+
+FIRST_FIGURES_SECONDS = 1.0
+"""So long the first report waits for what containers of others use: pods must not be put where there is no room."""
+
+UNWATCHED_SECONDS = 10.0
+"""Between two looks while events cannot be followed."""
+
+EVENTS, PROBES = "Events", "Probes"
+"""Parts of a host that may fail beside the looks; those of measuring are `reconciler.measuring.Part`."""
 
 Report = Callable[[Message], None]
 ActionResult = tuple[Action, HostError | None]
@@ -69,7 +83,8 @@ class HostWorker:
         """in_charge: None for those who only look."""
         self.host = host
         self._runtime = runtime
-        self._report = report
+        self._report_to = report
+        self._speaking = threading.Lock()
         self._clock = clock
         self._relist = timedelta(seconds=relist_seconds)
         self._assignment: HostAssignment | None = None
@@ -88,15 +103,21 @@ class HostWorker:
         self._failures = 0
         self._silent_for = ""
         self._meter = HostMeter(clock(), submit=lambda call: self._lanes.submit(call))
+        self._failures_here = self._meter.failures
+        self._failures_told: tuple[HostFailure, ...] = ()
+        self._answers: queue.SimpleQueue[tuple[Question, Measurement | Exception]] = queue.SimpleQueue()
+        self._is_watching = False
         self._look_at = clock()
+        self._must_look = threading.Event()
         self._awake = threading.Event()
         self._stopped = threading.Event()
         self._lanes = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix=f"lane-{host}")
         self._pulls = ThreadPoolExecutor(max_workers=PULLS, thread_name_prefix=f"pull-{host}")
+        self._measures = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"measure-{host}")
         self._thread = threading.Thread(target=self._run, name=f"worker-{host}", daemon=True)
 
     def start(self) -> None:
-        self._awake.set()
+        self.wake()
         self._thread.start()
 
     def assign(self, assignment: HostAssignment) -> None:
@@ -104,18 +125,21 @@ class HostWorker:
         if self._assignment is None or self._assignment.measure != assignment.measure:
             self._meter.hasten(self._clock())
         self._assignment = assignment
-        self._awake.set()
+        self.wake()
 
     def wake(self) -> None:
         """Something may have happened on the host: look at once."""
+        self._must_look.set()
         self._awake.set()
 
     def stop(self) -> None:
-        """Begin to end: no further look or action. What the host runs stays as it is. Returns at once."""
-        self._stopped.set()
+        """Begin to end: no further look, action or word. What the host runs stays as it is. Returns at once."""
+        with self._speaking:
+            self._stopped.set()
         self._awake.set()
         self._lanes.shutdown(wait=False, cancel_futures=True)
         self._pulls.shutdown(wait=False, cancel_futures=True)
+        self._measures.shutdown(wait=False, cancel_futures=True)
 
     def join(self, *, timeout_seconds: float = 5) -> None:
         """Wait for the end after `stop`, at most so long: a call that hangs on a dead host keeps nobody."""
@@ -130,42 +154,110 @@ class HostWorker:
             self._runtime.close()
 
     def _observe_until_stopped(self) -> None:
-        self._runtime.watch(self.wake)
         pause = 0.0
         while not self._stopped.is_set():
-            is_woken = self._awake.wait(timeout=pause)
+            self._awake.wait(timeout=pause)
             self._awake.clear()
             if self._stopped.is_set():
                 return
             try:
-                pause = self._turn(is_woken=is_woken)
+                pause = self._turn()
             except HostError as error:
-                if self._stopped.is_set():
-                    return
                 pause = self._fell_silent(error)
             except Exception as error:
+                if self._stopped.is_set():
+                    return
                 # A bug met on one host must neither end the others nor go unsaid.
                 log.exception("worker of host %s", self.host)
                 pause = self._fell_silent(HostError(f"internal error: {type(error).__name__}: {error}", host=self.host))
 
-    def _turn(self, *, is_woken: bool) -> float:
+    def _report(self, message: Message) -> None:
+        """Nothing is said after `stop` has returned: a successor speaks for the host by then."""
+        with self._speaking:
+            if not self._stopped.is_set():
+                self._report_to(message)
+
+    def _turn(self) -> float:
         """What is due: a look, or between two looks only a measurement. Returns seconds until the next turn."""
-        now, seen = self._clock(), self.last_observation
-        if is_woken or seen is None or self._look_at <= now:
+        now = self._clock()
+        must_look = self._must_look.is_set()
+        self._must_look.clear()
+        self._watch(now)
+        if must_look or self.last_observation is None or self._look_at <= now:
             self._look_at = now  # a look that fails is due again
             pause = self._pass()
             self._look_at = self._clock() + timedelta(seconds=pause)
             if self.last_observation is None:
                 return pause  # there is nothing to measure before a look counts
-        elif (measured := self._measure(seen, now)) is not None:
-            self._report(measured)
-        return max(0.0, (min(self._look_at, self._meter.due_at) - self._clock()).total_seconds())
+        else:
+            self._measure(self.last_observation, now)
+            for measured in self._take_answers():
+                self._report(measured)
+        self._tell_failures()
+        due = [self._look_at, self._meter.due_at, None if self._is_watching else self._retry_at(EVENTS)]
+        return max(0.0, (min(at for at in due if at is not None) - self._clock()).total_seconds())
 
-    def _measure(self, seen: HostObservation, now: datetime) -> HostMeasured | None:
-        """What is new of the figures of the host, if it is time to ask."""
-        if not self._meter.is_due(seen, now):
-            return None
-        return self._meter.measure(self._runtime, self._assignment, seen, now)
+    # --- beside the looks ----------------------------------------------------------------------------------------
+
+    def _watch(self, now: datetime) -> None:
+        """Follow the host's events, if that is not so yet."""
+        if self._is_watching or self._failures_here.is_waiting(EVENTS, now):
+            return
+        try:
+            self._runtime.watch(self.wake)
+            self._is_watching = True
+            self._failures_here.clear(EVENTS)
+        except Exception as error:  # noqa: BLE001 - told as what fails on the host; looks go on
+            self._failures_here.note(EVENTS, error, now)
+
+    def _measure(self, seen: HostObservation, now: datetime) -> bool:
+        """Begin to measure, if it is time to. Returns whether an answer is to be waited for."""
+        question = self._meter.next_question(self._assignment, seen, now)
+        if question is not None:
+            self._measures.submit(self._ask, question)
+        return question is not None
+
+    def _ask(self, question: Question) -> None:
+        """In a thread of its own."""
+        answer: Measurement | Exception
+        try:
+            answer = self._meter.ask(self._runtime, question)
+        except Exception as error:  # noqa: BLE001 - taken in as a failure of measuring
+            answer = error
+        self._answers.put((question, answer))
+        self._awake.set()
+
+    def _take_answers(self, *, wait_seconds: float = 0.0) -> list[HostMeasured]:
+        """What is new of the host's figures. wait_seconds: for the first answer, if none is there."""
+        told: list[HostMeasured] = []
+        while True:
+            try:
+                question, answer = self._answers.get(block=wait_seconds > 0, timeout=wait_seconds or None)
+            except queue.Empty:
+                return told
+            wait_seconds = 0.0
+            now = self._clock()
+            if isinstance(answer, Exception):
+                if self._meter.fail(question, answer, now):
+                    log.warning("host %s: %s: %s", self.host, question.part, message_of(answer))
+            elif (news := self._meter.take(question, answer, now)) is not None:
+                told.append(news)
+
+    def _retry_at(self, part: str) -> datetime | None:
+        failure = self._failures_here.find(part)
+        return failure.retry_at if failure is not None else None
+
+    def _tell_failures(self) -> None:
+        """What fails beside the looks, when that has changed."""
+        found = tuple(
+            HostFailure(str(part), one.reason, one.message, one.retry_at)
+            for part, one in sorted(self._failures_here.items())
+        )
+        if found != self._failures_told:
+            self._failures_told = found
+            self._report(HostFailures(host=self.host, failures=found))
+
+    # --- looks ---------------------------------------------------------------------------------------------------
 
     def _pass(self) -> float:
         """One look and what follows from it. Returns seconds until the next look, if nothing wakes us before."""
@@ -178,7 +270,9 @@ class HostWorker:
             pause = self._stand_by(self._in_charge, observation.charges, now)
             if pause is not None:
                 return pause
-        measured = self._measure(observation, now)
+        is_asked = self._measure(observation, now)
+        is_first = is_asked and not self._meter.has_told
+        measured = self._take_answers(wait_seconds=FIRST_FIGURES_SECONDS if is_first else 0.0)
         observation = self.last_observation = self._meter.renewed(observation)
         plan, report = plan_pass(self.host, self._assignment, observation, self._memory, now)
         self._memory = plan.memory
@@ -191,14 +285,22 @@ class HostWorker:
         happened, self._happened = (*self._happened, *report.happenings), []
         report = msgspec.structs.replace(report, foreign=self._meter.foreign(report.foreign))
         self._tell(msgspec.structs.replace(report, gone=gone, happenings=happened), now)
-        if measured is not None:
-            self._report(measured)
-        self._runtime.keep_probing(plan.probes)
+        for news in measured:
+            self._report(news)
+        self._keep_probing(plan, now)
         self._submit(plan, busy)
         if self._busy:
             self._is_resting.wait(OBSERVE_PAUSE_SECONDS)
-        wake_at = now + self._relist if plan.wake_at is None else min(plan.wake_at, now + self._relist)
+        longest = self._relist if self._is_watching else min(self._relist, timedelta(seconds=UNWATCHED_SECONDS))
+        wake_at = now + longest if plan.wake_at is None else min(plan.wake_at, now + longest)
         return max(0.0, (wake_at - self._clock()).total_seconds())
+
+    def _keep_probing(self, plan: HostPlan, now: datetime) -> None:
+        try:
+            self._runtime.keep_probing(plan.probes)
+            self._failures_here.clear(PROBES)
+        except Exception as error:  # noqa: BLE001 - told as what fails on the host; tried again by the next look
+            self._failures_here.note(PROBES, error, now)
 
     def _stand_by(self, in_charge: InCharge, found: tuple[Charge, ...], now: datetime) -> float | None:
         """Seconds until the next look while the host is not ours to act on, or not any more; None when it is."""
@@ -246,6 +348,8 @@ class HostWorker:
 
     def _fell_silent(self, error: HostError) -> float:
         """Say so once per kind of failure; the pods of the host are unknown now, not absent."""
+        if self._stopped.is_set():
+            return 0.0
         self._last_report = None
         if self._silent_for != error.reason:
             self._silent_for = error.reason
@@ -267,7 +371,10 @@ class HostWorker:
                 self._happened += (said for action in actions for said in happenings.begun(action, self._pods()))
                 threads = self._pulls if isinstance(actions[0], PullImage) else self._lanes
                 self._count(1)
-                threads.submit(self._perform, lane, actions)
+                try:
+                    threads.submit(self._perform, lane, actions)
+                except RuntimeError:
+                    return  # stopped meanwhile
 
     def _perform(self, lane: str, actions: list[Action]) -> None:
         """In a thread of its own: one lane's actions in order, until one fails."""
@@ -281,7 +388,7 @@ class HostWorker:
                 break
         self._finished.put((lane, results))
         self._count(-1)
-        self._awake.set()
+        self.wake()
 
     def _count(self, lanes: int) -> None:
         with self._at_work_lock:

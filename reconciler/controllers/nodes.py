@@ -8,6 +8,7 @@ conditions; what they do to pods is the work of the scheduler and of `node_lifec
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from objects.conditions import Conditions, find_condition, with_condition
@@ -19,9 +20,10 @@ from objects.names import stable_uid
 from objects.observed import HostFacts
 from objects.quantity import subtract_resources, value
 from policies.pressure import Level, levels_of
-from reconciler.controllers.base import NOTHING, Context, Controller, Delete, Outcome, Put
+from reconciler.controllers.base import NOTHING, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.node_taints import taints_of
 from reconciler.host_status import HostStatus
+from reconciler.messages import HOST_PARTS
 from reconciler.store import View
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -38,7 +40,12 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
         return NOTHING if node is None else Outcome(changes=(Delete(node.key, node.uid),))
     seen = view.get(HostStatus, "", key.name) or HostStatus(metadata=ObjectMeta(name=key.name))
     new = node_of(host, seen, node, context)
-    return Outcome(changes=(Put(new),), again_at=_may_end_at(new, host.spec.eviction, context.now))
+    return Outcome(
+        changes=(Put(new),),
+        occurrences=tuple(_of_parts(host, node, new)),
+        hold=_hold_of(seen),
+        again_at=_may_end_at(new, host.spec.eviction, context.now),
+    )
 
 
 def node_of(host: Host, seen: HostStatus, before: Node | None, context: Context) -> Node:
@@ -140,9 +147,40 @@ def _conditions(host: Host, seen: HostStatus, before: Conditions, context: Conte
             *_pressures(seen.facts, host.spec.eviction, before, context.now),
             _claim("Ready", "True", "EngineReady", "Docker Engine answers."),
         ]
-    for condition in wanted:
+    for condition in (*wanted, *_parts(seen, before)):
         conditions = with_condition(conditions, condition, now=context.now)
     return conditions
+
+
+_UNAVAILABLE = "Unavailable"
+_WORKS_AGAIN = "WorksAgain"
+"""The reason of a part's condition that ended; there is none of a part that never failed."""
+
+
+def _parts(seen: HostStatus, before: Conditions) -> list[Condition]:
+    """What fails on a host beside the looks at it, as `NetworkUnavailable` is told: `True` is bad."""
+    failing = {f"{one.part}{_UNAVAILABLE}": one for one in seen.failures}
+    over = [one for one in before if one.type.removesuffix(_UNAVAILABLE) in HOST_PARTS and one.type not in failing]
+    return [
+        *(_claim(kind, "True", one.reason, one.message) for kind, one in failing.items()),
+        *(_claim(one.type, "False", _WORKS_AGAIN, "") for one in over),
+    ]
+
+
+def _of_parts(host: Host, before: Node | None, after: Node) -> Iterator[Occurrence]:
+    """Events of parts that began to fail, fail in another way, or work again."""
+    known = {one.type: (one.status, one.reason) for one in (before.status.conditions if before is not None else ())}
+    for one in after.status.conditions:
+        if one.type.removesuffix(_UNAVAILABLE) in HOST_PARTS and known.get(one.type) != (one.status, one.reason):
+            is_bad = one.status == "True"
+            reason = one.type if is_bad else one.type.replace(_UNAVAILABLE, "Available")
+            yield Occurrence(host.key, "Warning" if is_bad else "Normal", reason, one.message or "Works again.")
+
+
+def _hold_of(seen: HostStatus) -> Hold | None:
+    """What is tried again next of what fails on the host."""
+    first = min(seen.failures, key=lambda one: one.retry_at, default=None)
+    return Hold(f"{first.part}{_UNAVAILABLE}", first.message, first.retry_at) if first is not None else None
 
 
 def _claim(kind: str, status: str, reason: str, message: str) -> Condition:

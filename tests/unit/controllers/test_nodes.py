@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from reconciler.controllers.garbage import CASCADE, orphaned_dependents
 from reconciler.controllers.node_lifecycle import eviction_time
 from reconciler.controllers.nodes import allocatable
 from reconciler.host_status import HostStatus
+from reconciler.messages import HostFailure
 from tests.unit.controllers.harness import FACTS, START, World
 from tests.unit.controllers.manifests import deployment
 
@@ -152,6 +154,30 @@ def test_what_a_host_can_be_short_of(figures: dict[str, int], expected: tuple[st
     report(world, msgspec.structs.replace(FACTS, **figures))
     keys = [taint.key for taint in node(world).spec.taints]
     assert keys == [f"node.kubernetes.io/{name}" for name in expected]
+
+
+def test_what_fails_beside_the_looks_is_a_condition_and_an_event_once() -> None:
+    world = World(hosts=("n1",))
+    world.settle()
+    status = world.store.get(HostStatus, "", "n1")
+    assert status is not None
+    retry_at = world.now + timedelta(seconds=10)
+    failure = HostFailure("Metrics", "SessionRefused", "sshd opens no session", retry_at)
+    world.put(msgspec.structs.replace(status, failures=(failure,)))
+    world.settle()
+    assert claims(node(world))["MetricsUnavailable"] == "True"
+    assert claims(node(world))["Ready"] == "True"
+    assert [hold.until for hold in world.holds.values()] == [retry_at]
+    before = node(world)
+    again = msgspec.structs.replace(failure, retry_at=retry_at + timedelta(seconds=20))
+    world.put(msgspec.structs.replace(status, failures=(again,)))
+    world.settle()
+    assert node(world) == before, "a failure that goes on writes nothing"
+    world.put(status)
+    world.settle()
+    assert claims(node(world))["MetricsUnavailable"] == "False"
+    said = [(one.type, one.reason) for one in world.occurrences if one.reason.startswith("Metrics")]
+    assert said == [("Warning", "MetricsUnavailable"), ("Normal", "MetricsAvailable")]
 
 
 def test_cordon_and_own_taints() -> None:

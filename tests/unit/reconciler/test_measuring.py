@@ -11,6 +11,7 @@ import pytest
 
 from differ.assignment import HostAssignment, MeasureOrder, PodNetwork
 from differ.use import foreign_loads
+from objects.errors import CommandFailed, DeadlineExceeded, HostError
 from objects.measured import (
     ContainerSample,
     ContainerUse,
@@ -25,7 +26,7 @@ from objects.metrics import MetricEndpoint, Scrape, Scraped
 from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
 from objects.observed import HostFacts, HostObservation, ObservedContainer
 from objects.pods import Container, Pod, PodSpec
-from reconciler.measuring import HostMeter, steady_vitals
+from reconciler.measuring import HostMeter, Part, steady_vitals
 from reconciler.messages import HostMeasured
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,11 +55,18 @@ class Scripted:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.asked: list[tuple[bool, bool]] = []
+        self.asked_at: list[int] = []
+        self.refuses = self.refuses_disk = False
         self.memory_available_bytes = 1000
         self._clock = clock
 
     def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
         self.asked.append((containers, disk))
+        self.asked_at.append((self._clock() - START).seconds)
+        if disk and self.refuses_disk:
+            raise DeadlineExceeded("no answer", host="h1")
+        if self.refuses:
+            raise CommandFailed("administratively prohibited", host="h1")
         uptime = (self._clock() - START).total_seconds()
         disk_bytes = 7 if disk else None
         sample = ContainerSample(cpu_nanos=int(uptime * 5e8), memory_bytes=64, disk_bytes=disk_bytes)
@@ -98,8 +106,15 @@ class Bench:
         told = []
         for _ in range(seconds):
             self.now += timedelta(seconds=1)
-            if self.meter.is_due(self.seen, self.now):
-                told.append(self.meter.measure(self.host, self.assignment, self.seen, self.now))  # type: ignore[arg-type]
+            question = self.meter.next_question(self.assignment, self.seen, self.now)
+            if question is None:
+                continue
+            try:
+                reading = self.meter.ask(self.host, question)  # type: ignore[arg-type]
+            except HostError as error:
+                self.meter.fail(question, error, self.now)
+            else:
+                told.append(self.meter.take(question, reading, self.now))
         return [news for news in told if news is not None]
 
     @property
@@ -181,6 +196,46 @@ def test_rates_under_pressure_are_averaged_over_more_than_a_breath() -> None:
     bench.run(10)
     windows = [news.use.window_seconds for news in bench.run(16) if news.use is not None]
     assert windows == [2, 4, 6, 8, 10, 10, 10, 10]
+
+
+def test_what_fails_is_tried_again_later_and_later() -> None:
+    bench = Bench(MeasureOrder(), OURS)
+    bench.host.refuses = True
+    assert bench.run(200) == []
+    assert bench.host.asked_at == [10, 20, 40, 80, 160]
+    failure = bench.meter.failures.find(Part.FIGURES)
+    assert failure is not None
+    assert (failure.reason, failure.since) == ("CommandFailed", START + timedelta(seconds=10))
+    bench.host.refuses = False
+    assert len(bench.run(200)) == 1
+    assert len(bench.meter.failures) == 0
+
+
+def test_disk_use_that_fails_takes_no_other_figure_with_it() -> None:
+    bench = Bench(MeasureOrder(containers=True, disk=True, is_pressed=True), OURS)
+    bench.host.refuses_disk = True
+    told = bench.run(60)
+    assert len(told) == 24  # each refusal delays the other figures by a second of this bench
+    assert [asked for asked in bench.host.asked if asked[1]] == [(True, True)] * 3  # at 10, 20 and 40 s
+    assert [part for part, _ in bench.meter.failures.items()] == [Part.DISK]
+
+
+def test_disk_use_that_is_slow_keeps_no_other_figure() -> None:
+    bench = Bench(MeasureOrder(disk=True), OURS)
+    slow = bench.meter.next_question(bench.assignment, bench.seen, START + timedelta(seconds=10))
+    assert slow is not None and slow.part is Part.DISK
+    bench.now += timedelta(seconds=10)
+    bench.run(30)
+    assert bench.host.asked == [(False, False)] * 3
+    assert bench.meter.due_at is not None
+
+
+def test_nothing_is_due_while_an_answer_is_waited_for() -> None:
+    bench = Bench(MeasureOrder(), OURS)
+    later = START + timedelta(seconds=10)
+    assert bench.meter.next_question(bench.assignment, bench.seen, later) is not None
+    assert bench.meter.due_at is None
+    assert bench.meter.next_question(bench.assignment, bench.seen, later + timedelta(hours=1)) is None
 
 
 def test_an_idle_host_has_no_news() -> None:

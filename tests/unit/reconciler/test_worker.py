@@ -88,12 +88,12 @@ def worker(slow: SlowCreate, reports: queue.SimpleQueue[Message]) -> Iterator[Ho
 def test_a_pod_whose_container_is_being_made_is_not_gone(
     worker: HostWorker, slow: SlowCreate, reports: queue.SimpleQueue[Message]
 ) -> None:
-    pod = _assigned()
-    worker.assign(_assignment(pod))
+    pod = assigned()
+    worker.assign(assignment(pod))
     assert slow.is_asked.wait(WAIT_SECONDS)
 
     metadata = msgspec.structs.replace(pod.metadata, deletion_timestamp=START, deletion_grace_period_seconds=0)
-    worker.assign(_assignment(msgspec.structs.replace(pod, metadata=metadata)))
+    worker.assign(assignment(msgspec.structs.replace(pod, metadata=metadata)))
     _look_again(worker, slow)
     assert (_gone(reports), slow.host.engine.containers) == ([], {})
 
@@ -105,16 +105,16 @@ def test_a_pod_whose_container_is_being_made_is_not_gone(
 def test_a_pod_that_the_engine_is_slow_to_answer_for_is_not_acted_on(
     worker: HostWorker, slow: SlowCreate, reports: queue.SimpleQueue[Message]
 ) -> None:
-    pod = _assigned()
+    pod = assigned()
     slow.may_make.set()
-    worker.assign(_assignment(pod))
+    worker.assign(assignment(pod))
     while not slow.host.engine.containers:
         _look_again(worker, slow)
     slow.is_answering = False
     _look_again(worker, slow)
 
     metadata = msgspec.structs.replace(pod.metadata, deletion_timestamp=START, deletion_grace_period_seconds=0)
-    worker.assign(_assignment(msgspec.structs.replace(pod, metadata=metadata)))
+    worker.assign(assignment(msgspec.structs.replace(pod, metadata=metadata)))
     _look_again(worker, slow)
     assert (_gone(reports), len(slow.host.engine.containers)) == ([], 1)
 
@@ -148,12 +148,12 @@ def _next_gone(reports: queue.SimpleQueue[Message]) -> tuple[str, ...]:
             return message.gone
 
 
-def _assigned() -> Pod:
+def assigned() -> Pod:
     pod = bare_pod()
     metadata = msgspec.structs.replace(pod.metadata, uid=UID)
     return msgspec.structs.replace(pod, metadata=metadata, status=PodStatus(pod_ip="10.1.0.2", host_ip="192.0.2.1"))
 
 
-def _assignment(pod: Pod) -> HostAssignment:
+def assignment(*pods: Pod) -> HostAssignment:
     network = PodNetwork(subnet="10.1.0.0/24", cluster_cidr="10.1.0.0/16")
-    return HostAssignment(host="h", host_ip="192.0.2.1", network=network, pause_image="pause", pods=(pod,))
+    return HostAssignment(host="h", host_ip="192.0.2.1", network=network, pause_image="pause", pods=pods)
