@@ -1,22 +1,42 @@
 """The store: all objects that the engine knows, in memory, owned by the engine's thread.
 
 Never the only copy of anything (see docs/architecture.md). Objects are immutable: a change puts a new object in the
-place of the old one under a growing resource version. Reads are by key, kind, namespace, controller, node; nothing
-scans all objects. Not here: what changes mean (controllers) and where objects come from (sources, host reports).
+place of the old one under a growing resource version. Reads are by key, kind, namespace, controller, node, selector and
+by indexes that a reader declares; nothing scans all objects. Not here: what changes mean (controllers) and where
+objects come from (sources, host reports).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from objects.meta import KubeObject, ObjectKey, ObjectMeta, controller_of
+from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from objects.meta import KubeObject, LabelSelector, ObjectKey, ObjectMeta, controller_of
+from objects.networking import NetworkPolicy
 from objects.pods import Pod
+from objects.policy import PodDisruptionBudget
+from objects.services import Service
+from reconciler.selector_index import ClassName, SelectorIndex
 
 K = TypeVar("K", bound=KubeObject)
+H = TypeVar("H", bound=KubeObject)
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, eq=False)
+class Index(Generic[K]):
+    """Objects of a kind by values that follow from each of them: who asks declares it, as a constant of a module.
+
+    It is built when it is asked for the first time and kept up to date by each write from then on. values_of: pure.
+    """
+
+    kind: type[K]
+    values_of: Callable[[K], Iterable[Hashable]]
 
 
 class View(Protocol):
@@ -28,6 +48,13 @@ class View(Protocol):
     def owned(self, kind: type[K], owner_uid: str) -> list[K]: ...
     def orphans(self, kind: type[K], namespace: str) -> list[K]: ...
     def pods_on(self, node: str) -> list[Pod]: ...
+    def by_index(self, index: Index[K], value: Hashable) -> list[K]: ...
+    def selecting(self, kind: type[H], obj: KubeObject) -> list[H]: ...
+    def selected(self, kind: type[K], holder: KubeObject, *, only_orphans: bool = False) -> list[K]: ...
+    def selected_summaries(
+        self, kind: type[K], holder: KubeObject, summarise: Callable[[Iterable[K]], S]
+    ) -> Iterable[S]: ...
+    def selecting_beside(self, kind: type[H], holder: KubeObject) -> list[H]: ...
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -46,7 +73,10 @@ class Store:
         self._by_kind: dict[str, dict[str, dict[ObjectKey, KubeObject]]] = defaultdict(lambda: defaultdict(dict))
         self._by_owner: dict[tuple[str, str], dict[ObjectKey, KubeObject]] = defaultdict(dict)
         self._by_node: dict[str, dict[ObjectKey, Pod]] = defaultdict(dict)
+        self._orphans: dict[tuple[str, str], dict[ObjectKey, KubeObject]] = defaultdict(dict)
         self._by_uid: dict[str, ObjectKey] = {}
+        self._selectors = SelectorIndex()
+        self._declared: dict[str, dict[Index[Any], dict[Hashable, dict[ObjectKey, Any]]]] = {}
         self.version = 0
 
     def __len__(self) -> int:
@@ -77,8 +107,7 @@ class Store:
 
     def orphans(self, kind: type[K], namespace: str) -> list[K]:
         """Objects of a kind in a namespace that no controller owns."""
-        items = self._by_owner.get((kind.KIND, ""), {}).items()
-        return _sorted(kind, ((key, obj) for key, obj in items if key.namespace == namespace))
+        return _sorted(kind, self._orphans.get((kind.KIND, namespace), {}).items())
 
     def pods_on(self, node: str) -> list[Pod]:
         return _sorted(Pod, self._by_node.get(node, {}).items())
@@ -86,6 +115,45 @@ class Store:
     def by_uid(self, uid: str) -> KubeObject | None:
         key = self._by_uid.get(uid)
         return None if key is None else self._objects.get(key)
+
+    def by_index(self, index: Index[K], value: Hashable) -> list[K]:
+        """Objects that have `value` in an index."""
+        built = self._declared.setdefault(index.kind.KIND, {})
+        entries = built.get(index)
+        if entries is None:
+            entries = built[index] = defaultdict(dict)
+            for group in self._by_kind.get(index.kind.KIND, {}).values():
+                for key, obj in group.items():
+                    for one in index.values_of(obj):  # type: ignore[arg-type]
+                        entries[one][key] = obj
+        return _sorted(index.kind, entries.get(value, {}).items())
+
+    def selecting(self, kind: type[H], obj: KubeObject) -> list[H]:
+        """Objects of a kind whose selector fits the labels of `obj`: its budgets, Services, policies, workloads."""
+        found = self._selectors.selecting(obj.namespace, obj.labels)
+        return _sorted(kind, ((key, self._objects[key]) for key in found if key.kind == kind.KIND))
+
+    def selected(self, kind: type[K], holder: KubeObject, *, only_orphans: bool = False) -> list[K]:
+        """The objects of a kind that `holder` (a workload, budget, Service, policy; in the store or not) selects.
+
+        kind: Pod; or ReplicaSet, of which only those without a controller are known. only_orphans: without controller.
+        """
+        selector = _selector_of(holder)
+        return _sorted(kind, self._selectors.selected(holder.key, selector, kind.KIND, only_loose=only_orphans))
+
+    def selected_summaries(
+        self, kind: type[K], holder: KubeObject, summarise: Callable[[Iterable[K]], S]
+    ) -> Iterable[S]:
+        """`summarise` over the objects that `selected` gives, in parts: those with equal labels and owners or none.
+
+        Each part's summary is remembered until one of its objects changes. summarise: pure, a function of a module.
+        """
+        return self._selectors.summaries(holder.key, _selector_of(holder), kind.KIND, summarise)
+
+    def selecting_beside(self, kind: type[H], holder: KubeObject) -> list[H]:
+        """Objects of a kind that select a pod which `holder` selects too: the budgets of a workload's pods."""
+        found = self._selectors.beside(holder.key, _selector_of(holder), Pod.KIND)
+        return _sorted(kind, ((key, self._objects[key]) for key in found if key.kind == kind.KIND))
 
     # --- writes --------------------------------------------------------------------------------------------------
 
@@ -102,7 +170,7 @@ class Store:
         metadata = msgspec.structs.replace(obj.metadata, resource_version=str(self.version), generation=generation)
         new = msgspec.structs.replace(obj, metadata=metadata)
         if old is not None:
-            self._unindex(key, old)
+            self._unindex(key, old, new)
         self._index(key, new)
         return Changed(key, old, new)
 
@@ -112,7 +180,7 @@ class Store:
         if old is None:
             return None
         self.version += 1
-        self._unindex(key, old)
+        self._unindex(key, old, None)
         return Changed(key, old, None)
 
     def copy(self) -> Store:
@@ -126,20 +194,72 @@ class Store:
     def _index(self, key: ObjectKey, obj: KubeObject) -> None:
         self._objects[key] = obj
         self._by_kind[key.kind][key.namespace][key] = obj
-        self._by_owner[key.kind, _owner_uid(obj)][key] = obj
+        owner = _owner_uid(obj)
+        if owner:
+            self._by_owner[key.kind, owner][key] = obj
+        else:
+            self._orphans[key.kind, key.namespace][key] = obj
         if obj.uid:
             self._by_uid[obj.uid] = key
         if isinstance(obj, Pod) and obj.spec.node_name:
             self._by_node[obj.spec.node_name][key] = obj
+        if (name := _class_of(obj, owner)) is not None:
+            self._selectors.put(name, key, obj)
+        if key.kind in _SELECTING:
+            self._selectors.set_selector(key, _selector_of(obj))
+        for index, entries in self._declared.get(key.kind, {}).items():
+            for value in index.values_of(obj):
+                entries[value][key] = obj
 
-    def _unindex(self, key: ObjectKey, obj: KubeObject) -> None:
-        del self._objects[key]
-        del self._by_kind[key.kind][key.namespace][key]
-        _discard(self._by_owner, (key.kind, _owner_uid(obj)), key)
-        if self._by_uid.get(obj.uid) == key:
-            del self._by_uid[obj.uid]
-        if isinstance(obj, Pod) and obj.spec.node_name:
-            _discard(self._by_node, obj.spec.node_name, key)
+    def _unindex(self, key: ObjectKey, old: KubeObject, new: KubeObject | None) -> None:
+        """Take `old` out of the indexes where `new` will not take its place."""
+        owner = _owner_uid(old)
+        if new is None:
+            del self._objects[key]
+            del self._by_kind[key.kind][key.namespace][key]
+            if key.kind in _SELECTING:
+                self._selectors.set_selector(key, None)
+        new_owner = None if new is None else _owner_uid(new)
+        if owner != new_owner:
+            if owner:
+                _discard(self._by_owner, (key.kind, owner), key)
+            else:
+                _discard(self._orphans, (key.kind, key.namespace), key)
+        if (new is None or new.uid != old.uid) and self._by_uid.get(old.uid) == key:
+            del self._by_uid[old.uid]
+        node = old.spec.node_name if isinstance(old, Pod) else ""
+        if node and not (isinstance(new, Pod) and new.spec.node_name == node):
+            _discard(self._by_node, node, key)
+        name = _class_of(old, owner)
+        if name is not None and (new is None or _class_of(new, new_owner or "") != name):
+            self._selectors.remove(name, key)
+        for index, entries in self._declared.get(key.kind, {}).items():
+            stay = set(index.values_of(new)) if new is not None else ()
+            for value in index.values_of(old):
+                if value not in stay and key in entries.get(value, ()):
+                    _discard(entries, value, key)
+
+
+_SELECTING: dict[str, Callable[[Any], LabelSelector | None]] = {
+    **{
+        kind.KIND: lambda one: one.spec.selector
+        for kind in (Deployment, ReplicaSet, StatefulSet, DaemonSet, PodDisruptionBudget)
+    },
+    Service.KIND: lambda one: LabelSelector(match_labels=one.spec.selector) if one.spec.selector else None,
+    NetworkPolicy.KIND: lambda one: one.spec.pod_selector,
+}
+"""The kinds that select pods of their namespace, and by what."""
+
+
+def _selector_of(obj: KubeObject) -> LabelSelector | None:
+    return _SELECTING[obj.KIND](obj)
+
+
+def _class_of(obj: KubeObject, owner: str) -> ClassName | None:
+    """Where the selector index has an object; None for one that nobody selects."""
+    if isinstance(obj, Pod) or (isinstance(obj, ReplicaSet) and not owner):
+        return ClassName(obj.KIND, obj.namespace, frozenset(obj.labels.items()), not owner)
+    return None
 
 
 def _owner_uid(obj: KubeObject) -> str:

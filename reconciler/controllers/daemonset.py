@@ -199,7 +199,7 @@ CONTROLLER = Controller(
     name="daemonset-controller",
     watches={
         DaemonSet.KIND: own_key,
-        Pod.KIND: claiming_keys(DaemonSet, lambda one: one.spec.selector),
+        Pod.KIND: claiming_keys(DaemonSet),
         Node.KIND: _keys_of_node,
     },
     reconcile=reconcile,

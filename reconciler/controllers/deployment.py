@@ -14,7 +14,6 @@ from objects.apps import Deployment, ReplicaSet
 from objects.canary import CANARY_CHECKS
 from objects.meta import KubeObject, ObjectKey, controller_reference
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.selectors import selector_matches
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -191,7 +190,7 @@ def _adopted(view: View, deployment: Deployment) -> tuple[Change, ...]:
                 ),
             )
         )
-        for replica_set in view.orphans(ReplicaSet, deployment.namespace)
+        for replica_set in view.selected(ReplicaSet, deployment, only_orphans=True)
         if _may_own(deployment, replica_set)
     )
 
@@ -200,7 +199,7 @@ def _may_own(deployment: Deployment, replica_set: ReplicaSet) -> bool:
     selector = deployment.spec.selector
     has_selector = selector is not None and bool(selector.match_labels or selector.match_expressions)
     is_free = not replica_set.is_terminating and ANNOTATION_TEMPLATE_HASH not in replica_set.annotations
-    return has_selector and is_free and selector_matches(selector, replica_set.labels)
+    return has_selector and is_free
 
 
 def _checking_keys(view: View, _answer: KubeObject) -> list[ObjectKey]:
@@ -212,7 +211,7 @@ CONTROLLER = Controller(
     name="deployment-controller",
     watches={
         Deployment.KIND: own_key,
-        ReplicaSet.KIND: claiming_keys(Deployment, lambda one: one.spec.selector),
+        ReplicaSet.KIND: claiming_keys(Deployment),
         QueryAnswer.KIND: _checking_keys,
     },
     reconcile=reconcile,

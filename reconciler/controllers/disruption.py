@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
 import msgspec
 
 from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
@@ -9,7 +12,6 @@ from objects.conditions import with_condition
 from objects.meta import Condition, KubeObject, ObjectKey, controller_of
 from objects.pods import Pod
 from objects.policy import PodDisruptionBudget, PodDisruptionBudgetStatus
-from objects.selectors import selector_matches
 from policies.disruption import Budget, budget_of
 from reconciler.controllers.base import NOTHING, Context, Controller, Outcome, Put, own_key
 from reconciler.controllers.owned_pods import is_active
@@ -36,14 +38,37 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
 
 def observe_budget(view: View, budget: PodDisruptionBudget) -> Budget:
     """What a budget allows now, counted from its pods: the status lags behind what this step has decided."""
-    matching = [pod for pod in view.all_of(Pod, budget.namespace) if selector_matches(budget.spec.selector, pod.labels)]
-    pods = [pod for pod in matching if not pod.is_finished]
+    parts = [*view.selected_summaries(Pod, budget, _tally)]
+    pods: Counter[ObjectKey | None] = Counter()
+    for part in parts:
+        pods.update(part.pods)
     return budget_of(
         budget.spec,
-        pods=len(pods),
+        pods=pods.total(),
         asked_for=_asked_for(view, pods),
-        healthy=sum(pod.is_ready and is_active(pod) for pod in pods),
+        healthy=sum(part.healthy for part in parts),
     )
+
+
+class _Tally(msgspec.Struct, frozen=True):
+    """Pods that have not ended: how many of each controller (None: of nobody), and how many of all are healthy."""
+
+    pods: Mapping[ObjectKey | None, int]
+    healthy: int
+
+
+def _tally(pods: Iterable[Pod]) -> _Tally:
+    """A part of a budget's pods: remembered by the store until one of them changes."""
+    counted: dict[ObjectKey | None, int] = {}
+    healthy = 0
+    for pod in pods:
+        if pod.is_finished:
+            continue
+        healthy += pod.is_ready and is_active(pod)
+        owner = controller_of(pod)
+        of = None if owner is None else ObjectKey(owner.kind, pod.namespace, owner.name)
+        counted[of] = counted.get(of, 0) + 1
+    return _Tally(counted, healthy)
 
 
 def _with_claim(status: PodDisruptionBudgetStatus, found: Budget, context: Context) -> PodDisruptionBudgetStatus:
@@ -57,41 +82,44 @@ def _with_claim(status: PodDisruptionBudgetStatus, found: Budget, context: Conte
     return msgspec.structs.replace(status, conditions=with_condition(status.conditions, claim, now=context.now))
 
 
-def _asked_for(view: View, pods: list[Pod]) -> int:
-    """The sizes of the workloads of these pods, each counted once; a bare pod counts for itself."""
+def _asked_for(view: View, pods: Mapping[ObjectKey | None, int]) -> int:
+    """The sizes of the workloads of these pods, each counted once; a pod of none counts for itself.
+
+    pods: how many of each controller; None: of nobody.
+    """
     sizes: dict[ObjectKey, int] = {}
-    for pod in pods:
-        workload, size = _workload_of(view, pod)
-        sizes[workload] = size
-    return sum(sizes.values())
+    alone = 0
+    for owner, number in pods.items():
+        workload = None if owner is None else _workload_of(view, owner)
+        if workload is None:
+            alone += number
+        else:
+            sizes[workload[0]] = workload[1]
+    return alone + sum(sizes.values())
 
 
-def _workload_of(view: View, pod: Pod) -> tuple[ObjectKey, int]:
-    """What asks for the pod, and for how many; the Deployment where there is one, since its revisions share pods."""
-    owner = controller_of(pod)
-    if owner is None:
-        return pod.key, 1
-    found = view.find(ObjectKey(owner.kind, pod.namespace, owner.name))
+def _workload_of(view: View, owner: ObjectKey) -> tuple[ObjectKey, int] | None:
+    """What asks for the pods of a controller, and for how many; None when nothing does that has a size.
+
+    The Deployment where there is one, since its revisions share pods.
+    """
+    found = view.find(owner)
     if isinstance(found, ReplicaSet) and (above := controller_of(found)) is not None:
-        found = view.get(Deployment, pod.namespace, above.name) or found
+        found = view.get(Deployment, owner.namespace, above.name) or found
     if isinstance(found, Deployment | ReplicaSet | StatefulSet):
         return found.key, 1 if found.spec.replicas is None else found.spec.replicas
     if isinstance(found, DaemonSet):
         return found.key, found.status.desired_number_scheduled
-    return pod.key, 1
+    return None
 
 
 def _keys_of_pod(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
-    return tuple(
-        budget.key
-        for budget in view.all_of(PodDisruptionBudget, obj.namespace)
-        if selector_matches(budget.spec.selector, obj.labels)
-    )
+    return tuple(budget.key for budget in view.selecting(PodDisruptionBudget, obj))
 
 
-def _keys_of_namespace(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
-    """A workload of another size: its pods' budgets are not found by its own labels, so all of its namespace look."""
-    return tuple(budget.key for budget in view.all_of(PodDisruptionBudget, obj.namespace))
+def _keys_of_workload(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
+    """A workload of another size: the budgets of its pods look."""
+    return tuple(budget.key for budget in view.selecting_beside(PodDisruptionBudget, obj))
 
 
 CONTROLLER = Controller(
@@ -99,7 +127,7 @@ CONTROLLER = Controller(
     watches={
         PodDisruptionBudget.KIND: own_key,
         Pod.KIND: _keys_of_pod,
-        **{kind.KIND: _keys_of_namespace for kind in (Deployment, ReplicaSet, StatefulSet, DaemonSet)},
+        **{kind.KIND: _keys_of_workload for kind in (Deployment, ReplicaSet, StatefulSet, DaemonSet)},
     },
     reconcile=reconcile,
 )

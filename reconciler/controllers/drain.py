@@ -22,12 +22,12 @@ from objects.meta import Condition, KubeObject, ObjectKey, controller_of
 from objects.names import ANNOTATION_PINNED
 from objects.pods import Pod
 from objects.policy import PodDisruptionBudget
-from objects.selectors import selector_matches, tolerates
+from objects.selectors import tolerates
 from objects.taints import NO_SCHEDULE, UNSCHEDULABLE
 from policies.disruption import Budget
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.disruption import observe_budget
-from reconciler.store import View
+from reconciler.store import Index, View
 
 DRAIN = "berth.dev/drain"
 """On a Host: since when it is to be emptied (RFC 3339). Counts only together with `spec.unschedulable`."""
@@ -97,11 +97,7 @@ class _Allowances:
 
     def take(self, pod: Pod) -> str | None:
         """Use up one disruption of every budget of `pod`; or the name of one that allows none, nothing being used."""
-        budgets = [
-            budget
-            for budget in self._view.all_of(PodDisruptionBudget, pod.namespace)
-            if selector_matches(budget.spec.selector, pod.labels)
-        ]
+        budgets = self._view.selecting(PodDisruptionBudget, pod)
         if not pod.status.phase or pod.status.phase == "Pending":
             return None
         for budget in budgets:
@@ -153,16 +149,19 @@ def _keys_of_host(_view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
 
 
 def _keys_of_pod(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
-    """The pod's own host. Where there are budgets a pod that became ready anywhere may let another one go."""
-    if not isinstance(obj, Pod):
-        return ()
-    if view.all_of(PodDisruptionBudget, obj.namespace):
-        return _draining_keys(view, obj)
-    return (ObjectKey(Host.KIND, "", obj.node_name),) if obj.node_name else ()
+    """The pod's own host; and, where a budget speaks of the pod, all: that it became ready may let another one go."""
+    draining = _draining_keys(view, obj)
+    if not isinstance(obj, Pod) or not draining or view.selecting(PodDisruptionBudget, obj):
+        return draining
+    own = ObjectKey(Host.KIND, "", obj.node_name)
+    return (own,) if own in draining else ()
+
+
+_DRAINING = Index(Host, lambda host: ("draining",) if is_draining(host) else ())
 
 
 def _draining_keys(view: View, _obj: KubeObject) -> tuple[ObjectKey, ...]:
-    return tuple(host.key for host in view.all_of(Host) if is_draining(host))
+    return tuple(host.key for host in view.by_index(_DRAINING, "draining"))
 
 
 CONTROLLER = Controller(

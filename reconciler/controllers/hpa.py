@@ -17,7 +17,6 @@ from objects.conditions import find_condition, with_condition
 from objects.errors import InvalidInput
 from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta, controller_reference
 from objects.pods import Pod
-from objects.selectors import selector_matches
 from policies.autoscaling.behavior import Limited, limit, pace_of, remember, stabilize, tolerance_of
 from reconciler.controllers.autoscaling.metrics import Load, Wish, query_of, wish_of
 from reconciler.controllers.autoscaling.steady import steady_metrics
@@ -154,7 +153,7 @@ def _decide(
             least, least, "Current number of replicas below Spec.MinReplicas", Limited(least, "TooFewReplicas")
         )
     pace = pace_of(spec.behavior)
-    pods = tuple(p for p in view.all_of(Pod, target.namespace) if selector_matches(target.spec.selector, p.labels))
+    pods = tuple(view.selected(Pod, target))
     server = context.settings.metrics.prometheus
     load = Load(view, target.namespace, pods, current, tolerance_of(pace), context.now, server)
     wishes, problems = _wishes(autoscaler, load)

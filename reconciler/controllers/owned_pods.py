@@ -7,7 +7,7 @@ Source of the rules: Kubernetes' controller_utils, replica_set_utils and control
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -102,23 +102,22 @@ def claim_pods(view: View, owner: KubeObject, selector: LabelSelector | None) ->
         else:
             changes.append(Put(without_owner(pod, owner)))
     if selector is not None and (selector.match_labels or selector.match_expressions):
-        for pod in view.orphans(Pod, owner.namespace):
-            if is_active(pod) and selector_matches(selector, pod.labels):
+        for pod in view.selected(Pod, owner, only_orphans=True):
+            if is_active(pod):
                 adopted = with_owner(pod, owner)
                 kept.append(adopted)
                 changes.append(Put(adopted))
     return Claimed(tuple(kept), tuple(changes))
 
 
-def claiming_keys(kind: type[K], selector_of: Callable[[K], LabelSelector | None]) -> KeysFor:
-    """A watch: a dependent's controller when it is of `kind`; for an ownerless one, all of `kind` that match it."""
+def claiming_keys(kind: type[K]) -> KeysFor:
+    """A watch: a dependent's controller when it is of `kind`; for an ownerless one, all of `kind` that select it."""
 
     def keys(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
         owner = controller_of(obj)
         if owner is not None:
             return (ObjectKey(kind.KIND, obj.namespace, owner.name),) if owner.kind == kind.KIND else ()
-        claimants = view.all_of(kind, obj.namespace)
-        return tuple(one.key for one in claimants if selector_matches(selector_of(one), obj.labels))
+        return tuple(one.key for one in view.selecting(kind, obj))
 
     return keys
 

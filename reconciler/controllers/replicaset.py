@@ -117,6 +117,6 @@ def _hold_for_declared_pods(surplus: int) -> Hold | None:
 
 CONTROLLER = Controller(
     name="replicaset-controller",
-    watches={ReplicaSet.KIND: own_key, Pod.KIND: claiming_keys(ReplicaSet, lambda one: one.spec.selector)},
+    watches={ReplicaSet.KIND: own_key, Pod.KIND: claiming_keys(ReplicaSet)},
     reconcile=reconcile,
 )

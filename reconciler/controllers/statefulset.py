@@ -15,7 +15,6 @@ from objects.apps import ControllerRevision, StatefulSet, StatefulSetStatus
 from objects.core import Node
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod
-from objects.selectors import selector_matches
 from objects.storage import PersistentVolumeClaim
 from objects.taints import OUT_OF_SERVICE
 from reconciler.controllers.base import (
@@ -175,15 +174,14 @@ def _keys_of_claim(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
     """A claim that is gone may be what a pod waits for."""
     if view.find(obj.key) is not None:
         return ()
-    sets = view.all_of(StatefulSet, obj.namespace)
-    return tuple(one.key for one in sets if selector_matches(one.spec.selector, obj.labels))
+    return tuple(one.key for one in view.selecting(StatefulSet, obj))
 
 
 CONTROLLER = Controller(
     name="statefulset-controller",
     watches={
         StatefulSet.KIND: own_key,
-        Pod.KIND: claiming_keys(StatefulSet, lambda one: one.spec.selector),
+        Pod.KIND: claiming_keys(StatefulSet),
         Node.KIND: _keys_of_node,
         PersistentVolumeClaim.KIND: _keys_of_claim,
     },

@@ -1,0 +1,169 @@
+"""Worlds for the engine's bench: an engine in memory with hosts that obey at once, brought to rest.
+
+The hosts are those of the engine's unit tests; nothing here does I/O, so what is measured is deciding alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from objects.apps import DaemonSet, DaemonSetSpec, Deployment, StatefulSet, StatefulSetSpec
+from objects.autoscaling import (
+    CrossVersionObjectReference,
+    HorizontalPodAutoscaler,
+    HorizontalPodAutoscalerSpec,
+    MetricSpec,
+    MetricTarget,
+    ResourceMetricSource,
+)
+from objects.meta import KubeObject, LabelSelector, ObjectMeta
+from objects.names import ANNOTATION_TEMPLATE_HASH
+from objects.pods import Container, PodSpec, PodTemplateSpec, ResourceRequirements
+from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.storage import PersistentVolumeClaim, PersistentVolumeClaimSpec
+from reconciler.messages import HostReport, Message
+from tests.unit.reconciler.cluster import FakeCluster, deployment
+
+ALL = "everything"
+"""A label of every pod, for what selects them all."""
+
+
+def at_rest(hosts: int, objects: Iterable[KubeObject]) -> FakeCluster:
+    """An engine that has these objects running on its hosts."""
+    cluster = FakeCluster(*(f"host-{number:04}" for number in range(hosts)))
+    cluster.settle(cluster.desired(*objects), *(cluster.report(name) for name in cluster.hosts))
+    return cluster
+
+
+def cpu_seconds(cluster: FakeCluster, messages: Iterable[Message]) -> float:
+    """CPU time of one step with these messages."""
+    told = tuple(messages)
+    began = time.process_time()
+    cluster.step(*told)
+    return time.process_time() - began
+
+
+def least(measure: Callable[[], float], rounds: int) -> float:
+    """The least of some measurements: whatever else the machine does only adds."""
+    return min(measure() for _ in range(rounds))
+
+
+# --- objects ------------------------------------------------------------------------------------------------------
+
+
+def labelled(number: int) -> dict[str, str]:
+    return {"app": f"app-{number}", "part-of": ALL}
+
+
+def template(number: int, cpu: str = "10m") -> PodTemplateSpec:
+    resources = ResourceRequirements(requests={"cpu": cpu, "memory": "16Mi"})
+    spec = PodSpec(containers=(Container(name="c", image=f"app-{number}:v1", resources=resources),))
+    return PodTemplateSpec(metadata=ObjectMeta(labels=labelled(number)), spec=spec)
+
+
+def meta(name: str) -> ObjectMeta:
+    return ObjectMeta(name=name, namespace="default", annotations={ANNOTATION_TEMPLATE_HASH: "v1"})
+
+
+def some_deployments(count: int, *, replicas: int, cpu: str = "10m") -> list[Deployment]:
+    found = []
+    for number in range(count):
+        base = deployment(name=f"app-{number}", replicas=replicas)
+        selector = LabelSelector(match_labels={"app": f"app-{number}"})
+        spec = msgspec.structs.replace(base.spec, template=template(number, cpu), selector=selector)
+        found.append(msgspec.structs.replace(base, spec=spec))
+    return found
+
+
+def some_budgets(count: int) -> list[PodDisruptionBudget]:
+    return [
+        PodDisruptionBudget(
+            metadata=ObjectMeta(name=f"app-{number}", namespace="default"),
+            spec=PodDisruptionBudgetSpec(
+                max_unavailable=1, selector=LabelSelector(match_labels={"app": f"app-{number}"})
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+def budget_of_all() -> PodDisruptionBudget:
+    spec = PodDisruptionBudgetSpec(min_available="50%", selector=LabelSelector(match_labels={"part-of": ALL}))
+    return PodDisruptionBudget(metadata=ObjectMeta(name="all", namespace="default"), spec=spec)
+
+
+def some_autoscalers(count: int) -> list[HorizontalPodAutoscaler]:
+    target = MetricTarget(type="Utilization", average_utilization=50)
+    metric = MetricSpec(type="Resource", resource=ResourceMetricSource(name="cpu", target=target))
+    return [
+        HorizontalPodAutoscaler(
+            metadata=ObjectMeta(name=f"app-{number}", namespace="default"),
+            spec=HorizontalPodAutoscalerSpec(
+                scale_target_ref=CrossVersionObjectReference(
+                    api_version="apps/v1", kind="Deployment", name=f"app-{number}"
+                ),
+                min_replicas=1,
+                max_replicas=1000,
+                metrics=(metric,),
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+def some_sets_with_claims(count: int, *, replicas: int) -> list[StatefulSet]:
+    claim = PersistentVolumeClaim(
+        metadata=ObjectMeta(name="data"),
+        spec=PersistentVolumeClaimSpec(
+            access_modes=("ReadWriteOnce",), resources=ResourceRequirements(requests={"storage": "1Gi"})
+        ),
+    )
+    return [
+        StatefulSet(
+            metadata=meta(f"app-{number}"),
+            spec=StatefulSetSpec(
+                replicas=replicas,
+                service_name=f"app-{number}",
+                pod_management_policy="Parallel",
+                selector=LabelSelector(match_labels={"app": f"app-{number}"}),
+                template=template(number),
+                volume_claim_templates=(claim,),
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+def some_daemon_sets(count: int) -> list[DaemonSet]:
+    return [
+        DaemonSet(
+            metadata=meta(f"app-{number}"),
+            spec=DaemonSetSpec(
+                selector=LabelSelector(match_labels={"app": f"app-{number}"}), template=template(number)
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+# --- what hosts say -----------------------------------------------------------------------------------------------
+
+
+def report(cluster: FakeCluster, host: str) -> HostReport:
+    said = cluster.report(host)
+    assert isinstance(said, HostReport)
+    return said
+
+
+def with_flipped_pod(said: HostReport, *, is_ready: bool) -> HostReport:
+    """`said` with the readiness of its first pod turned round."""
+    uid = min(said.statuses)
+    status = said.statuses[uid]
+    (ready,) = status.conditions
+    flipped = msgspec.structs.replace(ready, status="True" if is_ready else "False")
+    return msgspec.structs.replace(
+        said, statuses={**said.statuses, uid: msgspec.structs.replace(status, conditions=(flipped,))}
+    )
