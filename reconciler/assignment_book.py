@@ -11,10 +11,32 @@ from objects.core import ConfigMap, Node, Secret
 from objects.meta import KubeObject
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
-from reconciler.assignments import build_assignment
+from reconciler.assignments import build_assignment, config_references
+from reconciler.controllers.claim_binding import pods_naming
 from reconciler.drift import Inventory
 from reconciler.host_status import HostStatus
-from reconciler.store import View
+from reconciler.measure_orders import scaled_by
+from reconciler.store import Index, View
+
+_READERS = Index(
+    Pod,
+    lambda pod: [(kind, pod.namespace, name) for kind, name in config_references(pod)],
+    lambda pod: pod.spec,
+)
+"""Pods by the ConfigMaps and Secrets that they name."""
+
+
+def _pods_to_do_with(view: View, obj: KubeObject) -> Iterable[Pod]:
+    """The pods whose hosts are told something else when `obj` changes."""
+    if isinstance(obj, ConfigMap | Secret):
+        return view.by_index(_READERS, (obj.KIND, obj.namespace, obj.name))
+    if isinstance(obj, PersistentVolumeClaim):
+        return pods_naming(view, obj)
+    if isinstance(obj, HorizontalPodAutoscaler):
+        target = scaled_by(view, obj)
+        # Who was scaled by it is not known any more when that is gone.
+        return view.all_of(Pod, obj.namespace) if target is None else view.selected(Pod, target)
+    return ()
 
 
 class AssignmentBook:
@@ -38,8 +60,8 @@ class AssignmentBook:
                 self._stale.add(obj.spec.node_name)
         elif isinstance(obj, Host | HostStatus | Node):
             self._stale.add(obj.name)
-        elif isinstance(obj, ConfigMap | Secret | PersistentVolumeClaim | HorizontalPodAutoscaler):
-            self._stale.update(pod.spec.node_name for pod in view.all_of(Pod, obj.namespace) if pod.spec.node_name)
+        else:
+            self._stale.update(pod.spec.node_name for pod in _pods_to_do_with(view, obj) if pod.spec.node_name)
 
     def write(self, view: View, settings: ClusterSpec, inventory: Inventory | None) -> dict[str, HostAssignment]:
         """The assignments that differ from the last ones, by host. inventory: see `build_assignment`."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from objects.meta import KubeObject, ObjectKey
-from reconciler.controllers.base import Context, Controller, Hold, KeysFor, Occurrence, Outcome
+from reconciler.controllers.base import Concerns, Context, Controller, Hold, KeysFor, Occurrence, Outcome
 from reconciler.store import View
 
 MAX_ROUNDS_PER_KEY = 50
@@ -32,10 +32,11 @@ class ControllerLoop:
         self.controllers = tuple(controllers)
         self.holds: dict[Task, Hold] = {}
         self._by_name = {controller.name: controller for controller in controllers}
-        self._watches: dict[str, list[tuple[str, KeysFor]]] = {}
+        self._watches: dict[str, list[tuple[str, KeysFor, Concerns | None]]] = {}
         for controller in controllers:
             for kind, watch in controller.watches.items():
-                self._watches.setdefault(kind, []).append((controller.name, watch))
+                concerns = controller.concerns.get(kind)
+                self._watches.setdefault(kind, []).append((controller.name, watch, concerns))
         self._dirty: dict[str, dict[ObjectKey, None]] = {controller.name: {} for controller in controllers}
         self._timers: list[tuple[datetime, Task]] = []
         self._due: dict[Task, datetime] = {}
@@ -52,11 +53,14 @@ class ControllerLoop:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
-    def mark(self, view: View, obj: KubeObject) -> None:
-        """`obj` changed: every controller that watches its kind has to look."""
-        for name, watch in self._watches.get(obj.KIND, ()):
-            for key in watch(view, obj):
-                self._dirty[name][key] = None
+    def mark(self, view: View, old: KubeObject | None, new: KubeObject | None) -> None:
+        """An object came, changed or went: every controller that it concerns has to look."""
+        there = [obj for obj in (old, new) if obj is not None]
+        for name, watch, concerns in self._watches.get(there[0].KIND, ()):
+            if len(there) < 2 or concerns is None or concerns(view, old, new):
+                for obj in there:
+                    for key in watch(view, obj):
+                        self._dirty[name][key] = None
 
     def mark_due(self, now: datetime) -> None:
         """Everything whose time has come."""

@@ -210,7 +210,7 @@ class Engine:
         for obj in [*sizes_as_found(self.store, self._sizes)]:
             self._put(obj)
         for obj in self.store:
-            self._loop.mark(self.store, obj)
+            self._loop.mark(self.store, None, obj)
 
     def _find_owners(self, *, are_all: bool) -> None:
         for owner in owners_as_found(self.store, self._adopted, are_all=are_all):
@@ -257,7 +257,7 @@ class Engine:
         twin._given_up = set(self._given_up)
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
-            twin._loop.mark(twin.store, obj)
+            twin._loop.mark(twin.store, None, obj)
         twin._book.mark_hosts(host.name for host in twin.store.all_of(Host))
         return twin
 
@@ -541,7 +541,7 @@ class Engine:
             return
         self._changed.append(changed)
         self._scheduling.observe(changed)
+        self._loop.mark(self.store, changed.old, changed.new)
         for obj in (changed.old, changed.new):
             if obj is not None:
-                self._loop.mark(self.store, obj)
                 self._book.mark(self.store, obj)

@@ -54,11 +54,16 @@ def _scaled(view: View, pods: Iterable[Pod]) -> Iterator[tuple[Pod, set[str]]]:
             yield pod, set().union(*names)
 
 
+def scaled_by(view: View, autoscaler: HorizontalPodAutoscaler) -> Deployment | ReplicaSet | StatefulSet | None:
+    """What an autoscaler scales, when it is there."""
+    ref = autoscaler.spec.scale_target_ref
+    kind = _SCALABLE.get(ref.kind)
+    return view.get(kind, autoscaler.namespace, ref.name) if kind is not None else None
+
+
 def _scalings(view: View, namespace: str) -> Iterator[Scaling]:
     for autoscaler in view.all_of(HorizontalPodAutoscaler, namespace):
-        ref = autoscaler.spec.scale_target_ref
-        kind = _SCALABLE.get(ref.kind)
-        target = view.get(kind, namespace, ref.name) if kind is not None else None
+        target = scaled_by(view, autoscaler)
         if target is not None and target.spec.selector is not None:
             yield target.spec.selector, frozenset(metric_names(autoscaler))
 

@@ -33,10 +33,12 @@ class Index(Generic[K]):
     """Objects of a kind by values that follow from each of them: who asks declares it, as a constant of a module.
 
     It is built when it is asked for the first time and kept up to date by each write from then on. values_of: pure.
+    part_of: the part of an object that the values follow from: an object that changes elsewhere costs nothing.
     """
 
     kind: type[K]
     values_of: Callable[[K], Iterable[Hashable]]
+    part_of: Callable[[K], object]
 
 
 class View(Protocol):
@@ -76,7 +78,7 @@ class Store:
         self._orphans: dict[tuple[str, str], dict[ObjectKey, KubeObject]] = defaultdict(dict)
         self._by_uid: dict[str, ObjectKey] = {}
         self._selectors = SelectorIndex()
-        self._declared: dict[str, dict[Index[Any], dict[Hashable, dict[ObjectKey, Any]]]] = {}
+        self._declared: dict[str, dict[Index[Any], dict[Hashable, dict[ObjectKey, None]]]] = {}
         self.version = 0
 
     def __len__(self) -> int:
@@ -125,8 +127,8 @@ class Store:
             for group in self._by_kind.get(index.kind.KIND, {}).values():
                 for key, obj in group.items():
                     for one in index.values_of(obj):  # type: ignore[arg-type]
-                        entries[one][key] = obj
-        return _sorted(index.kind, entries.get(value, {}).items())
+                        entries[one][key] = None
+        return _sorted(index.kind, ((key, self._objects[key]) for key in entries.get(value, ())))
 
     def selecting(self, kind: type[H], obj: KubeObject) -> list[H]:
         """Objects of a kind whose selector fits the labels of `obj`: its budgets, Services, policies, workloads."""
@@ -172,6 +174,7 @@ class Store:
         if old is not None:
             self._unindex(key, old, new)
         self._index(key, new)
+        self._index_declared(key, old, new)
         return Changed(key, old, new)
 
     def remove(self, key: ObjectKey) -> Changed | None:
@@ -181,6 +184,7 @@ class Store:
             return None
         self.version += 1
         self._unindex(key, old, None)
+        self._index_declared(key, old, None)
         return Changed(key, old, None)
 
     def copy(self) -> Store:
@@ -207,9 +211,6 @@ class Store:
             self._selectors.put(name, key, obj)
         if key.kind in _SELECTING:
             self._selectors.set_selector(key, _selector_of(obj))
-        for index, entries in self._declared.get(key.kind, {}).items():
-            for value in index.values_of(obj):
-                entries[value][key] = obj
 
     def _unindex(self, key: ObjectKey, old: KubeObject, new: KubeObject | None) -> None:
         """Take `old` out of the indexes where `new` will not take its place."""
@@ -233,11 +234,18 @@ class Store:
         name = _class_of(old, owner)
         if name is not None and (new is None or _class_of(new, new_owner or "") != name):
             self._selectors.remove(name, key)
+
+    def _index_declared(self, key: ObjectKey, old: KubeObject | None, new: KubeObject | None) -> None:
         for index, entries in self._declared.get(key.kind, {}).items():
-            stay = set(index.values_of(new)) if new is not None else ()
-            for value in index.values_of(old):
-                if value not in stay and key in entries.get(value, ()):
-                    _discard(entries, value, key)
+            if old is not None and new is not None:
+                before, after = index.part_of(old), index.part_of(new)
+                if before is after or before == after:
+                    continue
+            stay = {*index.values_of(new)} if new is not None else set()
+            for value in set() if old is None else {*index.values_of(old)} - stay:
+                _discard(entries, value, key)
+            for value in stay:
+                entries[value][key] = None
 
 
 _SELECTING: dict[str, Callable[[Any], LabelSelector | None]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -78,18 +78,22 @@ class Context(msgspec.Struct, frozen=True):
 
 
 KeysFor: TypeAlias = Callable[[View, KubeObject], Iterable[ObjectKey]]
+Concerns: TypeAlias = Callable[[View, Any, Any], bool]
+"""(view, old, new) → whether a controller has to look when such an object became another; both are there."""
 Reconcile: TypeAlias = Callable[[View, ObjectKey, Context], Outcome]
 
 
 class Controller(msgspec.Struct, frozen=True):
     """name: as events show it (`deployment-controller`).
 
-    watches: kind → which keys a change of such an object makes dirty.
+    watches: kind → which keys a change of such an object makes dirty. concerns: kind → which changes do; a kind that is
+    not there: all. What comes or goes always does.
     """
 
     name: str
     watches: Mapping[str, KeysFor]
     reconcile: Reconcile
+    concerns: Mapping[str, Concerns] = {}
 
 
 def own_key(_view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:

@@ -27,7 +27,7 @@ from objects.storage import (
     VolumeNodeAffinity,
 )
 from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods
-from reconciler.store import View
+from reconciler.store import Index, View
 
 _NODE_NAME = "metadata.name"
 """Not the label `kubernetes.io/hostname`: a Host may say something else there."""
@@ -90,8 +90,15 @@ def why_in_use(view: View, claim: PersistentVolumeClaim) -> str:
 
 def pods_with(view: View, claim: PersistentVolumeClaim) -> list[Pod]:
     """Pods that were given to a host and mount the claim. One that a manifest puts on a host was not, yet."""
-    pods = view.all_of(Pod, claim.namespace)
-    return [pod for pod in pods if pod.spec.node_name and pod.status.start_time and claim.name in claims_of(pod)]
+    return [pod for pod in pods_naming(view, claim) if pod.spec.node_name and pod.status.start_time]
+
+
+def pods_naming(view: View, claim: PersistentVolumeClaim) -> list[Pod]:
+    """Pods that mount the claim, wherever they are, or wait."""
+    return view.by_index(_USERS, (claim.namespace, claim.name))
+
+
+_USERS = Index(Pod, lambda pod: [(pod.namespace, name) for name in claims_of(pod)], lambda pod: pod.spec.volumes)
 
 
 def is_to_be_given_up(volume: PersistentVolume) -> bool:

@@ -35,8 +35,9 @@ from reconciler.controllers.claim_binding import (
     why_in_use,
     why_never,
 )
+from reconciler.controllers.node_lifecycle import may_show_pods
 from reconciler.host_status import HostStatus
-from reconciler.store import View
+from reconciler.store import Index, View
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
@@ -125,13 +126,40 @@ def _volumes_on_hosts(view: View, claim: PersistentVolumeClaim) -> dict[int, lis
     """Which generations of the claim's volume lie on which hosts, sorted, as far as these were seen."""
     first = claim_volume_name(claim.namespace, claim.name)
     found: dict[int, list[str]] = {}
-    for status in view.all_of(HostStatus):
-        for name in status.facts.claim_volumes if status.facts is not None else ():
+    for status in view.by_index(_HOLDERS, first):
+        for name in _claim_volumes(status):
             if name.startswith(first):
                 volume, generation = claim_volume_generation(name)
                 if volume == first:
                     found.setdefault(generation, []).append(status.name)
     return found
+
+
+def _claim_volumes(status: HostStatus) -> tuple[str, ...]:
+    return status.facts.claim_volumes if status.facts is not None else ()
+
+
+def _first_names(status: HostStatus) -> set[str]:
+    return {claim_volume_generation(name)[0] for name in _claim_volumes(status)}
+
+
+_HOLDERS = Index(HostStatus, _first_names, _claim_volumes)
+"""Hosts by the first names of the claims whose volumes lie there."""
+_UNBOUND = Index(
+    PersistentVolumeClaim,
+    lambda claim: () if claim.spec.volume_name else ("unbound",),
+    lambda claim: claim.spec.volume_name,
+)
+_TO_BE_GIVEN_UP = Index(
+    PersistentVolume,
+    lambda volume: ("to be given up",) if is_to_be_given_up(volume) and not is_given_up(volume) else (),
+    lambda volume: (is_to_be_given_up(volume), is_given_up(volume)),
+)
+_BY_VOLUME = Index(
+    PersistentVolumeClaim,
+    lambda claim: (claim_volume_name(claim.namespace, claim.name),),
+    lambda claim: claim.key,
+)
 
 
 def _earlier_volume(
@@ -160,26 +188,27 @@ def _keys_of_pod(_view: View, obj: KubeObject) -> Iterable[ObjectKey]:
 
 
 def _keys_of_unbound(view: View, _obj: KubeObject) -> Iterable[ObjectKey]:
-    return tuple(claim.key for claim in view.all_of(PersistentVolumeClaim) if not claim.spec.volume_name)
+    return tuple(claim.key for claim in view.by_index(_UNBOUND, "unbound"))
 
 
 def _keys_of_host(view: View, obj: KubeObject) -> Iterable[ObjectKey]:
     """Claims that wait for a volume; and those that have one, of which the host holds a later one."""
-    volumes = obj.facts.claim_volumes if isinstance(obj, HostStatus) and obj.facts is not None else ()
+    volumes = _claim_volumes(obj) if isinstance(obj, HostStatus) else ()
     if not volumes:
         return ()
     later = {first for first, generation in map(claim_volume_generation, volumes) if generation}
-    return tuple(
-        claim.key
-        for claim in view.all_of(PersistentVolumeClaim)
-        if not claim.spec.volume_name or (later and claim_volume_name(claim.namespace, claim.name) in later)
-    )
+    bound = (claim.key for first in sorted(later) for claim in view.by_index(_BY_VOLUME, first))
+    return (*_keys_of_unbound(view, obj), *bound)
+
+
+def _has_other_volumes(_view: View, old: HostStatus, new: HostStatus) -> bool:
+    return _claim_volumes(old) != _claim_volumes(new)
 
 
 def _keys_of_node(view: View, _obj: KubeObject) -> Iterable[ObjectKey]:
     """A node that is seen for the first time, or leaves, may end the wait of a claim that is to give its volume up."""
-    volumes = (volume for volume in view.all_of(PersistentVolume) if is_to_be_given_up(volume))
-    return tuple(key for volume in volumes if not is_given_up(volume) for key in _keys_of_volume(view, volume))
+    volumes = view.by_index(_TO_BE_GIVEN_UP, "to be given up")
+    return tuple(key for volume in volumes for key in _keys_of_volume(view, volume))
 
 
 CONTROLLER = Controller(
@@ -192,5 +221,6 @@ CONTROLLER = Controller(
         HostStatus.KIND: _keys_of_host,
         StorageClass.KIND: _keys_of_unbound,
     },
+    concerns={HostStatus.KIND: _has_other_volumes, Node.KIND: may_show_pods},
     reconcile=reconcile,
 )

@@ -32,6 +32,7 @@ from reconciler.controllers.daemon.placement import (
     Belonging,
     belongs_on,
     node_of,
+    was_reached,
     with_daemon_tolerations,
     with_node_affinity,
 )
@@ -195,6 +196,11 @@ def _keys_of_node(view: View, _obj: KubeObject) -> tuple[ObjectKey, ...]:
     return tuple(daemon_set.key for daemon_set in view.all_of(DaemonSet))
 
 
+def _belongs_otherwise(_view: View, old: Node, new: Node) -> bool:
+    """Whether a node changed in what says if pods belong there: not its images, figures or addresses."""
+    return old.labels != new.labels or old.spec.taints != new.spec.taints or was_reached(old) != was_reached(new)
+
+
 CONTROLLER = Controller(
     name="daemonset-controller",
     watches={
@@ -202,5 +208,6 @@ CONTROLLER = Controller(
         Pod.KIND: claiming_keys(DaemonSet),
         Node.KIND: _keys_of_node,
     },
+    concerns={Node.KIND: _belongs_otherwise},
     reconcile=reconcile,
 )

@@ -157,7 +157,11 @@ def _keys_of_pod(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
     return (own,) if own in draining else ()
 
 
-_DRAINING = Index(Host, lambda host: ("draining",) if is_draining(host) else ())
+_DRAINING = Index(
+    Host,
+    lambda host: ("draining",) if is_draining(host) else (),
+    lambda host: (host.spec.unschedulable, host.annotations.get(DRAIN)),
+)
 
 
 def _draining_keys(view: View, _obj: KubeObject) -> tuple[ObjectKey, ...]:

@@ -22,6 +22,7 @@ from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Hold, Outcome, Put, own_key
 from reconciler.controllers.claim_binding import claims_of, given_up, volume_of, why_in_use
+from reconciler.controllers.node_lifecycle import may_show_pods
 from reconciler.measurements import AutoscalerState
 from reconciler.store import View
 
@@ -136,5 +137,6 @@ CONTROLLER = Controller(
         **{kind.KIND: own_key for kind in _DEPENDENTS},
         **{kind.KIND: _keys_of_both if kind in _DEPENDENTS else _keys_of_dependents for kind in _OWNERS},
     },
+    concerns={Node.KIND: may_show_pods},
     reconcile=reconcile,
 )

@@ -26,7 +26,7 @@ from objects.taints import NO_EXECUTE, OUT_OF_SERVICE
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Occurrence, Outcome, Put
 from reconciler.controllers.nodes import is_node_ready
 from reconciler.host_status import HostStatus
-from reconciler.store import View
+from reconciler.store import Index, View
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
@@ -73,13 +73,22 @@ def hosts_that_may_hold_pods(view: View) -> list[str]:
 
     Those that joined since are not among them; nor is any while the status branch shows that no process was before.
     """
-    return [
-        status.name
-        for status in view.all_of(HostStatus)
-        if status.facts is None
-        and (status.pod_subnet or status.may_hold_pods)
-        and not is_certainly_gone(view, status.name)
-    ]
+    unseen = view.by_index(_UNSEEN, "unseen")
+    return [status.name for status in unseen if not is_certainly_gone(view, status.name)]
+
+
+def _had_pods_unseen(status: HostStatus) -> bool:
+    return status.facts is None and bool(status.pod_subnet or status.may_hold_pods)
+
+
+_UNSEEN = Index(HostStatus, lambda status: ("unseen",) if _had_pods_unseen(status) else (), _had_pods_unseen)
+
+
+def may_show_pods(_view: View, old: Node, new: Node) -> bool:
+    """Whether a change of a Node may end a wait for what nobody has seen: `hosts_that_may_hold_pods` may be another."""
+    return (old.status.node_info is None) != (new.status.node_info is None) or (
+        _is_out_of_service(old) != _is_out_of_service(new)
+    )
 
 
 def eviction_time(taints: Iterable[Taint], tolerations: Iterable[Toleration]) -> datetime | None:

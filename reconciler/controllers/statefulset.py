@@ -29,7 +29,7 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
-from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods
+from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods, may_show_pods
 from reconciler.controllers.nodes import is_node_ready
 from reconciler.controllers.owned_pods import available_at, claim_pods, claiming_keys, count_pods
 from reconciler.controllers.stateful.claims import claims_to_put, stale_claims
@@ -185,5 +185,6 @@ CONTROLLER = Controller(
         Node.KIND: _keys_of_node,
         PersistentVolumeClaim.KIND: _keys_of_claim,
     },
+    concerns={Node.KIND: may_show_pods},
     reconcile=reconcile,
 )

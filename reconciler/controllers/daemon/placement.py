@@ -47,7 +47,7 @@ def belongs_on(spec: PodSpec, node: Node) -> Belonging:
 
     A node that was never reached shows no labels of its own: nothing is started there and nothing taken away.
     """
-    if node.status.node_info is None and not node.status.capacity:
+    if not was_reached(node):
         return Belonging(should_run=False, may_stay=True)
     if spec.node_name not in ("", node.name):
         return Belonging(should_run=False, may_stay=False)
@@ -57,6 +57,11 @@ def belongs_on(spec: PodSpec, node: Node) -> Belonging:
     is_repelled = untolerated_taint(node.spec.taints, tolerations, effects=(NO_SCHEDULE, NO_EXECUTE)) is not None
     is_expelled = untolerated_taint(node.spec.taints, tolerations, effects=(NO_EXECUTE,)) is not None
     return Belonging(should_run=not is_repelled, may_stay=not is_expelled)
+
+
+def was_reached(node: Node) -> bool:
+    """Whether what the node shows of itself was ever seen."""
+    return node.status.node_info is not None or bool(node.status.capacity)
 
 
 def with_daemon_tolerations(spec: PodSpec) -> PodSpec:

@@ -23,10 +23,10 @@ def run(reconcile, *objects):
         for change in outcome.changes:
             written = store.put(change.obj)
             if written is not None:
-                loop.mark(store, change.obj)
+                loop.mark(store, None, change.obj)
 
     for obj in objects:
-        loop.mark(store, obj)
+        loop.mark(store, None, obj)
     loop.run(store, CONTEXT, carry_out, {})
     return loop, seen
 
@@ -62,7 +62,7 @@ def test_a_timer_is_kept_once_and_dropped_when_it_is_not_wanted_any_more():
     loop = ControllerLoop([Controller(name="c", watches={"ConfigMap": own_key}, reconcile=reconcile)])
     seen = []
     for expected in (NOW + timedelta(seconds=9), NOW + timedelta(seconds=5), None):
-        loop.mark(Store(), GOOD)
+        loop.mark(Store(), None, GOOD)
         loop.run(Store(), CONTEXT, lambda *_: None, {})
         seen.append(loop.wake_at == expected)
     assert seen == [True, True, True]
@@ -76,7 +76,7 @@ def test_what_is_due_becomes_dirty_once():
         return Outcome(again_at=NOW + timedelta(seconds=1) if len(calls) == 1 else None)
 
     loop = ControllerLoop([Controller(name="c", watches={"ConfigMap": own_key}, reconcile=reconcile)])
-    loop.mark(Store(), GOOD)
+    loop.mark(Store(), None, GOOD)
     for seconds in (0, 0.5, 1, 2):
         loop.mark_due(NOW + timedelta(seconds=seconds))
         loop.run(Store(), CONTEXT, lambda *_: None, {})
@@ -105,9 +105,9 @@ def test_who_finds_facts_runs_before_who_decides_by_them_whatever_became_dirty_f
     def carry_out(_, outcome):
         for change in outcome.changes:
             store.put(change.obj)
-            loop.mark(store, change.obj)
+            loop.mark(store, None, change.obj)
 
-    loop.mark(store, GOOD)
+    loop.mark(store, None, GOOD)
     loop.run(store, CONTEXT, carry_out, {})
     assert order == [("facts", "good"), ("decisions", "good"), ("facts", "bad"), ("decisions", "bad")]
 
@@ -131,10 +131,10 @@ def test_many_objects_that_are_tidied_away_are_one_change_to_who_owns_them():
     def carry_out(_, outcome):
         for change in outcome.changes:
             gone = store.remove(change.key)
-            loop.mark(store, gone.old)
+            loop.mark(store, None, gone.old)
 
     for obj in (owner, *parts):
         store.put(obj)
-        loop.mark(store, obj)
+        loop.mark(store, None, obj)
     loop.run(store, CONTEXT, carry_out, {})
     assert (looks, loop.holds) == ([1 + len(parts), 1], {})
