@@ -160,6 +160,7 @@ def parse_event(line: bytes) -> ContainerEvent | None:
     if raw["Type"] == "volume":
         return _parse_volume_event(raw, str(actor.get("ID", "")))
     code = attributes.pop("exitCode", None)
+    attributes.pop("execDuration", None)  # of `die`, since Engine 25: no label of the container either
     return ContainerEvent(
         time_nanos=int(raw.get("timeNano") or 0),
         action=str(raw.get("Action", "")),

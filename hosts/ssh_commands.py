@@ -6,6 +6,7 @@ For what the Docker API cannot do (mounts, files, facts of the machine). A comma
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import threading
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 32 * 1024
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 """More than any command of ours says; a host that sends without end must not fill the reconciler's memory."""
+
+_SHORT_WRITE = re.compile(r"Wrote only \d+ of \d+ bytes")
 
 GRACE_SECONDS = 2
 """Between SIGTERM and SIGKILL for a command that is over its deadline."""
@@ -140,6 +143,7 @@ def check_success(result: CommandResult, what: str, *, host: str) -> None:
     """Raise CommandFailed, or DiskFull, with the last of what the command complained about."""
     if not result.is_success:
         said = result.stderr.decode(errors="replace").strip()[-500:] or "it said nothing"
-        if "No space left on device" in said:
+        # tar says the second where there was room for a part of a block.
+        if "No space left on device" in said or _SHORT_WRITE.search(said):
             raise DiskFull(f"{what} failed: {said}", host=host, hint="free space on the host")
         raise CommandFailed(f"{what} failed with code {result.exit_code}: {said}", host=host)

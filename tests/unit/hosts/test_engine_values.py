@@ -33,6 +33,19 @@ DIE = (
             id="die",
         ),
         pytest.param(
+            DIE.replace(b'"exitCode"', b'"execDuration":"12","exitCode"'),
+            ContainerEvent(
+                time_nanos=17000000005,
+                action="die",
+                container_id="c1",
+                name="berth_web",
+                image="web:v1",
+                exit_code=137,
+                labels={"berth.dev/pod": "web"},
+            ),
+            id="die, since Engine 25",
+        ),
+        pytest.param(
             b'{"Type":"container","Action":"start","Actor":{"ID":"c2"},"timeNano":3}',
             ContainerEvent(time_nanos=3, action="start", container_id="c2"),
             id="no attributes",

@@ -62,6 +62,12 @@ def test_sudo_verdicts(result: CommandResult, message: str) -> None:
             "x failed: tar: No space left on device",
             id="disk full",
         ),
+        pytest.param(
+            CommandResult(2, b"", b"tar: pods/x: Wrote only 512 of 10240 bytes"),
+            DiskFull,
+            "x failed: tar: pods/x: Wrote only 512 of 10240 bytes",
+            id="disk full in the midst of a block",
+        ),
     ],
 )
 def test_failed_commands(result: CommandResult, error: type[BerthError], message: str) -> None:
