@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 VENV := .venv/.installed
 PY := .venv/bin/python
 # The lab makes namespaces and mounts: root's work. Its tests must not leave root's files in the checkout.
-SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=BERTH_LAB,CI)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=BERTH_LAB,BERTH_LAB_MIRROR,CI)
 AS_ROOT = $(SUDO) env PYTHONDONTWRITEBYTECODE=1
 LAB ?= berth
 BERTH_LAB ?= test
@@ -45,6 +45,11 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv)
 .PHONY: lab-packages
 lab-packages:
 	@.ci/packages -f tests/lab/packages.txt
+
+# The tests' three hosts have engines of three Debian releases; those that are not here are fetched once and kept.
+.PHONY: lab-engines
+lab-engines: $(VENV) lab-packages
+	@$(AS_ROOT) $(PY) -m tests.lab engines >/dev/null
 
 # What some people use instead of Berth, to be compared with.
 .PHONY: bench-packages
@@ -97,11 +102,11 @@ nightly: $(VENV) ## 10,000 seeded histories of the simulation (three quarters of
 	BERTH_HISTORIES=$(NIGHTLY_HISTORIES) $(PY) -m pytest -n 2 tests/simulation $(ARGS)
 
 .PHONY: contract
-contract: $(VENV) lab-packages ## simulated and real hosts behave alike
+contract: $(VENV) lab-engines ## simulated and real hosts behave alike
 	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile --no-loadscope-reorder tests/contract $(ARGS)
 
 .PHONY: lab-tests
-lab-tests: $(VENV) lab-packages ## on real hosts: sshd, Docker Engines, Git remote, registry (root)
+lab-tests: $(VENV) lab-engines ## on real hosts: sshd, Docker Engines, Git remote, registry (root)
 	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
 .PHONY: bench

@@ -30,6 +30,7 @@ from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Container, Pod, PodSpec, PodStatus
 from tests.lab.host import LabHost
 from tests.lab.links import engine_of
+from tests.lab.processes import wait_until
 
 NETWORK = PodNetwork(subnet="10.244.9.0/24", cluster_cidr="10.244.0.0/16")
 PAUSE = "pause:3.9"
@@ -163,7 +164,13 @@ class DockerWorld:
         time.sleep(seconds)
 
     def kill(self, name: str) -> None:
+        def ended_at() -> str:
+            return self._host.docker("inspect", "--format", "{{.State.FinishedAt}}", name)
+
+        before = ended_at()
         self._host.docker("kill", name)
+        # Engine 25 and newer may answer before they have noted the end.
+        wait_until(lambda: ended_at() != before, what=f"the end of {name} is not noted", timeout_seconds=30)
 
     def pause(self, name: str) -> None:
         self._host.docker("pause", name)

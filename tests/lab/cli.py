@@ -1,4 +1,4 @@
-"""The commands `up`, `status`, `down` and `purge`, for `python -m tests.lab` and for `berth lab`."""
+"""The commands `up`, `status`, `down`, `purge` and `engines`, for `python -m tests.lab` and for `berth lab`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TypeVar
 import click
 from rich.console import Console
 
+from tests.lab.engines import ensure_layer
 from tests.lab.errors import LabError
+from tests.lab.hostspec import MIXED_ENGINES, mixed_hosts
 from tests.lab.lab import Lab, take_down
 from tests.lab.names import DEFAULT_LAB, is_worker_lab
 from tests.lab.state import lab_names
@@ -27,7 +29,8 @@ def lab() -> None:
 @lab.command()
 @_NAME
 @click.option("--hosts", default=3, show_default=True, type=click.IntRange(1, 20), help="How many hosts.")
-def up(name: str, hosts: int) -> None:
+@click.option("--mixed", is_flag=True, help="Engines 28, 20.10 and 26 in turn, as in tests; else the machine's.")
+def up(name: str, hosts: int, *, mixed: bool) -> None:
     """Bring the lab up, or make what is missing of it."""
     console = Console()
     started = time.monotonic()
@@ -37,7 +40,7 @@ def up(name: str, hosts: int) -> None:
             console.print(line, highlight=False)
             spinner.update(f"lab {name}: {line}")
 
-        running = _explained(lambda: Lab.up(name, hosts, report=report))
+        running = _explained(lambda: Lab.up(name, mixed_hosts(hosts) if mixed else hosts, report=report))
     console.print(f"lab {name!r} is up after {time.monotonic() - started:.1f} s", highlight=False)
     running.close()
     _print_status(console, running)
@@ -62,11 +65,24 @@ def down(name: str, *, purge: bool) -> None:
 
 
 @lab.command()
+@click.argument("versions", nargs=-1)
+def engines(versions: tuple[str, ...]) -> None:
+    """Fetch the Docker Engines of a mixed lab, those that this machine has not got yet (or only these VERSIONS)."""
+    for engine in versions or MIXED_ENGINES:
+        layer = _explained(lambda engine=engine: ensure_layer(engine, _to_stderr))
+        click.echo(f"engine {engine}: {layer or 'the one of this machine'}")
+
+
+@lab.command()
 @_NAME
 def purge(name: str) -> None:
     """Same as `down --purge`, also for the labs that the workers of a parallel test run made under this name."""
     for each in [name, *(other for other in lab_names() if is_worker_lab(other, name))]:
         _end(each, purge=True)
+
+
+def _to_stderr(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _end(name: str, *, purge: bool) -> None:

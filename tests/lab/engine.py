@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.lab.errors import LabError
@@ -33,6 +33,7 @@ class Engine:
     machine: Machine
     bridge_address: str
     insecure_registry: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def write_config(self) -> None:
         settings: dict[str, Any] = {
@@ -42,7 +43,9 @@ class Engine:
             "insecure-registries": [self.insecure_registry],
             # Fail where the file system can't do it instead of falling back to copying whole images.
             "storage-driver": "overlay2",
+            **self.settings,
         }
+        settings = {key: value for key, value in settings.items() if value is not None}
         directory = self.machine.names.state / "etc-docker"
         (directory / "daemon.json").write_text(json.dumps(settings, indent=2) + "\n")
         (self.machine.names.root / "etc/containerd").mkdir(exist_ok=True)

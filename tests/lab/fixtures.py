@@ -37,9 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Three plain hosts, a Git remote and a registry, shared by all tests of the session."""
+    """Three hosts with three versions of Docker Engine, a Git remote and a registry; shared by all of the session."""
     # Imported here: this module is loaded for unit tests too, which shall not wait for the Docker SDK.
     from tests.lab import network
+    from tests.lab.hostspec import mixed_hosts
     from tests.lab.lab import Lab, take_down
     from tests.lab.names import LabNames, worker_lab
     from tests.lab.state import locked
@@ -48,7 +49,7 @@ def lab() -> Iterator[Lab]:
     name = worker_lab(os.environ.get("BERTH_LAB", TEST_LAB), worker)
     with locked(f"{name}.tests"):
         was_up = network.has_bridge(LabNames(name))
-        running = Lab.up(name)
+        running = Lab.up(name, mixed_hosts())
         yield running
         running.close()
         if not was_up:

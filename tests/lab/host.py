@@ -14,7 +14,7 @@ from pathlib import Path
 
 from docker.api.client import APIClient
 
-from tests.lab import network, rootfs, sshd
+from tests.lab import engines, network, rootfs, sshd
 from tests.lab.engine import Engine
 from tests.lab.errors import LabError
 from tests.lab.hostspec import HostSpec
@@ -71,7 +71,7 @@ class LabHost:
 
     @property
     def engine(self) -> Engine:
-        return Engine(self.machine, self.bridge_address, self.registry_address)
+        return Engine(self.machine, self.bridge_address, self.registry_address, self.spec.engine_settings)
 
     @property
     def root(self) -> Path:
@@ -88,8 +88,14 @@ class LabHost:
 
     def docker(self, *arguments: str, check: bool = True, timeout_seconds: float = 60) -> str:
         """Output of `docker <arguments>` against this host's engine."""
-        argv = ["docker", "--host", f"unix://{self.docker_socket}", *arguments]
+        argv = [self._docker_program, "--host", f"unix://{self.docker_socket}", *arguments]
         return run(argv, check=check, timeout_seconds=timeout_seconds).stdout.decode(errors="replace").strip()
+
+    @property
+    def _docker_program(self) -> str:
+        """The command line of the host's own engine."""
+        layer = engines.layer_of(self.spec.engine)
+        return "docker" if layer is None else str(next(layer.glob("usr/*bin/docker")))
 
     @cached_property
     def _client(self) -> APIClient:
@@ -209,7 +215,8 @@ class LabHost:
 
     def kill_sshd(self) -> None:
         """SIGKILL to sshd and all its sessions: open connections break, new ones are refused."""
-        kill_all(self.machine.processes("sshd"))
+        # Newer ones run each session in programs of their own: sshd-session, sshd-auth.
+        kill_all(process for process in self.machine.processes() if process.command.startswith("sshd"))
 
     def start_sshd(self) -> None:
         if not self._accepts_ssh():

@@ -4,14 +4,18 @@
 # host has is in these namespaces: when this process dies, all of it is gone, as by a power cut.
 #
 # HOST_NAME; ROOT: the host's root directory; RUN: the directory for its /run; DATA: its persistent engine data;
-# DISK: image file for a small disk of its own, or empty; MEMINFO: file for its /proc/meminfo, or empty; CGROUPS: "directory|type|options" words; WRAP_RUNC: yes or no.
+# LAYER: directory whose usr/ lies over the machine's, or empty; DISK: image file for a small disk of its own, or empty; MEMINFO: file for its /proc/meminfo, or empty; CGROUPS: "directory|type|options" words; WRAP_RUNC: yes or no.
 set -eu
 mount --make-rprivate /
 mount --bind "$ROOT" "$ROOT"
 cd "$ROOT"
 
-mount --bind /usr usr
-mount -o remount,bind,ro usr
+if [ -n "$LAYER" ]; then
+    mount -t overlay -o "ro,lowerdir=$LAYER/usr:/usr" overlay usr
+else
+    mount --bind /usr usr
+    mount -o remount,bind,ro usr
+fi
 for directory in bin sbin lib lib32 lib64 libx32; do
     if [ -d "$directory" ] && [ ! -L "$directory" ]; then # a machine without merged /usr
         mount --bind "/$directory" "$directory"
@@ -30,10 +34,20 @@ mount --bind "$DATA/containerd" var/lib/containerd
 mount -t proc proc proc
 if [ -n "$MEMINFO" ]; then mount --bind "$MEMINFO" proc/meminfo; fi
 mount -t sysfs sysfs sys
-mount --bind /dev dev
+# What a machine gives everybody, and what file systems and networks in user space need; none of this one's disks.
+mount -t tmpfs -o mode=755 dev dev
+mkdir dev/pts dev/shm dev/mqueue dev/net
+for node in null zero full random urandom tty fuse net/tun; do
+    [ ! -e "/dev/$node" ] || cp -a "/dev/$node" "dev/$node"
+done
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
 mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts dev/pts
 mount -t tmpfs -o mode=1777 shm dev/shm
-if [ -d dev/mqueue ]; then mount -t mqueue mqueue dev/mqueue; fi
+mount -t mqueue mqueue dev/mqueue || echo "this host has no message queues"
 
 case "$CGROUPS" in
 .\|*) ;;
@@ -56,9 +70,12 @@ for spec in $CGROUPS; do
 done
 
 if [ "$WRAP_RUNC" = yes ]; then
-    runc=$(command -v runc)
-    mount --bind "$runc" opt/lab/runc.real
-    mount --bind opt/lab/runc ".$(readlink -f "$runc")"
+    runc=usr/sbin/runc
+    [ -e "$runc" ] || runc=usr/bin/runc
+    # A copy, not a mount: runc 1.3 starts itself anew from an overlay of its directory, in which a mount does not show.
+    cp "$runc" opt/lab/runc.real
+    chmod 755 opt/lab/runc.real
+    mount --bind opt/lab/runc "$runc"
 fi
 
 hostname "$HOST_NAME"

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.lab import cgroups, gitserver, network, registry, rootfs, sshd
+from tests.lab import cgroups, engines, gitserver, network, registry, rootfs, sshd
 from tests.lab.catalog import build_catalog, catalog_archive
 from tests.lab.cleaning import ensure_images, remove_foreign_images, remove_workload, reset_host
 from tests.lab.errors import LabError
@@ -70,6 +70,8 @@ class Lab:
                 write_state(names, state, {})
             lab._remove_strangers()
             sshd.ensure_key(lab.key_path, comment=f"berth-lab-{name}")
+            for engine in sorted({spec.engine for spec in specs if spec.has_engine}):
+                engines.ensure_layer(engine, report)
             lab._boot_missing(report)
             lab._save()
         return lab
@@ -120,6 +122,7 @@ class Lab:
             raise LabError(f"the lab {self.name!r} has a host {spec.name!r} already")
         with locked(self.name):
             self.state = replace(self.state, hosts=_number(self.state.hosts, [*self.state.hosts.values(), spec]))
+            engines.ensure_layer(spec.engine, _silent)
             self.machines |= {name: host for name, host in self._handles().items() if name not in self.machines}
             self._bring_up(self.machines[spec.name])
             if spec.has_engine:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import cgroups, network, rootfs
+from tests.lab import cgroups, engines, network, rootfs
 from tests.lab.errors import LabError
 from tests.lab.hostspec import HostSpec
 from tests.lab.names import HostNames
@@ -49,7 +49,7 @@ class Machine:
         return (
             self.init() is not None
             and self._booted_as.exists()
-            and self._booted_as.read_text() == repr(self)
+            and self._booted_as.read_text() == self._identity
             and network.is_plugged_in(self.names)
         )
 
@@ -68,8 +68,9 @@ class Machine:
         self.power_off()
         shutil.rmtree(self.names.run, ignore_errors=True)
         (self.names.run / "sshd").mkdir(parents=True)
-        self._booted_as.write_text(repr(self))
-        network.make_namespace(self.names, self.address)
+        self._booted_as.write_text(self._identity)
+        cgroups.make_group(self.names.cgroup)
+        network.make_namespace(self.names, self.address, latency_seconds=self.spec.latency_seconds)
         log = self.names.logs / "init.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
@@ -122,6 +123,14 @@ class Machine:
     def _booted_as(self) -> Path:
         return self.names.run.parent / "booted-as"
 
+    @property
+    def _identity(self) -> str:
+        return f"{self!r} with {self._layer or 'the engine of this machine'}"
+
+    @property
+    def _layer(self) -> Path | None:
+        return engines.layer_of(self.spec.engine) if self.spec.has_engine else None
+
     def _enter(self, argv: Sequence[str]) -> list[str]:
         init = self.init()
         if init is None:
@@ -132,7 +141,6 @@ class Machine:
         return ["sh", "-c", f'{join}exec "$@"', "enter", *enter, *argv]
 
     def _boot_command(self) -> list[str]:
-        cgroups.make_group(self.names.cgroup)
         if self.spec.memory_bytes:
             cgroups.limit_memory(self.names.cgroup, self.spec.memory_bytes)
         environment = {
@@ -144,6 +152,7 @@ class Machine:
             "DISK": rootfs.disk_image(self.names) if self.spec.disk_bytes else "",
             "MEMINFO": rootfs.memory_info(self.names) if self.spec.memory_bytes else "",
             "CGROUPS": " ".join(hierarchy.mount_spec() for hierarchy in cgroups.find_hierarchies()),
+            "LAYER": self._layer or "",
             "WRAP_RUNC": "no" if may_raise_limits() else "yes",
         }
         assignments = [f"{key}={value}" for key, value in environment.items()]

@@ -9,13 +9,15 @@ from __future__ import annotations
 import ipaddress
 import json
 import socket
+import sys
 import zlib
 from collections.abc import Collection
 from pathlib import Path
 
+from tests.lab import cgroups
 from tests.lab.errors import LabError
 from tests.lab.names import HostNames, LabNames
-from tests.lab.processes import kill_all, namespace_id, processes_in, run, wait_until
+from tests.lab.processes import kill_all, namespace_id, processes_in, run, start_detached, wait_until
 
 # Second byte of the lab's /16. Outside of what people give to pods and services (10.42, 10.43, 10.96, 10.244).
 FIRST_BLOCK, BLOCKS = 110, 110
@@ -66,17 +68,40 @@ def remove_bridge(names: LabNames) -> None:
         run(["ip", "link", "delete", names.bridge])
 
 
-def make_namespace(names: HostNames, address: str) -> None:
-    """A fresh network namespace with `eth0` at `address`/24, plugged into the bridge."""
+def make_namespace(names: HostNames, address: str, *, latency_seconds: float = 0.0) -> None:
+    """A fresh network namespace with `eth0` at `address`/24, plugged into the bridge, by a slow line if asked for."""
     run(["ip", "netns", "add", names.netns])
     inner = ["ip", "-netns", names.netns]
     # A rebooted machine keeps its hardware address; with a new one its neighbours would talk to the old for a minute.
     hardware = ":".join(["02", "be", *(f"{int(byte):02x}" for byte in address.split("."))])
-    peer = ["peer", "name", "eth0", "address", hardware, "netns", names.netns]
-    run(["ip", "link", "add", names.veth, "type", "veth", *peer])
+    if latency_seconds:
+        _lay_slow_line(names, latency_seconds)
+        run([*inner, "link", "set", "eth0", "address", hardware])
+    else:
+        peer = ["peer", "name", "eth0", "address", hardware, "netns", names.netns]
+        run(["ip", "link", "add", names.veth, "type", "veth", *peer])
     run(["ip", "link", "set", names.veth, "master", names.lab.bridge, "up"])
     run([*inner, "address", "add", f"{address}/24", "dev", "eth0"])
     run([*inner, "link", "set", "eth0", "up"])
+
+
+def _lay_slow_line(names: HostNames, latency_seconds: float) -> None:
+    """Start the process that is the cable, in the host's control group: it goes when the host goes."""
+    join = cgroups.join_command(names.cgroup, leaf=True)
+    program = [sys.executable, str(Path(__file__).with_name("delay.py"))]
+    cable = [*program, names.veth, str(names.netns_path), str(latency_seconds)]
+    log = names.logs / "line.log"
+    log.unlink(missing_ok=True)
+    start_detached(["sh", "-c", f'{join}exec "$@"', "line", *cable], log=log)
+
+    def is_laid() -> bool:
+        inside = run(["ip", "-netns", names.netns, "link", "show", "eth0"], check=False)
+        return _has_link(names.veth) and inside.returncode == 0
+
+    try:
+        wait_until(is_laid, what=f"the slow line of {names.host}", timeout_seconds=15)
+    except LabError as error:
+        raise LabError(f"{error}; its last words ({log}): {log.read_text(errors='replace').strip()[-200:]}") from error
 
 
 def remove_namespace(names: HostNames) -> None:

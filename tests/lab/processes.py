@@ -36,6 +36,7 @@ PROGRAMS = {
     "mkfs.ext4": "e2fsprogs",
     "git": "git",
     "sudo": "sudo",
+    "patchelf": "patchelf",
     "nsenter": "util-linux",
     "unshare": "util-linux",
 }

@@ -1,16 +1,18 @@
 """The file tree of a lab host: the machine's own programs, and everything else private.
 
-`/usr` is the machine's, read-only (mounted at boot by `host_init.sh`); `/etc` is a copy; the rest starts empty. So a
-host knows its own users, has its own `/var`, `/tmp` and `/run`, and never sees this repository or the tester's home.
+`/usr` is the machine's, read-only (mounted at boot by `host_init.sh`); `/etc` has what programs need of the machine's
+and users of its own; the rest starts empty. So a host has its own `/var`, `/tmp` and `/run`, and never sees this
+repository, the tester's home, or the machine's passwords and keys.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
-from tests.lab import sshd
+from tests.lab import engines, sshd
 from tests.lab.errors import LabError
 from tests.lab.hostspec import HostSpec
 from tests.lab.names import HostNames
@@ -23,6 +25,42 @@ _DIRECTORIES = (
     *("var/cache", "var/lib/containerd", "var/lib/docker", "var/log"),
 )
 _PERSISTENT = ("docker", "containerd", "etc-docker")
+_ETC_OF_THE_MACHINE = (
+    *("alternatives", "iproute2", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "pam.conf", "pam.d", "security"),
+    *("bash.bashrc", "debian_version", "default/locale", "environment", "ethertypes", "gai.conf", "host.conf"),
+    *(
+        "locale.alias",
+        "localtime",
+        "login.defs",
+        "mime.types",
+        "mke2fs.conf",
+        "networks",
+        "nsswitch.conf",
+        "os-release",
+    ),
+    *("profile", "protocols", "rpc", "services", "shells", "terminfo", "timezone", "xattr.conf"),
+)
+"""What programs read and everybody may; no user, key, certificate or configuration of a service."""
+_PASSWD = """\
+root:x:0:0:root:/root:/bin/bash
+daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+sshd:x:101:65534::/run/sshd:/usr/sbin/nologin
+dockremap:x:19999:19999::/:/usr/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+"""
+_GROUP = """\
+root:x:0:
+daemon:x:1:
+tty:x:5:
+disk:x:6:
+sudo:x:27:
+shadow:x:42:
+docker:x:998:
+dockremap:x:19999:
+nogroup:x:65534:
+"""
+# Whom an engine with `userns-remap: default` makes its containers' root.
+_SUBORDINATE_IDS = "dockremap:1000000:65536\n"
 
 
 def build_root(names: HostNames, spec: HostSpec, *, address: str, client_key: Path) -> None:
@@ -37,6 +75,7 @@ def build_root(names: HostNames, spec: HostSpec, *, address: str, client_key: Pa
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         _mirror_top_level(Path("/") / name, root / name)
     (root / "var/run").symlink_to("/run")
+    _forget_another_engines_data(names, spec)
     for name in _PERSISTENT:
         (names.state / name).mkdir(parents=True, exist_ok=True)
     _write_etc(names, root / "etc")
@@ -85,14 +124,22 @@ def _mirror_top_level(source: Path, target: Path) -> None:
 
 
 def _write_etc(names: HostNames, etc: Path) -> None:
-    run(["cp", "-a", "/etc/.", str(etc)])
-    shutil.rmtree(etc / "ssh", ignore_errors=True)
-    shutil.rmtree(etc / "docker", ignore_errors=True)
-    (etc / "docker").mkdir()
+    present = [name for name in _ETC_OF_THE_MACHINE if os.path.lexists(f"/etc/{name}")]
+    run(["env", "-C", "/etc", "cp", "--archive", "--parents", *present, str(etc)])
+    (etc / "passwd").write_text(_PASSWD)
+    (etc / "group").write_text(_GROUP)
+    (etc / "shadow").write_text(
+        "".join(f"{line.split(':')[0]}:*:19700:0:99999:7:::\n" for line in _PASSWD.splitlines())
+    )
+    (etc / "shadow").chmod(0o640)
+    for name in ("subuid", "subgid"):
+        (etc / name).write_text(_SUBORDINATE_IDS)
+    (etc / "sudoers.d").mkdir()
+    (etc / "sudoers").write_text("root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n")
+    (etc / "sudoers").chmod(0o440)
     (etc / "hostname").write_text(f"{names.host}\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {names.host}\n")
     # Nothing listens there: look-ups are refused at once instead of timing out.
-    (etc / "resolv.conf").unlink(missing_ok=True)
     (etc / "resolv.conf").write_text("nameserver 127.0.0.1\noptions attempts:1\n")
 
 
@@ -100,8 +147,6 @@ def _write_user(root: Path, spec: HostSpec) -> None:
     etc = root / "etc"
     if spec.user == "root":
         return
-    for database in ("passwd", "group", "shadow"):
-        _drop_lines(etc / database, f"{spec.user}:")
     home = root / "home" / spec.user
     home.mkdir()
     os.chown(home, USER_ID, USER_ID)
@@ -110,8 +155,8 @@ def _write_user(root: Path, spec: HostSpec) -> None:
     _append(etc / "shadow", f"{spec.user}:*:19700:0:99999:7:::\n")
     if spec.has_engine:
         _join_group(etc / "group", "docker", spec.user)
+    if spec.has_engine and spec.has_sudo:
         rule = etc / "sudoers.d/lab"
-        rule.parent.mkdir(exist_ok=True)
         rule.write_text(f"{spec.user} ALL=(ALL) NOPASSWD: ALL\n")
         rule.chmod(0o440)
 
@@ -123,6 +168,19 @@ def _write_ssh(names: HostNames, spec: HostSpec, *, address: str, client_key: Pa
     (directory / "authorized_keys" / spec.user).write_text(client_key.with_suffix(".pub").read_text())
     sshd.ensure_key(names.state / "ssh" / sshd.HOST_KEY, comment=names.host)
     restore_host_key(names)
+
+
+def _forget_another_engines_data(names: HostNames, spec: HostSpec) -> None:
+    """No engine reads what a newer one has stored, nor what lies in another kind of store."""
+    engine = spec.engine or engines.machine_engine()
+    maker = f"{engine} {json.dumps(spec.engine_settings, sort_keys=True)}\n"
+    mark = names.state / "engine-data"
+    if mark.exists() and mark.read_text() == maker:
+        return
+    stored = [str(names.state / name) for name in _PERSISTENT]
+    run(["rm", "-rf", "--one-file-system", *stored, str(disk_image(names))])
+    names.state.mkdir(parents=True, exist_ok=True)
+    mark.write_text(maker)
 
 
 def _ensure_disk(image: Path, size_bytes: int) -> None:
@@ -146,12 +204,6 @@ def _render_memory_info(total_bytes: int) -> str:
 def _append(path: Path, text: str) -> None:
     with path.open("a") as file:
         file.write(text)
-
-
-def _drop_lines(path: Path, prefix: str) -> None:
-    """The machine may have a user of that name already; the host gets its own."""
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if not line.startswith(prefix)))
 
 
 def _join_group(path: Path, group: str, user: str) -> None:

@@ -31,9 +31,11 @@ def public_key(path: Path) -> str:
 def render_config(spec: HostSpec, address: str) -> str:
     """A Debian host's sshd as its package ships it, but for the place of authorized keys and the lab's options.
 
-    `MaxSessions 10` and `MaxStartups 10:30:100` are left at their defaults: a client has to live with them.
+    `MaxSessions 10` and `MaxStartups 10:30:100` are left at their defaults, where the spec says nothing else: a client
+    has to live with them.
     """
     lines = [
+        *spec.sshd_lines,
         f"Port {spec.port}",
         f"ListenAddress {address}",
         f"HostKey /etc/ssh/{HOST_KEY}",
@@ -45,6 +47,7 @@ def render_config(spec: HostSpec, address: str) -> str:
         "UsePAM no",
         "UseDNS no",
         f"AllowStreamLocalForwarding {'yes' if spec.stream_local_forwarding else 'no'}",
+        f"AllowTcpForwarding {'yes' if spec.tcp_forwarding else 'no'}",
         "Subsystem sftp internal-sftp",
     ]
     return "\n".join(lines) + "\n"

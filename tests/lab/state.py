@@ -67,15 +67,15 @@ def lab_names() -> list[str]:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Keep other processes out while a lab changes; the lock dies with its holder. LabError after a minute."""
+def locked(name: str, *, timeout_seconds: float = 60) -> Iterator[None]:
+    """Keep other processes out while a lab changes; the lock dies with its holder. LabError after the timeout."""
     RUNTIME_ROOT.mkdir(parents=True, exist_ok=True)
     with (RUNTIME_ROOT / f"_{name}.lock").open("w") as file:
-        _acquire(file.fileno(), name)
+        _acquire(file.fileno(), name, timeout_seconds)
         yield
 
 
-def _acquire(descriptor: int, name: str) -> None:
+def _acquire(descriptor: int, name: str, timeout_seconds: float) -> None:
     def taken() -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,8 +84,8 @@ def _acquire(descriptor: int, name: str) -> None:
         return True
 
     try:
-        wait_until(taken, what="", timeout_seconds=60, interval_seconds=0.05)
+        wait_until(taken, what="", timeout_seconds=timeout_seconds, interval_seconds=0.05)
     except LabError as error:
         raise LabError(
-            f"another process has been changing the lab {name!r} for a minute; wait for it or end it"
+            f"another process has been changing the lab {name!r} for {timeout_seconds:g} s; wait for it or end it"
         ) from error

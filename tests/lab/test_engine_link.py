@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from hosts.engine import Engine
+from hosts.engine import SDK_API_VERSION, Engine
 from hosts.engine_stream import STDERR, STDOUT, follow_lines, run_exec, start_exec
 from hosts.events import ContainerEvent, EventStream
 from hosts.facts import FactsReader
@@ -55,10 +55,19 @@ def container(engine: Engine, name: str, script: str) -> Iterator[str]:
         engine.api.remove_container(made["Id"], force=True)
 
 
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
 def test_the_newest_common_api_version(lab: Lab) -> None:
-    host = lab.hosts[0]
-    with engine_of(host) as engine:
-        assert engine.api.api_version == host.api().api_version
+    spoken = {}
+    for host in lab.hosts:
+        with engine_of(host) as engine:
+            newest = str(host.api().version()["ApiVersion"])
+            assert engine.api.api_version == min(newest, SDK_API_VERSION, key=_numbers)
+            spoken[host.spec.engine] = newest
+    assert spoken["20.10"] == "1.41"
+    assert _numbers(spoken["28"]) > _numbers(SDK_API_VERSION)
 
 
 def test_hundred_calls_at_once(lab: Lab) -> None:

@@ -16,9 +16,10 @@ import docker.errors
 import pytest
 
 from tests.lab import network
+from tests.lab.engines import is_version, layer_of
 from tests.lab.errors import LabError
 from tests.lab.host import LabHost
-from tests.lab.hostspec import HostSpec
+from tests.lab.hostspec import MIXED_ENGINES, HostSpec, mixed_hosts
 from tests.lab.images import build_image
 from tests.lab.lab import Lab, in_parallel, take_down
 from tests.lab.names import LabNames
@@ -47,6 +48,26 @@ def test_three_hosts_answer_over_ssh_with_strict_host_keys_and_an_engine_each(la
     assert answers == [f"host-{number}\nhost-{number} overlay2\n" for number in (1, 2, 3)]
     identities = {host.docker("info", "--format", "{{.ID}}") for host in lab.hosts}
     assert len(identities) == 3
+
+
+def test_each_host_of_a_run_has_another_engine(lab: Lab) -> None:
+    for host in lab.hosts:
+        told = [host.docker("version", "--format", "{{.Server.Version}}")]
+        if layer_of(host.spec.engine):  # else the machine's own, beside which a person may have another command line
+            told.append(host.ssh("docker version --format '{{.Client.Version}}'").stdout.decode().strip())
+        assert [version for version in told if not is_version(version, host.spec.engine)] == []
+    assert [host.spec.engine for host in lab.hosts] == list(MIXED_ENGINES)
+
+
+def test_a_host_has_no_secrets_and_no_disks_of_the_machine(lab: Lab) -> None:
+    for host in lab.hosts:
+        assert host.exec(["sh", "-c", "cut -d : -f 2 /etc/shadow | sort -u"]).stdout == b"*\n"
+        found = host.exec(
+            ["find", "/etc", "-name", "*.key", "-o", "-name", "*-key*", "-o", "-path", "*/private/*"]
+        ).stdout
+        assert found == b""
+        nodes = host.exec(["find", "/dev", "-type", "b", "-o", "-name", "mem", "-o", "-name", "kvm"]).stdout
+        assert nodes == b""
 
 
 def test_hosts_reach_each_other_and_share_no_files(lab: Lab) -> None:
@@ -315,6 +336,52 @@ def test_another_user_and_port(lab: Lab, extra_host: AddHost) -> None:
     assert b"Permission denied" in subprocess.run(as_root, capture_output=True, check=False).stderr
 
 
+def test_a_user_without_sudo_and_an_sshd_without_forwarding(lab: Lab, extra_host: AddHost) -> None:
+    spec = HostSpec("bare", user="deploy", has_sudo=False, tcp_forwarding=False, sshd_lines=("MaxSessions 2",))
+    host = extra_host(spec)
+    assert host.ssh("docker info --format '{{.Name}}'").stdout == b"bare\n"
+    assert host.ssh("sudo -n id", check=False).returncode != 0
+    told = host.exec(["/usr/sbin/sshd", "-T"]).stdout.decode().splitlines()
+    assert {"allowtcpforwarding no", "allowstreamlocalforwarding yes", "maxsessions 2"} <= set(told)
+    host.reboot()
+    assert host.ssh("id -un").stdout == b"deploy\n"
+    attached = Lab.attach(lab.name)
+    assert attached.host("bare").is_up()
+    attached.close()
+
+
+@pytest.mark.parametrize("engine", MIXED_ENGINES)
+def test_an_engine_with_settings_of_its_own(lab: Lab, extra_host: AddHost, engine: str) -> None:
+    """User namespaces: root of a container is an ordinary user of the host."""
+    host = extra_host(HostSpec("mapped", engine=engine, engine_settings={"userns-remap": "default", "bip": None}))
+    assert "name=userns" in host.docker("info", "--format", "{{.SecurityOptions}}")
+    container = host.docker("run", "--detach", "web:v1")
+    pid = host.docker("inspect", "--format", "{{.State.Pid}}", container)
+    assert host.exec(["stat", "--format", "%u", f"/proc/{pid}"]).stdout == b"1000000\n"
+
+
+def test_the_containerd_image_store(lab: Lab, extra_host: AddHost) -> None:
+    settings = {"features": {"containerd-snapshotter": True}, "storage-driver": None}
+    host = extra_host(HostSpec("store", engine="28", engine_settings=settings))
+    assert "io.containerd.snapshotter.v1" in host.docker("info", "--format", "{{.DriverStatus}}")
+    assert host.docker("run", "--rm", "busybox", "echo", "ran") == "ran"
+
+
+def test_a_slow_line(lab: Lab, extra_host: AddHost) -> None:
+    """Every packet takes its time, there and back; a pulled cable is one here too."""
+    host = extra_host(HostSpec("slow", latency_seconds=0.1))
+    started = time.monotonic()
+    assert _accepts(host, timeout_seconds=5)  # a round trip to connect, and sshd's first words one way
+    assert 0.3 <= time.monotonic() - started < 3
+    assert host.ssh("hostname").stdout == b"slow\n"
+    assert len(host.ssh("head -c 3000000 /dev/zero").stdout) == 3_000_000
+    host.cut()
+    assert not _accepts(host)
+    host.restore()
+    host.reboot()
+    assert host.ssh("hostname").stdout == b"slow\n"
+
+
 def test_a_host_behind_a_jump_host(lab: Lab, extra_host: AddHost) -> None:
     extra_host(HostSpec("jump", has_engine=False))
     host = extra_host(HostSpec("inner", behind="jump"))
@@ -328,10 +395,10 @@ def test_a_host_behind_a_jump_host(lab: Lab, extra_host: AddHost) -> None:
 
 def test_up_again_changes_nothing_and_heals_what_is_missing(lab: Lab) -> None:
     before = {host.name: host.machine.init() for host in lab.machines.values()}
-    Lab.up(lab.name).close()
+    Lab.up(lab.name, mixed_hosts()).close()
     assert {host.name: host.machine.init() for host in lab.machines.values()} == before
     lab.hosts[1].power_off()
-    Lab.up(lab.name).close()
+    Lab.up(lab.name, mixed_hosts()).close()
     after = {host.name: host.machine.init() for host in lab.machines.values()}
     assert after.pop("host-2") not in (None, before.pop("host-2"))
     assert after == before
@@ -340,7 +407,7 @@ def test_up_again_changes_nothing_and_heals_what_is_missing(lab: Lab) -> None:
 def test_up_makes_up_for_an_earlier_one_that_was_killed_before_its_last_step(lab: Lab) -> None:
     lab.hosts[0].docker("rmi", "--force", "web:v3")
     lab.registry.kill()
-    Lab.up(lab.name).close()
+    Lab.up(lab.name, mixed_hosts()).close()
     assert lab.hosts[0].docker("images", "--quiet", "web:v3") != ""
     assert lab.registry.status() == 401
 
