@@ -31,13 +31,14 @@ from differ.container_spec import (
     role_of,
 )
 from differ.handlers import compose_check
+from differ.identity import own_name
 from differ.pulls import image_state
 from differ.restarts import backoff_seconds, must_take_over, restart_count, restart_due, run_of, streak_base
 from differ.situation import NOTHING, PodSituation, Step
 from differ.stopping import Stop, grace_seconds, stop_container
 from objects.errors import ContainerConfigError
 from objects.image_reference import canonical_image
-from objects.names import SANDBOX_CONTAINER, parse_container_name
+from objects.names import SANDBOX_CONTAINER
 from objects.observed import ObservedContainer
 from objects.pods import Container, ContainerStateWaiting, Pod
 
@@ -257,7 +258,7 @@ def _plan_settings(container: Container, found: ObservedContainer, situation: Po
     policy = docker_restart_policy(situation.pod, role_of_any(situation.pod, container))
     is_left = situation.is_left_alone
     drift = tuple(_drift_of(name, found, resources)) if is_left else ()
-    if parse_container_name(found.name) is None and not is_left:
+    if own_name(found) is None and not is_left:
         given = container_name(situation.pod, name, max(memory.restarts - found.restart_count, 0))
         actions.append(RenameContainer(pod_uid=uid, container=name, id=found.id, name=given))
     if (_settings_of(found) != resources and not is_left) or found.restart_policy != policy:
@@ -273,7 +274,7 @@ def _plan_settings(container: Container, found: ObservedContainer, situation: Po
 
 def _drift_of(name: str, found: ObservedContainer, wanted: ResourceSettings) -> Iterator[str]:
     """What of a running container is not as it was made, in words."""
-    if parse_container_name(found.name) is None:
+    if own_name(found) is None:
         yield f"{_called(name)} was renamed to {found.name}"
     for word, has, was in (
         ("CPU shares", found.cpu_shares, wanted.cpu_shares),

@@ -6,11 +6,12 @@ import posixpath
 
 from differ.actions import Action, CreateContainer, FileEntry, RenameContainer, StartContainer, WriteFiles
 from differ.container_spec import container_name
+from differ.identity import own_name
 from differ.pod_files import empty_directory, file_volumes_hash, volume_entries
 from differ.pod_volumes import HOLDER_DIRECTORY, is_empty_dir, own_volumes
 from differ.situation import PodSituation, Step
 from objects.errors import ContainerConfigError
-from objects.names import LABEL_FILES_HASH, SANDBOX_CONTAINER, parse_container_name
+from objects.names import LABEL_FILES_HASH, SANDBOX_CONTAINER
 from objects.observed import ObservedContainer
 from objects.pods import ContainerStateWaiting
 
@@ -84,7 +85,7 @@ def _mark(content: str, sandbox: ObservedContainer) -> str:
 
 def _written_by_label(sandbox: ObservedContainer) -> str:
     """What the sandbox's label says was written; nothing is certain once it was started or written through again."""
-    name = parse_container_name(sandbox.name)
+    name = own_name(sandbox)
     is_first = name is not None and name.attempt == 0 and sandbox.finished_at is None
     return _mark(sandbox.labels.get(LABEL_FILES_HASH, ""), sandbox) if is_first else ""
 

@@ -1,7 +1,7 @@
 """Which of the containers on a host belong to a pod, and which of them count. Pure.
 
-Labels decide, not names: somebody may have renamed a container. Of two that claim to be the same container of a pod (a
-copy, or a create whose answer was lost) one is chosen and the others are surplus.
+Only ours count (`differ.identity`); of these labels decide, since somebody may have renamed one. Of two that claim
+to be the same container of a pod (a create whose answer was lost) one is chosen and the others are surplus.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from typing import NamedTuple
 
 import msgspec
 
+from differ.identity import is_ours, own_name
 from differ.restarts import is_alive
 from objects.meta import ObjectMeta
 from objects.names import (
     LABEL_CONTAINER,
-    LABEL_MANAGED,
     LABEL_POD,
     LABEL_POD_NAME,
     LABEL_POD_NAMESPACE,
     LABEL_POD_UID,
     SANDBOX_CONTAINER,
-    parse_container_name,
 )
 from objects.observed import ObservedContainer
 from objects.pods import Container, Pod, PodSpec
@@ -36,11 +35,6 @@ class PodContainers(NamedTuple):
     @property
     def sandbox(self) -> ObservedContainer | None:
         return self.current.get(SANDBOX_CONTAINER)
-
-
-def is_ours(container: ObservedContainer) -> bool:
-    """Foreign containers lack the label, and are never touched."""
-    return LABEL_MANAGED in container.labels and bool(container.labels.get(LABEL_POD_UID))
 
 
 def group_by_pod(containers: Iterable[ObservedContainer]) -> dict[str, tuple[ObservedContainer, ...]]:
@@ -68,7 +62,7 @@ def choose_current(containers: Sequence[ObservedContainer]) -> PodContainers:
 
 
 def _rank(container: ObservedContainer) -> tuple[bool, int, float, str]:
-    name = parse_container_name(container.name)
+    name = own_name(container)
     created = container.created_at.timestamp() if container.created_at else 0.0
     return is_alive(container), name.attempt if name else -1, created, container.id
 

@@ -29,7 +29,6 @@ from differ.pulls import plan_pulls, present_images
 from differ.restarts import restart_count, streak_base
 from differ.situation import PodSituation, Situation, Step, earliest
 from differ.termination import plan_stop, plan_termination
-from objects.names import LABEL_POD_UID
 from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Pod, PodStatus
 
@@ -88,9 +87,7 @@ def plan_host(
         (want for result in results.values() for want in result.step.wants), memory.images, now
     )
     actions = [*network_actions, *pulls]
-    slow = {
-        container.labels.get(LABEL_POD_UID) for container in observation.containers if observation.is_old(container)
-    }
+    slow = {uid for uid, group in groups.items() if any(map(observation.is_old, group))}
     for uid, result in results.items():
         # What would be planned from an old look at a pod may be done already: it is asked for still.
         actions += () if uid in slow else result.step.actions

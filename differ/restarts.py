@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from differ.identity import own_name
 from differ.memory import ContainerMemory
-from objects.names import parse_container_name
 from objects.observed import ObservedContainer
 
 FIRST_BACKOFF_SECONDS = 10.0
@@ -37,7 +37,7 @@ def restart_count(container: ObservedContainer, memory: ContainerMemory) -> int:
     A container that somebody renamed has lost its attempt: what was seen before is the least it can be.
     """
     is_pending = container.state == "restarting" or memory.taken_over_id == container.id
-    name = parse_container_name(container.name)
+    name = own_name(container)
     count = (name.attempt if name else 0) + max(0, container.restart_count - (1 if is_pending else 0))
     return count if name else max(count, memory.restarts, 0)
 

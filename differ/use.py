@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from differ.actions import CPU_PERIOD_MICROS
-from differ.pod_containers import choose_current, group_by_pod, is_ours
+from differ.identity import is_ours
+from differ.pod_containers import choose_current, group_by_pod
 from differ.pod_volumes import is_in_memory, own_volumes
 from objects.measured import ContainerSample, ContainerUse, ForeignLoad, Measurement, PodUse
 from objects.names import SANDBOX_CONTAINER, volume_name

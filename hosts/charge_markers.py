@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hosts.engine import Engine
@@ -12,8 +13,14 @@ from objects.names import LABEL_CHARGE
 def list_charges(engine: Engine) -> tuple[Charge, ...]:
     """Everybody who left a mark, in the order of their charges. Raises HostError."""
     answer: dict[str, Any] = engine.api.volumes(filters={"label": LABEL_CHARGE})
-    found = (parse_marker(volume.get("Labels") or {}) for volume in answer.get("Volumes") or ())
-    return tuple(sorted((charge for charge in found if charge is not None), key=lambda charge: charge.rank))
+    return read_charges(answer.get("Volumes") or ())
+
+
+def read_charges(volumes: Iterable[Mapping[str, Any]]) -> tuple[Charge, ...]:
+    """The charges that volumes speak of, in their order. One whose name says otherwise is somebody's copy. Pure."""
+    told = ((str(volume["Name"]), parse_marker(volume.get("Labels") or {})) for volume in volumes)
+    charges = (charge for name, charge in told if charge is not None and marker_name(charge) == name)
+    return tuple(sorted(charges, key=lambda charge: charge.rank))
 
 
 def mark_charge(engine: Engine, charge: Charge) -> None:

@@ -17,6 +17,11 @@ from differ.actions import (
 )
 from objects.secrets import SecretValue
 
+RECORD_FIELD = "ContainerIDFile"
+"""Of the host settings: every engine keeps this text and shows it again, none makes use of it, and no image carries it.
+It holds the name that the container was made under, by which it is known as ours when somebody renamed it.
+"""
+
 LOG_CONFIG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
 """The kubelet's rotation; without any a chatty container fills the disk."""
 
@@ -68,6 +73,7 @@ def update_request(restart_policy: str, resources: ResourceSettings | None) -> d
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     namespaces, security = spec.namespaces, spec.security
     return {
+        RECORD_FIELD: spec.name,
         "RestartPolicy": {"Name": spec.restart_policy},
         "LogConfig": LOG_CONFIG,
         "OomScoreAdj": spec.oom_score_adjustment,

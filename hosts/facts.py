@@ -6,6 +6,7 @@ The command reads what the engine does not tell: free space of Docker's disk, av
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,7 +15,13 @@ from hosts.engine import Engine
 from hosts.vitals import parse_vitals, vitals_script
 from objects.errors import HostError, HostUnreachable
 from objects.measured import HostVitals
-from objects.names import LABEL_CLAIM, LABEL_POD_UID
+from objects.names import (
+    LABEL_CLAIM,
+    LABEL_POD_UID,
+    claim_volume_generation,
+    claim_volume_name,
+    pod_of_volume,
+)
 from objects.observed import HostFacts, ImageFact
 
 COMMAND_SECONDS = 15.0
@@ -127,13 +134,24 @@ def compose_facts(
         cgroup_version=int(info.get("CgroupVersion") or 1),
         boot_id=machine.boot_id,
         images=tuple(sorted((_image_fact(image) for image in images), key=lambda fact: fact.id)),
-        claim_volumes=_names_with(LABEL_CLAIM, volumes),
-        pod_volumes=_names_with(LABEL_POD_UID, volumes),
+        claim_volumes=_names_of(volumes, _is_of_claim),
+        pod_volumes=_names_of(volumes, _is_of_pod),
     )
 
 
-def _names_with(label: str, volumes: list[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(sorted(str(volume["Name"]) for volume in volumes if label in (volume.get("Labels") or {})))
+def _names_of(volumes: list[dict[str, Any]], is_ours: Callable[[str, dict[str, str]], bool]) -> tuple[str, ...]:
+    """The names of those that `is_ours` says so of by name and labels: of a volume of ours the two agree."""
+    told = ((str(volume["Name"]), volume.get("Labels") or {}) for volume in volumes)
+    return tuple(sorted(name for name, labels in told if is_ours(name, labels)))
+
+
+def _is_of_pod(name: str, labels: dict[str, str]) -> bool:
+    return bool(pod_of_volume(name)) and labels.get(LABEL_POD_UID) == pod_of_volume(name)
+
+
+def _is_of_claim(name: str, labels: dict[str, str]) -> bool:
+    namespace, _, claim = labels.get(LABEL_CLAIM, "").partition("/")
+    return bool(claim) and claim_volume_generation(name)[0] == claim_volume_name(namespace, claim)
 
 
 def _image_fact(image: dict[str, Any]) -> ImageFact:

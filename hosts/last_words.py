@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from hosts.container_facts import parse_time
 from hosts.engine import Engine, translated
-from hosts.pod_containers import START_NOTED_WITHIN, parse_time
+from hosts.pod_containers import START_NOTED_WITHIN
 from objects.errors import EngineError
 from objects.names import LABEL_LAST_WORDS
 

@@ -7,7 +7,6 @@ is slow to answer for is shown as it was before, and named as such.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,21 +15,23 @@ from typing import Any
 
 from msgspec import structs
 
+from differ.identity import own_name
 from hosts.charge_markers import list_charges
+from hosts.container_facts import compose_container, compose_just_made, parse_time
 from hosts.engine import Engine
 from hosts.facts import FactsReader
 from hosts.inspection import Inspections
 from hosts.last_words import read_last_words
+from hosts.pod_network import is_ours
 from objects.charge import Charge, marker_name
 from objects.errors import EngineError
+from objects.names import LABEL_MANAGED
 from objects.observed import HostObservation, NetworkFact, ObservedContainer
 
 COMPLETE_SECONDS = 60.0
 """After this everything is asked for anew: events are hints, and hints get lost."""
 ANSWER_SECONDS = 20.0
 """For one answer to a question. Lists come in milliseconds; while a fresh process waits for a hung host, all wait."""
-
-_NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
 class Observer:
@@ -224,6 +225,8 @@ class Observer:
             if error.status == 404:
                 return None
             raise
+        if not is_ours(network):
+            return None
         ranges = (network.get("IPAM") or {}).get("Config") or [{}]
         return NetworkFact(
             name=self._network, subnet=str(ranges[0].get("Subnet", "")), gateway=str(ranges[0].get("Gateway", ""))
@@ -252,77 +255,9 @@ def _is_just_made(summary: Mapping[str, Any]) -> bool:
     """Whether the list alone tells enough.
 
     Asking for a container that is just being started waits until it is: that would hold up the look at all others. An
-    image whose name has moved on is listed by its id: then the name must be asked for.
+    image whose name has moved on is listed by its id: then the name must be asked for. And what has our labels under
+    another name than ours may be ours, renamed, or come from an image that was committed: the list does not tell.
     """
-    return summary.get("State") == "created" and not str(summary.get("Image", "")).startswith("sha256:")
-
-
-def compose_just_made(summary: Mapping[str, Any]) -> ObservedContainer:
-    """What `GET /containers/json` says of a container that never ran; its settings are not known. Pure."""
-    mode = str((summary.get("HostConfig") or {}).get("NetworkMode", ""))
-    networks = (summary.get("NetworkSettings") or {}).get("Networks") or {}
-    return ObservedContainer(
-        id=str(summary["Id"]),
-        name=str((summary.get("Names") or [""])[0]).lstrip("/"),
-        image=str(summary.get("Image", "")),
-        image_id=str(summary.get("ImageID", "")),
-        labels=dict(summary.get("Labels") or {}),
-        state="created",
-        created_at=datetime.fromtimestamp(int(summary.get("Created", 0)), UTC),
-        network_mode=mode,
-        has_no_network=_needs_network(mode) and not networks,
-    )
-
-
-def _needs_network(mode: str) -> bool:
-    return mode not in ("host", "none") and not mode.startswith("container:")
-
-
-def parse_time(text: str) -> datetime | None:
-    """Docker's times have nanoseconds; its zero time means never."""
-    if not text or text.startswith("0001-"):
-        return None
-    return datetime.fromisoformat(_NANOSECONDS.sub(r"\1", text)).astimezone(UTC)
-
-
-def compose_container(details: Mapping[str, Any], *, network: str) -> ObservedContainer:
-    """What `GET /containers/{id}/json` says. network: name of the pod network. Pure."""
-    state, config, host = details["State"], details["Config"], details["HostConfig"]
-    networks = (details.get("NetworkSettings") or {}).get("Networks") or {}
-    mode = str(host.get("NetworkMode", ""))
-    return ObservedContainer(
-        id=str(details["Id"]),
-        name=str(details["Name"]).lstrip("/"),
-        image=str(config.get("Image", "")),
-        image_id=str(details.get("Image", "")),
-        labels=dict(config.get("Labels") or {}),
-        state=str(state.get("Status", "")),
-        exit_code=int(state.get("ExitCode", 0)),
-        oom_killed=bool(state.get("OOMKilled")),
-        error=str(state.get("Error", "")),
-        created_at=parse_time(str(details.get("Created", ""))),
-        started_at=parse_time(str(state.get("StartedAt", ""))),
-        finished_at=parse_time(str(state.get("FinishedAt", ""))),
-        restart_count=int(details.get("RestartCount", 0)),
-        restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or "no"),
-        address=str((networks.get(network) or {}).get("IPAddress", "")),
-        network_mode=mode,
-        has_no_network=_needs_network(mode) and not networks,
-        cpu_shares=int(host.get("CpuShares") or 0),
-        cpu_quota_micros=max(0, int(host.get("CpuQuota") or 0)),
-        memory_bytes=max(0, int(host.get("Memory") or 0)),
-        stop_signal=str(config.get("StopSignal") or ""),
-        host_ports=_host_ports(details),
-    )
-
-
-def _host_ports(details: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
-    """Ports it publishes now, or will when it starts."""
-    published = (details.get("NetworkSettings") or {}).get("Ports") or details["HostConfig"].get("PortBindings") or {}
-    found = {
-        (key.rpartition("/")[2], binding.get("HostIp", ""), int(binding["HostPort"]))
-        for key, bindings in published.items()
-        for binding in bindings or ()
-        if binding.get("HostPort")
-    }
-    return tuple(sorted(found))
+    if summary.get("State") != "created" or str(summary.get("Image", "")).startswith("sha256:"):
+        return False
+    return LABEL_MANAGED not in (summary.get("Labels") or {}) or own_name(compose_just_made(summary)) is not None

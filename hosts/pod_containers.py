@@ -6,22 +6,19 @@ start and the end before it tells them apart.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from differ.identity import is_ours
+from hosts.container_facts import compose_container, parse_time
 from hosts.engine import Engine, translated
 from objects.errors import NotFound
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, parse_container_name
 
-_FRACTION = re.compile(r"\.(\d{1,6})\d*")
 START_NOTED_WITHIN = timedelta(milliseconds=100)
 """So long, at most, a process has run when Docker notes its start; and Docker waits as long before it restarts one."""
-
-_YEAR_ONE = "0001-"
-"""What Docker writes for "never"."""
 
 
 class PodContainer(NamedTuple):
@@ -46,10 +43,10 @@ def find_container(engine: Engine, pod_uid: str, container: str) -> PodContainer
     """The newest container of this name in the pod. Raises NotFound when there is none (yet), HostError."""
     labels = [f"{LABEL_POD_UID}={pod_uid}", f"{LABEL_CONTAINER}={container}"]
     found = engine.api.containers(all=True, filters={"label": labels})
-    if not found:
+    newest = max(found, key=lambda item: (_attempt(item["Names"]), item["Created"]), default=None)
+    inspected = engine.api.inspect_container(newest["Id"]) if newest is not None else {}
+    if newest is None or not is_ours(compose_container(inspected, network="")):
         raise NotFound(f"container {container!r} does not exist on host {engine.host} (yet)")
-    newest = max(found, key=lambda item: (_attempt(item["Names"]), item["Created"]))
-    inspected = engine.api.inspect_container(newest["Id"])
     state = inspected["State"]
     since = last_run_since(
         started_at=parse_time(state["StartedAt"]),
@@ -79,13 +76,6 @@ def last_run_since(
 def _attempt(names: list[str]) -> int:
     parsed = [name for text in names if (name := parse_container_name(text)) is not None]
     return parsed[0].attempt if parsed else -1
-
-
-def parse_time(text: str) -> datetime | None:
-    """Docker's RFC 3339 with nanoseconds; None for its "never"."""
-    if not text or text.startswith(_YEAR_ONE):
-        return None
-    return datetime.fromisoformat(_FRACTION.sub(lambda match: f".{match[1]:0<6}", text)).astimezone(UTC)
 
 
 def read_logs(engine: Engine, container: PodContainer, options: LogOptions) -> Iterator[bytes]:

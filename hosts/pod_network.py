@@ -6,6 +6,7 @@ masqueraded by one rule of ours. Routes between hosts are not made here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from differ.assignment import PodNetwork
@@ -21,12 +22,23 @@ NOT_FOUND, CONFLICT = 404, 409
 def ensure_pod_network(engine: Engine, network: PodNetwork) -> None:
     """Make the network, or make it anew if it has another subnet. Raises EngineError while containers hang on that."""
     found = _find(engine, network.name)
+    if found is not None and not is_ours(found):
+        raise EngineError(
+            f"the host has a network {network.name} ({_subnet(found) or 'no subnet'}) that Berth did not make",
+            status=CONFLICT,
+            hint=f"remove it if nobody needs it: docker network rm {network.name}",
+        )
     if found is not None and _subnet(found) != network.subnet:
         _remove(engine, found, network)
         found = None
     if found is None:
         _create(engine, network)
     _masquerade(engine, network)
+
+
+def is_ours(network: Mapping[str, Any]) -> bool:
+    """Whether we made the network that the engine shows so. Pure."""
+    return LABEL_MANAGED in (network.get("Labels") or {})
 
 
 def _find(engine: Engine, name: str) -> dict[str, Any] | None:

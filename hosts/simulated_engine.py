@@ -132,6 +132,7 @@ class SimulatedEngine:
         self.containers[container_id] = ObservedContainer(
             id=container_id,
             name=spec.name,
+            made_as=spec.name,
             image=spec.image,
             image_id=self.images[canonical_image(spec.image)],
             labels=dict(spec.labels),

@@ -68,11 +68,13 @@ class ObservedContainer(ObservedStruct):
     termination_message: what it left to say at its end, '' when nobody asked or it said nothing.
     host_ports: (protocol, host ip, port) that it publishes. has_no_network: it runs but hangs on no network (somebody
     disconnected it). stop_signal: what its process wants to be ended with (`SIGQUIT`), '' for SIGTERM. labels: all of
-    them; ours begin with `berth.dev/`.
+    them; ours begin with `berth.dev/`, also where they came with an image. made_as: the name under which Berth made it,
+    out of the host settings of a container, which no image carries; '' for all others, and for what is only listed yet.
     """
 
     id: str
     name: str
+    made_as: str = ""
     image: str = ""
     image_id: str = ""
     labels: dict[str, str] = {}

@@ -13,11 +13,11 @@ import msgspec
 from differ.actions import RemoveImage
 from differ.assignment import HostAssignment, PodNetwork
 from differ.memory import ContainerMemory, PodMemory, WorkerMemory
+from differ.pod_containers import group_by_pod
 from differ.pods import HostPlan, plan_host
 from differ.use import foreign_loads
 from objects.conditions import IN_SYNC, find_condition
-from objects.names import LABEL_POD_UID
-from objects.observed import HostObservation, ObservedContainer
+from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
 from reconciler.failures import message_of
 from reconciler.messages import HostReport
@@ -44,7 +44,8 @@ def plan_pass(
     if assignment is not None:
         pods = tuple(pod for pod in assignment.pods if pod.uid not in held)
         assignment = msgspec.structs.replace(assignment, pods=pods)
-    containers = tuple(one for one in observation.containers if one.labels.get(LABEL_POD_UID) not in held)
+    theirs = {one.id for uid, group in group_by_pod(observation.containers).items() if uid in held for one in group}
+    containers = tuple(one for one in observation.containers if one.id not in theirs)
     rest = msgspec.structs.replace(observation, containers=containers)
     # Nothing is tidied away meanwhile: volumes and images of a pod that was not looked at would seem to be nobody's.
     plan, report = _plan_pass(host, assignment, rest, memory, now, tidies=False)
@@ -61,15 +62,12 @@ def _unplannable(
 ) -> dict[str, str]:
     """Pods for which a plan alone fails: uid → why. Only asked when a plan for all has failed."""
     assigned = {pod.uid: pod for pod in assignment.pods} if assignment is not None else {}
-    groups: dict[str, list[ObservedContainer]] = {uid: [] for uid in assigned}
-    for container in observation.containers:
-        if uid := container.labels.get(LABEL_POD_UID):
-            groups.setdefault(uid, []).append(container)
+    groups = dict.fromkeys(assigned, ()) | group_by_pod(observation.containers)
     held: dict[str, str] = {}
     for uid, containers in groups.items():
         pods = (assigned[uid],) if uid in assigned else ()
         alone = msgspec.structs.replace(assignment, pods=pods) if assignment is not None else None
-        seen = msgspec.structs.replace(observation, containers=tuple(containers))
+        seen = msgspec.structs.replace(observation, containers=containers)
         try:
             _plan_pass(host, alone, seen, memory, now)
         except Exception as error:  # noqa: BLE001 - said of the pod, which stays as it is
@@ -116,7 +114,7 @@ def _is_clearing(assignment: HostAssignment, observation: HostObservation, plan:
     evicted = {pod.uid for pod in assignment.pods if pod.is_evicted}
     if not evicted:
         return False
-    left = {container.labels.get(LABEL_POD_UID) for container in observation.containers}
+    left = group_by_pod(observation.containers)
     return not evicted.isdisjoint(left) or any(action.pod_uid in evicted for action in plan.actions)
 
 

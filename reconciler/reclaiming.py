@@ -14,7 +14,8 @@ import msgspec
 from differ.actions import RemoveImage, RemoveVolume
 from differ.assignment import HostAssignment
 from differ.memory import WorkerMemory
-from objects.names import LABEL_POD_UID, pod_of_volume
+from differ.pod_containers import group_by_pod
+from objects.names import pod_of_volume
 from objects.observed import HostObservation
 from policies.image_gc import choose_images, fullness_target, note_unused, unused_images
 
@@ -47,8 +48,7 @@ def plan_sweeping(
 
     assignment: what the engine said, never a stand-in: before it has spoken, nobody knows which pods belong here.
     """
-    known = {pod.uid for pod in assignment.pods}
-    known |= {container.labels.get(LABEL_POD_UID, "") for container in observation.containers}
+    known = {pod.uid for pod in assignment.pods} | group_by_pod(observation.containers).keys()
     orphans = (name for name in observation.facts.pod_volumes if pod_of_volume(name) not in known | {""})
     failures = memory.volume_removals
     return tuple(RemoveVolume(volume=n) for n in orphans if n not in failures or failures[n].retry_at <= now)

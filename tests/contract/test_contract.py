@@ -10,6 +10,7 @@ import pytest
 from differ.actions import CreateContainer, EnsureNetwork, PullImage, RemoveContainer, SignalContainer, StartContainer
 from differ.container_spec import compose_container
 from differ.environment import PodContext
+from differ.use import foreign_loads
 from objects.errors import EngineError, HostError
 from objects.pods import ContainerPort, Pod, ResourceRequirements
 from objects.volumes import EmptyDirVolumeSource, Volume
@@ -116,6 +117,21 @@ def test_drift_is_put_right(kubelet: Kubelet) -> None:
     kubelet.settle(pod)
     (found,) = kubelet.world.runtime.observe().containers
     assert (found.state, found.memory_bytes, found.cpu_quota_micros, found.name) == ("running", 32 << 20, 50_000, name)
+
+
+def test_a_container_from_a_committed_image_is_somebody_elses(kubelet: Kubelet) -> None:
+    pod = make_pod("committed", container("sleeper"))
+    kubelet.settle(pod)
+    kubelet.world.run_committed(name_of(pod, "sleeper"), "my-debug")
+    done = len(kubelet.actions)
+    kubelet.settle(pod)
+    assert kubelet.actions[done:] == []
+    gone = deleted(pod, kubelet, 0)
+    kubelet.until(lambda plan: plan.gone == (pod.uid,), gone)
+    assert kubelet.step().unknown == ()
+    (left,) = kubelet.world.runtime.observe().containers
+    assert (left.name, left.state, left.labels["berth.dev/pod-uid"]) == ("my-debug", "running", pod.uid)
+    assert [load.name for load in foreign_loads([left], None, None)] == ["my-debug"]
 
 
 def test_a_removed_container_is_made_again_and_counted(kubelet: Kubelet) -> None:

@@ -20,7 +20,7 @@ from differ.pods import HostPlan, WorkerMemory, plan_host
 from hosts.docker_runtime import DockerRuntime
 from hosts.runtime import HostRuntime
 from hosts.simulated import SimulatedHost
-from hosts.simulated_engine import Program
+from hosts.simulated_engine import Program, SimulatedEngine
 from objects.charge import Charge, marker_labels, marker_name
 from objects.core import ConfigMap, Secret
 from objects.errors import HostError
@@ -105,6 +105,7 @@ class World(Protocol):
     def rename(self, name: str, new_name: str) -> None: ...
     def limit(self, name: str, memory_bytes: int) -> None: ...
     def disconnect(self, name: str) -> None: ...
+    def run_committed(self, name: str, new_name: str) -> None: ...
     def restart_engine(self) -> None: ...
     def mark_charge(self, charge: Charge) -> None: ...
 
@@ -145,6 +146,13 @@ class SimulatedWorld:
     def disconnect(self, name: str) -> None:
         self.host.happen(lambda engine, now: engine.disconnect(name))
 
+    def run_committed(self, name: str, new_name: str) -> None:
+        def run(engine: SimulatedEngine, now: datetime) -> None:
+            found = engine.find(name)
+            engine.adopt([ObservedContainer(id="f" * 64, name=new_name, labels=found.labels, state="running")])
+
+        self.host.happen(run)
+
     def restart_engine(self) -> None:
         self.host.happen(lambda engine, now: engine.restart(now))
 
@@ -156,6 +164,7 @@ class DockerWorld:
     def __init__(self, host: LabHost, runtime: HostRuntime) -> None:
         self._host = host
         self.runtime = runtime
+        self._committed: list[tuple[str, str]] = []
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -187,6 +196,17 @@ class DockerWorld:
     def disconnect(self, name: str) -> None:
         self._host.docker("network", "disconnect", "-f", NETWORK.name, name)
 
+    def run_committed(self, name: str, new_name: str) -> None:
+        image = f"{new_name}:1"
+        self._host.docker("commit", name, image)
+        self._committed += [(new_name, image)]
+        self._host.docker("run", "-d", "--name", new_name, "--restart", "always", image, "sleep", "1000")
+
+    def remove_committed(self) -> None:
+        for name, image in self._committed:
+            self._host.docker("rm", "-f", name, check=False)
+            self._host.docker("rmi", "-f", image, check=False)
+
     def restart_engine(self) -> None:
         self._host.restart_engine()
 
@@ -217,10 +237,12 @@ def docker_world(host: LabHost) -> Iterator[DockerWorld]:
     with engine_of(host) as engine:
         runtime = PatientRuntime(engine, random=Random(11))
         runtime.watch(lambda: None)
+        world = DockerWorld(host, runtime)
         try:
-            yield DockerWorld(host, runtime)
+            yield world
         finally:
             runtime.close()
+            world.remove_committed()
             for name in host.docker("ps", "-aq", "--filter", "label=berth.dev/managed").split():
                 host.docker("rm", "-fv", name)
             remove_marks(host)

@@ -148,16 +148,30 @@ def test_a_container_taken_off_its_network(cluster: Cluster, foreign: object) ->
     assert others <= set(cluster.containers())
 
 
-def test_a_copy_of_a_container_is_taken_away(cluster: Cluster, foreign: object) -> None:
+def test_a_copy_of_a_container_is_nobodys(cluster: Cluster, foreign: object) -> None:
     cluster.wait(lambda: is_whole(cluster), "everything whole before")
     web = cluster.containers(pod="web-")[0]
     host = cluster.host(web.host)
     labels = host.api().inspect_container(web.id)["Config"]["Labels"]
     arguments = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
-    # Not `docker run`: the copy may be gone before it could be started.
-    assert host.docker("create", "--name", "copy", *arguments, "web:v1")
-    cluster.wait(lambda: "copy" not in host.docker("ps", "-a", "--format", "{{.Names}}").split(), "the copy to go")
-    assert web in cluster.containers()
+    debug = f"debug-{web.pod}"
+    host.docker("commit", web.id, f"{debug}:1")
+
+    def running() -> set[str]:
+        return set(host.docker("ps", "-q", "--no-trunc").split())
+
+    try:
+        made = {
+            host.docker("run", "-d", "--name", "copy", *arguments, "web:v1"),
+            host.docker("run", "-d", "--name", debug, "--restart", "always", f"{debug}:1"),
+        }
+        host.docker("rm", "-f", web.id)
+        cluster.wait(lambda: len(cluster.containers(pod=web.pod)) == 3, "the pod's own to be made again")
+        assert made <= running(), "what a person runs is not touched"
+    finally:
+        host.docker("rm", "-f", "copy", debug, check=False)
+        host.docker("rmi", "-f", f"{debug}:1", check=False)
+    cluster.wait(lambda: is_whole(cluster), "everything whole after")
 
 
 def berth_says(cluster: Cluster, *arguments: str) -> str:

@@ -425,7 +425,8 @@ def test_someone_elses_containers_are_seen_and_left_alone(host: LabHost, world: 
 
 def test_a_pod_network_of_another_subnet_is_made_anew_once_it_is_empty(host: LabHost, world: DockerWorld) -> None:
     host.docker("network", "rm", NETWORK.name, check=False)
-    host.docker("network", "create", "--subnet", "10.99.0.0/24", NETWORK.name)
+    labels = ("--label", "berth.dev/managed=true")
+    host.docker("network", "create", "--subnet", "10.99.0.0/24", *labels, NETWORK.name)
     host.docker("run", "-d", "--name", "guest", "--network", NETWORK.name, "web:v1")
     kubelet = Kubelet(world)
     pod = make_pod("waits", container("sleeper"))
@@ -438,6 +439,25 @@ def test_a_pod_network_of_another_subnet_is_made_anew_once_it_is_empty(host: Lab
         )
     finally:
         host.docker("rm", "-f", "guest")
+    assert show(kubelet.settle(pod).statuses[pod.uid]) == "Running ready [sleeper running r0]"
+
+
+def test_a_network_of_ours_by_name_only_is_left_alone(host: LabHost, world: DockerWorld) -> None:
+    host.docker("network", "rm", NETWORK.name, check=False)
+    made = host.docker("network", "create", "--subnet", "10.99.0.0/24", NETWORK.name)
+    kubelet = Kubelet(world)
+    pod = make_pod("waits", container("sleeper"))
+    try:
+        kubelet.step(pod)
+        (error,) = kubelet.errors
+        assert str(error) == (
+            f"the host has a network {NETWORK.name} (10.99.0.0/24) that Berth did not make"
+            f" (remove it if nobody needs it: docker network rm {NETWORK.name})"
+        )
+        assert host.docker("network", "inspect", "-f", "{{.Id}}", NETWORK.name) == made
+    finally:
+        host.docker("network", "rm", NETWORK.name)
+    kubelet.world.pass_time(2)
     assert show(kubelet.settle(pod).statuses[pod.uid]) == "Running ready [sleeper running r0]"
 
 

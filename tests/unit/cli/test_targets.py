@@ -7,7 +7,8 @@ from datetime import datetime
 import click
 import pytest
 
-from hosts.pod_containers import START_NOTED_WITHIN, last_run_since, parse_time
+from hosts.container_facts import parse_time
+from hosts.pod_containers import START_NOTED_WITHIN, last_run_since
 from objects.apps import Deployment, ReplicaSet
 from objects.errors import NotFound
 from objects.meta import Condition, controller_reference

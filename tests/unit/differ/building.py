@@ -66,6 +66,7 @@ def found(pod: Pod, container_name: str = "main", *, attempt: int = 0, **fields:
     settings: dict[str, Any] = {
         "id": f"id-{name}",
         "name": f"berth_{name}_{pod.name}_default_{pod.uid}_{attempt}",
+        "made_as": f"berth_{name}_{pod.name}_default_{pod.uid}_0",
         "image": "pause:3.9" if sandbox else every[name].image,
         "image_id": "sha256:1",
         "labels": {

@@ -22,7 +22,9 @@ def reading(at: float, volumes: dict[str, int] | None = None, **samples: Contain
 
 def ours(id_: str, container: str, uid: str = "u1", **fields: object) -> ObservedContainer:
     labels = {LABEL_MANAGED: "true", LABEL_POD_UID: uid, LABEL_CONTAINER: container}
-    return ObservedContainer(**{"id": id_, "name": id_, "labels": labels, "state": "running", **fields})  # type: ignore[arg-type]
+    return ObservedContainer(
+        **{"id": id_, "name": f"berth_{container}___{uid}_0", "labels": labels, "state": "running", **fields}
+    )  # type: ignore[arg-type]
 
 
 POD = Pod(

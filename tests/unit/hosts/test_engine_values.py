@@ -127,6 +127,10 @@ def test_facts_are_composed() -> None:
         {"Name": "berth-claim_default_a", "Labels": {"berth.dev/claim": "default/a"}},
         {"Name": "berth_uid_data", "Labels": {"berth.dev/pod-uid": "uid"}},
         {"Name": "somebody-elses", "Labels": None},
+        {"Name": "copied", "Labels": {"berth.dev/pod-uid": "uid"}},
+        {"Name": "berth_other_data", "Labels": {"berth.dev/pod-uid": "uid"}},
+        {"Name": "copied-too", "Labels": {"berth.dev/claim": "default/a"}},
+        {"Name": "berth-claim_default_a_2", "Labels": {"berth.dev/claim": "default/a"}},
     ]
     facts = compose_facts(info, {"Arch": "arm64", "Version": "27.1", "ApiVersion": "1.46"}, images, MACHINE, volumes)
     assert facts == HostFacts(
@@ -152,6 +156,6 @@ def test_facts_are_composed() -> None:
             ImageFact(id="sha256:a", names=(), size_bytes=9),
             ImageFact(id="sha256:b", names=("web:v1", "web:latest", "web@sha256:d"), size_bytes=7),
         ),
-        claim_volumes=("berth-claim_default_a", "berth-claim_default_b"),
+        claim_volumes=("berth-claim_default_a", "berth-claim_default_a_2", "berth-claim_default_b"),
         pod_volumes=("berth_uid_data",),
     )

@@ -69,7 +69,10 @@ class PlainEngine:
         if filters is None:
             return {"Volumes": None}
         self.asked_for_charges += 1
-        return {"Volumes": [{"Labels": marker_labels(charge)} for charge in self.charges] or None}
+        return {
+            "Volumes": [{"Name": marker_name(charge), "Labels": marker_labels(charge)} for charge in self.charges]
+            or None
+        }
 
 
 @pytest.fixture

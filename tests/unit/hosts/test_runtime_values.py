@@ -18,10 +18,10 @@ from differ.actions import (
     SecuritySettings,
 )
 from differ.assignment import PodNetwork
+from hosts.container_facts import compose_container, compose_just_made, parse_time
 from hosts.container_request import container_request, update_request
 from hosts.docker_runtime import pack, without_secrets
 from hosts.images import refused
-from hosts.observe import compose_container, compose_just_made, parse_time
 from hosts.pod_network import masquerade_command, network_request
 from objects.errors import EngineError
 from objects.observed import ObservedContainer
@@ -84,6 +84,7 @@ def test_a_full_request() -> None:
             "EndpointsConfig": {"berth-pods": {"IPAMConfig": {"IPv4Address": "10.244.3.7"}}},
         },
         "HostConfig": {
+            "ContainerIDFile": "n",
             "RestartPolicy": {"Name": "always"},
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}},
             "OomScoreAdj": -997,

@@ -36,7 +36,7 @@ POD = Pod(
 )
 OURS = ObservedContainer(
     id="c1",
-    name="c1",
+    name="berth_app___u1_0",
     state="running",
     labels={LABEL_MANAGED: "true", LABEL_POD_UID: "u1", LABEL_CONTAINER: "app"},
 )

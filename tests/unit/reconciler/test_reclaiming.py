@@ -91,7 +91,7 @@ def test_what_an_evicted_pod_left_is_being_removed_until_nothing_is_there() -> N
     gone = msgspec.structs.replace(pod("gone"), status=PodStatus(phase="Failed", reason="Evicted"))
     told = msgspec.structs.replace(assignment(), pods=(gone,))
     labels = {LABEL_MANAGED: "true", LABEL_POD_UID: "gone", LABEL_CONTAINER: "c"}
-    left = ObservedContainer(id="c1", name="c1", labels=labels, state="exited", restart_policy="no")
+    left = ObservedContainer(id="c1", name="berth_c___gone_0", labels=labels, state="exited", restart_policy="no")
     there = msgspec.structs.replace(looked(free=50), containers=(left,))
     assert plan_pass("h1", told, there, WorkerMemory(), NOW)[1].is_reclaiming
     assert not plan_pass("h1", told, looked(free=50), WorkerMemory(), NOW)[1].is_reclaiming
@@ -102,7 +102,7 @@ LEFT = RemoveVolume(volume="berth_gone_data")
 
 def with_volumes(*names: str, container_of: str = "") -> HostObservation:
     labels = {LABEL_MANAGED: "true", LABEL_POD_UID: container_of, LABEL_CONTAINER: "c"}
-    containers = (ObservedContainer(id="1", name="c", labels=labels),) if container_of else ()
+    containers = (ObservedContainer(id="1", name=f"berth_c___{container_of}_0", labels=labels),) if container_of else ()
     return HostObservation(host="h", now=NOW, facts=HostFacts(pod_volumes=names), containers=containers)
 
 
