@@ -68,6 +68,16 @@ test: lint fast ## everything: lint, all tests without hosts, then those on real
 	@$(MAKE) --no-print-directory lab-tests TESTS="tests/contract tests/lab"
 	@echo "all of make test passed"
 
+# What the change is compared with: `make affected SINCE=HEAD~3`.
+SINCE ?= origin/main
+
+.PHONY: affected
+affected: lint ## lint and the tests that what changed since SINCE can break (tests/affected.py says how it knows)
+	@tests=$$($(PY) -m tests.affected fast $(SINCE)); \
+	  echo "affected: $$(wc -w <<<"$$tests") modules without hosts"; [ -z "$$tests" ] || $(PY) -m pytest -n 2 $$tests $(ARGS)
+	@tests=$$($(PY) -m tests.affected hosts $(SINCE)); \
+	  echo "affected on real hosts: $${tests:-none}"; [ -z "$$tests" ] || $(MAKE) --no-print-directory lab-tests TESTS="$$tests"
+
 .PHONY: lint
 lint: $(VENV) ## ruff, formatting, strict types
 	$(PY) -m ruff check .

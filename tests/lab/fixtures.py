@@ -35,6 +35,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
 
 
+SLOW_SECONDS = 20.0
+"""A module on real hosts that takes longer says so at the end of the run."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The time of each slow module on real hosts, its lab's coming up included, the longest first."""
+    seconds: dict[str, float] = {}
+    for report in (each for found in terminalreporter.stats.values() for each in found):
+        if isinstance(report, pytest.TestReport) and "lab" in report.keywords:
+            module = report.nodeid.split("::")[0]
+            seconds[module] = seconds.get(module, 0.0) + report.duration
+    slow = sorted(((taken, module) for module, taken in seconds.items() if taken >= SLOW_SECONDS), reverse=True)
+    if slow:
+        terminalreporter.section("seconds of slow modules")
+        for taken, module in slow:
+            terminalreporter.line(f"{taken:7.0f}  {module}")
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """Three hosts with three versions of Docker Engine, a Git remote and a registry; shared by all of the session."""

@@ -1,0 +1,75 @@
+"""`make affected`: by imports where there are any, by a table for tests on real hosts."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from tests.affected import ON_HOSTS, affected, project_sources
+
+SOURCES = {
+    "objects/quantity.py": "",
+    "objects/pods.py": "from objects import quantity\n",
+    "hosts/ssh.py": "import objects.pods\n",
+    "reconciler/cli/__init__.py": 'MODULES = ["reconciler.cli.get"]\n',
+    "reconciler/cli/get.py": "",
+    "tests/unit/test_quantity.py": "from objects.quantity import parse\n",
+    "tests/unit/test_pods.py": "from objects.pods import Pod\n",
+    "tests/unit/test_get.py": "from reconciler.cli import main\n",
+    "tests/unit/test_pages.py": 'PAGE = ROOT / "scheduling.md"\n',
+    "tests/unit/test_stories.py": 'STORIES = HERE / "walkthrough"\n',
+    "tests/contract/test_contract.py": "import hosts.ssh\n",
+    "tests/lab/test_push.py": "",
+    "tests/lab/test_ssh_link.py": "import hosts.ssh\n",
+    "tests/lab/test_lab.py": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param([], [], id="nothing"),
+        pytest.param(["tests/unit/test_pods.py"], ["tests/unit/test_pods.py"], id="a test"),
+        pytest.param(
+            ["objects/quantity.py"],
+            ["tests/lab/test_push.py", "tests/unit/test_pods.py", "tests/unit/test_quantity.py"],
+            id="a leaf, and who imports it by way of another",
+        ),
+        pytest.param(
+            ["hosts/ssh.py"],
+            ["tests/contract/test_contract.py", "tests/lab/test_push.py", "tests/lab/test_ssh_link.py"],
+            id="what touches hosts",
+        ),
+        pytest.param(
+            ["reconciler/cli/get.py"],
+            ["tests/lab/test_push.py", "tests/unit/test_get.py"],
+            id="imported by its name only",
+        ),
+        pytest.param(["objects/gone.py"], ["tests/lab/test_push.py"], id="a file that is gone"),
+        pytest.param(["docs/scheduling.md"], ["tests/unit/test_pages.py"], id="a page that a test reads"),
+        pytest.param(
+            ["tests/walkthrough/pod.yaml"], ["tests/unit/test_stories.py"], id="a file of a folder that is read"
+        ),
+        pytest.param(["tests/lab/host_init.sh"], ["tests/lab/test_lab.py"], id="the lab itself"),
+        pytest.param(["requirements.lock"], sorted(path for path in SOURCES if "/test_" in path), id="everything"),
+    ],
+)
+def test_affected(changed: list[str], expected: list[str]) -> None:
+    assert affected(changed, SOURCES) == expected
+
+
+def test_each_module_on_real_hosts_has_a_rule_and_no_rule_has_lost_its_files() -> None:
+    sources = project_sources()
+    named = {name for names in ON_HOSTS.values() for name in names}
+    modules = {Path(path).stem.removeprefix("test_") for path in sources if path.startswith("tests/lab/test_")}
+    assert modules | {"contract"} == named
+    files = [*sources, "Makefile", ".ci/venv", *(str(path) for path in Path("tests/lab").iterdir())]
+    lost = [
+        pattern
+        for patterns in ON_HOSTS
+        for pattern in patterns.split()
+        if not any(fnmatch(file, pattern) for file in files)
+    ]
+    assert lost == []
