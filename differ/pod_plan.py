@@ -74,9 +74,11 @@ def _plan_joined(situation: PodSituation, sandbox: ObservedContainer) -> Step:
 
 
 def _plan_init(container: Container, situation: PodSituation, sandbox: ObservedContainer) -> Step:
-    """The init container whose turn it is. One that ended well before the sandbox was restarted runs once more."""
+    """The init container whose turn it is. One that ended well before the sandbox was restarted runs once more; a
+    sidecar that ended well has not done its work, but crashed: it is started again as after any other exit code.
+    """
     found = situation.found.current.get(container.name)
-    is_old = found is not None and found.state == "exited" and found.exit_code == 0
+    is_old = found is not None and found.state == "exited" and found.exit_code == 0 and not container.is_sidecar
     if is_old and found is not None:
         removed = Step((_remove(situation, found),))
         rest = {name: c for name, c in situation.found.current.items() if name != container.name}

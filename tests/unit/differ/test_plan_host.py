@@ -386,6 +386,20 @@ CASES = {
         (start(SIDE, "side", attempt=1),),
         "Running [side Error(1) r0, first Completed(0) r0, main running r0]",
     ),
+    "sidecar-ended-well-before-it-was-started": Case(
+        SIDE,
+        (found(SIDE, "POD"), exited(SIDE, "side", 0, attempt=2)),
+        (),
+        "Pending [side CrashLoopBackOff: back-off 20s restarting failed container=side pod=web_default(uid-web) r2,"
+        " first PodInitializing r0, main PodInitializing r0]",
+        wake=after(19),
+    ),
+    "sidecar-that-ended-well-is-started-again": Case(
+        SIDE,
+        (found(SIDE, "POD"), exited(SIDE, "side", 0, attempt=2, ago_seconds=20)),
+        (start(SIDE, "side", attempt=3),),
+        "Pending [side Completed(0) r2, first PodInitializing r0, main PodInitializing r0]",
+    ),
     # --- termination ---------------------------------------------------------------------------------------------
     "end-begins": Case(ENDING, (found(ENDING),), (ends(found(ENDING)),), RUNS),
     "end-with-its-own-signal": Case(
