@@ -117,7 +117,7 @@ def pre_stop_of(container: Container) -> LifecycleHandler | None:
 
 def is_hook_done(hook: HookFact, situation: PodSituation) -> bool:
     """Whether it has ended; of a `sleep` the end is known before."""
-    return hook.ended_at is not None and hook.ended_at <= situation.host.host_now
+    return hook.ended_at is not None and hook.ended_at <= situation.host.steady
 
 
 # --- what to ask ----------------------------------------------------------------------------------------------------
@@ -157,7 +157,8 @@ def _orders_for(container: Container, situation: PodSituation) -> Iterator[Probe
 def _order(
     kind: str, probe: Probe, container: Container, found: ObservedContainer, situation: PodSituation
 ) -> ProbeOrder | None:
-    if found.started_at is None:
+    times = situation.memory.container(container.name).times
+    if found.started_at is None or times is None:
         return None
     try:
         check = compose_check(probe, container, address_of(situation))
@@ -168,6 +169,7 @@ def _order(
         container_id=found.id,
         kind=kind,
         started_at=found.started_at,
+        began_at=times.began_at,
         check=check,
         probe=probe,
         is_known=last_status(container, found, situation) is not None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from differ.actions import (
     Action,
@@ -32,9 +33,19 @@ from differ.container_spec import (
 )
 from differ.handlers import compose_check
 from differ.identity import own_name
+from differ.memory import ContainerMemory
 from differ.pulls import image_state
-from differ.restarts import backoff_seconds, must_take_over, restart_count, restart_due, run_of, streak_base
-from differ.situation import NOTHING, PodSituation, Step
+from differ.restarts import (
+    backoff_seconds,
+    calm_at,
+    crashes_in_a_row,
+    is_looping,
+    must_take_over,
+    restart_due,
+    told_count,
+)
+from differ.run_times import run_of
+from differ.situation import NOTHING, PodSituation, Step, earliest
 from differ.stopping import Stop, grace_seconds, stop_container
 from objects.errors import ContainerConfigError
 from objects.image_reference import canonical_image
@@ -111,9 +122,7 @@ def role_of_any(pod: Pod, container: Container) -> str:
 
 def next_attempt(name: str, situation: PodSituation) -> int:
     """The attempt that the next start of a container counts as."""
-    memory = situation.memory.container(name)
-    found = situation.found.current.get(name)
-    return max(memory.restarts, restart_count(found, memory) if found else -1) + 1
+    return situation.memory.container(name).restarts + 1
 
 
 def _create(
@@ -178,9 +187,9 @@ def _is_same_image(found: ObservedContainer, image: str) -> bool:
 def _restart(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
     pod, name = situation.pod, container.name
     memory = situation.memory.container(name)
-    due = restart_due(found, memory)
-    if due is not None and situation.host.host_now < due:
-        seconds = backoff_seconds(restart_count(found, memory) - streak_base(found, memory))
+    due = restart_due(memory)
+    if due is not None and situation.host.steady < due:
+        seconds = backoff_seconds(crashes_in_a_row(memory))
         message = (
             f"back-off {seconds:.0f}s restarting failed container={name} pod={pod.name}_{pod.namespace}({pod.uid})"
         )
@@ -190,7 +199,11 @@ def _restart(container: Container, found: ObservedContainer, situation: PodSitua
     start = StartContainer(pod_uid=pod.uid, container=name, id=found.id, rename_to=renamed)
     # One that ended well because we stopped it has not completed its work.
     is_done = not should_restart(pod, container, found.exit_code)
-    return Step((start,), {name: CREATING} if is_done else {})
+    actions: list[Action] = [start]
+    if found.restart_policy != "no" and is_looping(memory, more=1):
+        # Before the start: one that dies at once would be restarted by Docker before anybody has looked.
+        actions.insert(0, UpdateContainer(pod_uid=pod.uid, container=name, id=found.id, restart_policy="no"))
+    return Step(tuple(actions), {name: CREATING} if is_done else {})
 
 
 def _tend(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
@@ -202,7 +215,9 @@ def _tend(container: Container, found: ObservedContainer, situation: PodSituatio
     if found.state == "paused":
         return Step((UnpauseContainer(pod_uid=uid, container=name, id=found.id),))
     if must_take_over(found, memory):
-        signal = SignalContainer(pod_uid=uid, container=name, id=found.id, signal="KILL", stops_restarting=True)
+        signal = SignalContainer(
+            pod_uid=uid, container=name, id=found.id, signal="KILL", stops_restarting=True, run=run_of(found)
+        )
         return Step((signal,), {name: ContainerStateWaiting(reason="CrashLoopBackOff")})
     if found.state == "restarting":
         return Step(wake_at=situation.host.after(LOOK_AGAIN_SECONDS))
@@ -255,21 +270,29 @@ def _plan_settings(container: Container, found: ObservedContainer, situation: Po
     memory = situation.memory.container(name)
     actions: list[Action] = []
     resources = SANDBOX_RESOURCES if name == SANDBOX_CONTAINER else resource_settings(container)
-    policy = docker_restart_policy(situation.pod, role_of_any(situation.pod, container))
+    policy = "no" if is_looping(memory) else docker_restart_policy(situation.pod, role_of_any(situation.pod, container))
+    wake_at = _calm_again(memory, situation)
     is_left = situation.is_left_alone
     drift = tuple(_drift_of(name, found, resources)) if is_left else ()
-    if own_name(found) is None and not is_left:
+    told = told_count(found, memory)
+    if (told is None or told < memory.restarts) and not is_left:
         given = container_name(situation.pod, name, max(memory.restarts - found.restart_count, 0))
         actions.append(RenameContainer(pod_uid=uid, container=name, id=found.id, name=given))
     if (_settings_of(found) != resources and not is_left) or found.restart_policy != policy:
         # An engine that cannot limit takes the setting and drops it: back off instead of asking for ever.
         if memory.update is not None and situation.host.now < memory.update.retry_at:
-            return Step(tuple(actions), wake_at=memory.update.retry_at, drift=drift)
+            return Step(tuple(actions), wake_at=earliest((memory.update.retry_at, wake_at)), drift=drift)
         limits = None if is_left else resources
         actions.append(
             UpdateContainer(pod_uid=uid, container=name, id=found.id, restart_policy=policy, resources=limits)
         )
-    return Step(tuple(actions), drift=drift)
+    return Step(tuple(actions), wake_at=wake_at, drift=drift)
+
+
+def _calm_again(memory: ContainerMemory, situation: PodSituation) -> datetime | None:
+    """When a container that crashed again and again will have run for long enough, by the reconciler's clock."""
+    calm = calm_at(memory)
+    return None if calm is None else situation.host.engine_time(calm)
 
 
 def _drift_of(name: str, found: ObservedContainer, wanted: ResourceSettings) -> Iterator[str]:

@@ -103,7 +103,7 @@ def _is_fresh(situation: PodSituation, sandbox: ObservedContainer) -> bool:
     if sandbox.started_at is None:
         return True
     others = (found for name, found in situation.found.current.items() if name != SANDBOX_CONTAINER)
-    return not any(found.started_at is not None and found.started_at >= sandbox.started_at for found in others)
+    return not any(situation.has_begun_since(found, sandbox) for found in others)
 
 
 def _without_starts(step: Step, message: str, situation: PodSituation) -> Step:

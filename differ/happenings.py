@@ -82,11 +82,11 @@ def _about_image(
 
 
 def newly_failed(
-    pod: Pod, facts: HealthFacts, told_at: datetime | None, *, host_now: datetime
+    pod: Pod, facts: HealthFacts, told_at: datetime | None, *, steady: datetime
 ) -> tuple[tuple[Happening, ...], datetime | None]:
-    """Failures of probes and hooks that came after `told_at`, and the time of the newest."""
+    """Failures of probes and hooks that came after `told_at`, and the time of the newest. Times are steady ones."""
     failures = sorted(_failures(facts), key=lambda failure: failure[0])
-    fresh = [one for one in failures if (told_at is None or one[0] > told_at) and one[0] <= host_now]
+    fresh = [one for one in failures if (told_at is None or one[0] > told_at) and one[0] <= steady]
     told = tuple(Happening(pod=pod.key, type=WARNING, reason=reason, message=text) for _, reason, text in fresh)
     return told, max((at for at, _, _ in fresh), default=told_at)
 

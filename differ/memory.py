@@ -29,6 +29,7 @@ from differ.actions import (
 )
 from differ.assignment import DifferStruct
 from differ.probing import ProbeOrder
+from differ.run_times import RunTimes
 from objects.errors import BerthError, ChargeInDoubt, EngineError, EngineUnavailable, HostUnreachable
 from objects.observed import ObservedContainer
 from objects.pods import ContainerStateTerminated, Pod, PodStatus
@@ -66,17 +67,18 @@ class Stopping(DifferStruct):
 
 
 class ContainerMemory(DifferStruct):
-    """restarts: highest restart count seen, so that a container made anew counts on; -1: none was ever seen.
+    """restarts: the restart count, so that a container made anew counts on; -1: none was ever seen.
 
-    streak_base: restart count at which the present row of crashes began. taken_over_id: container whose pending
-    restart by Docker was cancelled, so that Docker's count is one too high. stop: the last stop that was begun.
-    has_pulled: `imagePullPolicy: Always` is satisfied for the next creation. update: that the last change of settings
-    was done; if it does not show, it must not be done for ever. last_termination: of an earlier run.
+    times: of the run that was seen last. streak_base: restart count at which the present row of crashes began.
+    taken_over_run: the run after which Docker's restart was to be cancelled (`restarts.told_count`). stop: the last
+    stop that was begun. has_pulled: `imagePullPolicy: Always` is satisfied for the next creation. update: that the last
+    change of settings was done; if it does not show, it must not be done for ever. last_termination: of an earlier run.
     """
 
     restarts: int = -1
+    times: RunTimes | None = None
     streak_base: int = 0
-    taken_over_id: str = ""
+    taken_over_run: str = ""
     stop: Stopping | None = None
     has_pulled: bool = False
     failure: Failure | None = None
@@ -120,6 +122,8 @@ class WorkerMemory(DifferStruct):
     """Of one host. Keys: pod uid, image reference as written; then the image's id, twice; the volume's name.
 
     unused_images: since when an image is seen unused. image_removals, volume_removals: those that could not be removed.
+    looked_at: when the last look was taken, by the host's steady clock; None: there was none. looks_before: by pod uid,
+    the look before of those that were shown as they were (`HostObservation.unanswered`).
     """
 
     pods: Mapping[str, PodMemory] = {}
@@ -128,6 +132,8 @@ class WorkerMemory(DifferStruct):
     image_removals: Mapping[str, Failure] = {}
     volume_removals: Mapping[str, Failure] = {}
     network_failure: Failure | None = None
+    looked_at: datetime | None = None
+    looks_before: Mapping[str, datetime | None] = {}
 
     def pod(self, uid: str) -> PodMemory:
         return self.pods.get(uid, _NO_POD)
@@ -188,7 +194,7 @@ def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, no
     failure = _next_failure(pod.container(container).failure, error, now, RETRY_SECONDS)
     changes: dict[str, Any] = {"failure": failure}
     if error is None and isinstance(action, CreateContainer | StartContainer):
-        changes["taken_over_id"] = ""
+        changes["taken_over_run"] = ""
         if isinstance(action, CreateContainer):
             changes["has_pulled"] = False
     if error is None and isinstance(action, RemoveContainer | WriteFiles | PrepareVolume):
@@ -200,7 +206,7 @@ def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, no
     if error is None and isinstance(action, WriteFiles) and action.mark:
         pod = structs.replace(pod, files_written=action.mark)
     if error is None and isinstance(action, SignalContainer) and action.stops_restarting:
-        changes["taken_over_id"] = action.id
+        changes["taken_over_run"] = action.run
     elif error is None and isinstance(action, SignalContainer | RunHook) and _begins_stop(action):
         changes["stop"] = _stopping(action, pod.container(container).stop, now)
         if not action.restarts:

@@ -91,7 +91,7 @@ def _has_begun(situation: PodSituation, sandbox: ObservedContainer) -> bool:
     """Whether a main container was started in this life of the sandbox: then initialization is over for good."""
     for container in situation.pod.spec.containers:
         found = situation.found.current.get(container.name)
-        if found is not None and _joined_after_start(found, sandbox):
+        if found is not None and _joined_after_start(found, sandbox, situation):
             return True
     return False
 
@@ -101,24 +101,25 @@ def _is_initialized(container: Container, situation: PodSituation, sandbox: Obse
     sandbox.
     """
     found = situation.found.current.get(container.name)
-    if found is None or not _joined_after_start(found, sandbox):
+    if found is None or not _joined_after_start(found, sandbox, situation):
         return False
     if container.is_sidecar:
         return found.state == "running" and is_started(container, found, situation)
     return found.state == "exited" and found.exit_code == 0
 
 
-def _joined_after_start(found: ObservedContainer, sandbox: ObservedContainer) -> bool:
-    if found.network_mode != f"container:{sandbox.id}" or found.started_at is None or sandbox.started_at is None:
+def _joined_after_start(found: ObservedContainer, sandbox: ObservedContainer, situation: PodSituation) -> bool:
+    """Whether it was started in this life of the sandbox. Not by their stamps: the host's clock may have been set."""
+    if found.network_mode != f"container:{sandbox.id}":
         return False
-    return found.started_at >= sandbox.started_at
+    return situation.has_begun_since(found, sandbox)
 
 
 def _lost_network(situation: PodSituation, sandbox: ObservedContainer) -> Iterator[Action]:
     """Stop what still runs in namespaces of an earlier life of the sandbox: it has a loopback only."""
     for name, found in situation.found.current.items():
         is_joined = name != SANDBOX.name and found.state in ("running", "paused") and found.started_at is not None
-        if is_joined and not _joined_after_start(found, sandbox):
+        if is_joined and not _joined_after_start(found, sandbox, situation):
             yield SignalContainer(pod_uid=situation.pod.uid, container=name, id=found.id, signal="KILL")
 
 

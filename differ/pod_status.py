@@ -9,7 +9,6 @@ from msgspec import structs
 
 from differ.container_health import is_ready, is_started, why_unready
 from differ.container_spec import ROLE_INIT, role_of
-from differ.restarts import restart_count
 from differ.situation import PodSituation, Step
 from objects.conditions import IN_SYNC, OUT_OF_SYNC, Conditions, is_true, with_condition
 from objects.meta import Condition
@@ -130,7 +129,7 @@ def _container_status(container: Container, situation: PodSituation, step: Step,
         image=found.image or container.image,
         image_id=found.image_id,
         container_id=f"docker://{found.id}",
-        restart_count=restart_count(found, memory),
+        restart_count=max(memory.restarts, 0),
         ready=_is_ready(container, found, situation) and not waiting,
         started=is_running and is_started(container, found, situation),
         state=state,

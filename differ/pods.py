@@ -26,7 +26,8 @@ from differ.pod_status import Ending, compose_status, terminated_state
 from differ.pod_volumes import is_file_volume, own_volumes
 from differ.probing import ProbeOrder
 from differ.pulls import plan_pulls, present_images
-from differ.restarts import restart_count, streak_base
+from differ.restarts import learn_restarts
+from differ.run_times import LookTime
 from differ.situation import PodSituation, Situation, Step, earliest
 from differ.termination import plan_stop, plan_termination
 from objects.observed import HostObservation, ObservedContainer
@@ -65,11 +66,11 @@ class _PodResult(DifferStruct):
 def plan_host(
     assignment: HostAssignment, observation: HostObservation, memory: WorkerMemory, now: datetime
 ) -> HostPlan:
-    """now: the reconciler's clock; times of containers are compared with `observation.now`. Pure."""
+    """now: the reconciler's clock; what happened on the host is timed by the host's own (`differ.run_times`). Pure."""
     network_actions, network_problem, network_wake = _plan_network(assignment, observation, memory, now)
     host = Situation(
         assignment=assignment,
-        host_now=observation.now,
+        steady=observation.steady_now,
         now=now,
         facts=observation.facts,
         images=present_images(observation.facts),
@@ -82,7 +83,8 @@ def plan_host(
     for pod in assignment.pods:
         containers = groups.get(pod.uid, ())
         health = facts_about(containers, facts) if uses_health(pod) else NO_FACTS
-        results[pod.uid] = _plan_pod(pod, containers, health, memory.pod(pod.uid), host)
+        look = LookTime(observation.now, host.steady, _look_before(pod.uid, memory))
+        results[pod.uid] = _plan_pod(pod, containers, health, memory.pod(pod.uid), host, look)
     pulls, pull_wake = plan_pulls(
         (want for result in results.values() for want in result.step.wants), memory.images, now
     )
@@ -100,11 +102,24 @@ def plan_host(
         statuses={uid: result.status for uid, result in results.items()},
         gone=tuple(uid for uid, result in results.items() if result.is_gone),
         unknown=tuple(rebuild_pod(uid, group) for uid, group in groups.items() if uid not in results),
-        memory=structs.replace(memory, pods=pods, images=images),
+        memory=structs.replace(
+            memory,
+            pods=pods,
+            images=images,
+            looked_at=host.steady,
+            looks_before={uid: _look_before(uid, memory) for uid in slow if uid in pods},
+        ),
         wake_at=earliest(wake_times),
         probes=tuple(order for result in results.values() for order in result.probes),
         happenings=tuple(happening for result in results.values() for happening in result.happenings),
     )
+
+
+def _look_before(uid: str, memory: WorkerMemory) -> datetime | None:
+    """When the pod's containers were last shown as they then were, by the host's steady clock; None: never."""
+    if uid not in memory.pods:
+        return None
+    return memory.looks_before.get(uid, memory.looked_at)
 
 
 def _plan_network(
@@ -129,7 +144,12 @@ def _plan_network(
 
 
 def _plan_pod(
-    pod: Pod, containers: tuple[ObservedContainer, ...], health: HealthFacts, memory: PodMemory, host: Situation
+    pod: Pod,
+    containers: tuple[ObservedContainer, ...],
+    health: HealthFacts,
+    memory: PodMemory,
+    host: Situation,
+    look: LookTime,
 ) -> _PodResult:
     assignment = host.assignment
     files = (assignment.config_maps, assignment.secrets) if any(map(is_file_volume, pod.spec.volumes)) else ()
@@ -145,13 +165,13 @@ def _plan_pod(
     ):
         return _PodResult(step=Step(), status=memory.status, memory=memory, probes=settled.probes)
     found = choose_current(containers)
-    situation = PodSituation(pod, found, _learn(memory, found), host, health)
+    situation = PodSituation(pod, found, _learn(memory, found, look), host, health)
     if pod.is_terminating:
         result = _plan_terminating(situation)
     else:
         result = _plan_assigned(situation)
     step, status = result.step, result.status
-    failed, told_at = newly_failed(pod, health, memory.told_at, host_now=host.host_now)
+    failed, told_at = newly_failed(pod, health, memory.told_at, steady=host.steady)
     is_settled = not (step.actions or step.wants or step.waiting or step.wake_at or pod.is_terminating)
     kept = Settled(pod=pod, containers=containers, surroundings=surroundings, probes=result.probes)
     remembered = structs.replace(result.memory, status=status, told_at=told_at, settled=kept if is_settled else None)
@@ -212,17 +232,16 @@ def _deadline(situation: PodSituation) -> datetime | None:
     return None if seconds is None else start + timedelta(seconds=seconds)
 
 
-def _learn(memory: PodMemory, found: PodContainers) -> PodMemory:
+def _learn(memory: PodMemory, found: PodContainers, look: LookTime) -> PodMemory:
     """Keep what the host will not tell any more once a container is gone or runs again."""
     for name, container in found.current.items():
-        known = memory.container(name)
-        count = restart_count(container, known)
+        before = memory.container(name)
+        known = learn_restarts(container, before, look)
         ended = known.last_termination
         if container.state in ("exited", "restarting", "dead") and container.finished_at is not None:
             ended = terminated_state(container)
-        base = streak_base(container, known)
-        if (count, base, ended) != (known.restarts, known.streak_base, known.last_termination):
-            memory = memory.with_container(
-                name, restarts=max(count, known.restarts), streak_base=base, last_termination=ended
-            )
+        if ended != known.last_termination:
+            known = structs.replace(known, last_termination=ended)
+        if known is not before:
+            memory = structs.replace(memory, containers={**memory.containers, name: known})
     return memory

@@ -2,7 +2,7 @@
 
 As the kubelet's prober: a verdict changes after `failureThreshold` failures or `successThreshold` successes in a row;
 an answer that could not be had counts for nothing; every run of a container begins anew; a startup or liveness probe
-that gave its verdict "fails" is asked no more in that run. Times are of the host's clock.
+that gave its verdict "fails" is asked no more in that run. Times are of the host's steady clock, which nobody sets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ most of a period in every rolling update."""
 
 
 class ProbeOrder(DifferStruct):
-    """A probe to be kept going as long as a container runs. probe: its times and thresholds. started_at: of the run.
+    """A probe to be kept going as long as a container runs. probe: its times and thresholds. started_at: names the run.
+    began_at: when the run began, by the host's steady clock.
 
     is_known: an earlier process knew how this run was, so there is no hurry to ask. passed_before: its last answer.
     """
@@ -37,6 +38,7 @@ class ProbeOrder(DifferStruct):
     container_id: str
     kind: str
     started_at: datetime
+    began_at: datetime
     check: Check
     probe: Probe
     is_known: bool = False
@@ -84,7 +86,7 @@ class ProbeState(DifferStruct):
 
 def begin_probe(order: ProbeOrder, now: datetime, random: Random) -> ProbeState:
     """Before the first answer. A fresh process spreads what it takes over, else all of a host's would come at once."""
-    begins = order.started_at + timedelta(seconds=order.probe.initial_delay_seconds)
+    begins = order.began_at + timedelta(seconds=order.probe.initial_delay_seconds)
     if begins >= now or not order.is_known:
         return ProbeState(due_at=max(begins, now))
     return ProbeState(due_at=now + order.period * random.random())

@@ -13,27 +13,29 @@ from differ.health_facts import NO_FACTS, HealthFacts
 from differ.memory import Failure, PodMemory
 from differ.pod_containers import PodContainers
 from differ.pulls import ImageWant
-from objects.observed import HostFacts
+from differ.run_times import run_of
+from objects.names import LABEL_CONTAINER
+from objects.observed import HostFacts, ObservedContainer
 from objects.pods import ContainerStateWaiting, Pod
 
 
 class Situation(NamedTuple):
-    """now: the reconciler's clock; host_now: the host's, which times of containers are compared with.
+    """now: the reconciler's clock; steady: the host's steady clock, which durations on the host are counted on.
 
     images: canonical references that are present. network: why pods cannot have the pod network yet; '' when they can.
     """
 
     assignment: HostAssignment
-    host_now: datetime
+    steady: datetime
     now: datetime
     facts: HostFacts
     images: frozenset[str]
     image_failures: Mapping[str, Failure]
     network: str = ""
 
-    def engine_time(self, host_time: datetime) -> datetime:
-        """A time of the host's clock on the reconciler's."""
-        return self.now + (host_time - self.host_now)
+    def engine_time(self, steady_time: datetime) -> datetime:
+        """A time of the host's steady clock on the reconciler's."""
+        return self.now + (steady_time - self.steady)
 
     def after(self, seconds: float) -> datetime:
         return self.now + timedelta(seconds=seconds)
@@ -47,6 +49,18 @@ class PodSituation(NamedTuple):
     memory: PodMemory
     host: Situation
     health: HealthFacts = NO_FACTS
+
+    def has_begun_since(self, found: ObservedContainer, owner: ObservedContainer) -> bool:
+        """Whether the last run of a container of the pod began in the last run of another one, its sandbox.
+
+        Not by their stamps: the host's clock may have been set between them.
+        """
+        began, since = self._began(found), self._began(owner)
+        return began is not None and since is not None and began >= since
+
+    def _began(self, found: ObservedContainer) -> datetime | None:
+        times = self.memory.container(found.labels.get(LABEL_CONTAINER, "")).times
+        return times.began_at if times is not None and times.run == run_of(found) else None
 
     @property
     def is_left_alone(self) -> bool:

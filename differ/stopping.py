@@ -14,7 +14,7 @@ from differ.container_health import PRE_STOP, address_of, is_hook_done, pre_stop
 from differ.container_spec import ROLE_SANDBOX
 from differ.handlers import compose_check
 from differ.memory import Stopping
-from differ.restarts import run_of
+from differ.run_times import run_of
 from differ.situation import PodSituation, Step
 from objects.errors import ContainerConfigError
 from objects.names import LABEL_CONTAINER, LABEL_ROLE

@@ -71,10 +71,10 @@ class DockerRuntime:
         self._gauge = Gauge(engine)
         self._events: EventStream | None = None
         self._wake: Callable[[], None] = lambda: None
-        host_now = self._observer.host_now
+        steady = self._observer.steady_now
         self._asker = Asker(engine)
-        self._prober = Prober(engine.host, asking=self._asker, host_now=host_now, wake=self._woken, random=random)
-        self._hooks = HookRunner(engine.host, run=self._run_hook, host_now=host_now, wake=self._woken)
+        self._prober = Prober(engine.host, asking=self._asker, steady_now=steady, wake=self._woken, random=random)
+        self._hooks = HookRunner(engine.host, run=self._run_hook, steady_now=steady, wake=self._woken)
         self._hands: dict[type[Action], Callable[[Any], None]] = {
             EnsureNetwork: self._ensure_network,
             PullImage: self._pull,

@@ -26,13 +26,13 @@ AT_ONCE = 64
 
 
 class HookRunner:
-    """Thread-safe. run: runs a hook to its end and returns why it failed. Times are of the host's clock."""
+    """Thread-safe. run: runs a hook to its end and returns why it failed. Times are of the host's steady clock."""
 
     def __init__(
-        self, host: str, *, run: Callable[[RunHook], str], host_now: Callable[[], datetime], wake: Callable[[], None]
+        self, host: str, *, run: Callable[[RunHook], str], steady_now: Callable[[], datetime], wake: Callable[[], None]
     ) -> None:
         self._run = run
-        self._host_now = host_now
+        self._steady_now = steady_now
         self._wake = wake
         self._host = host
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class HookRunner:
 
     def begin(self, action: RunHook) -> None:
         """Begin a hook, unless it was begun in this run of the container already. Returns at once."""
-        now = self._host_now()
+        now = self._steady_now()
         is_sleep = isinstance(action.check, SleepCheck)
         fact = HookFact(container_id=action.id, kind=action.kind, started_at=action.started_at, begun_at=now)
         if isinstance(action.check, SleepCheck):
@@ -78,7 +78,7 @@ class HookRunner:
             # A bug met with one hook must not leave its pod waiting.
             log.exception("%s hook on host %s", action.kind, self._host)
             error = f"internal error: {type(failure).__name__}: {failure}"
-        ended = structs.replace(begun, ended_at=self._host_now(), error=error)
+        ended = structs.replace(begun, ended_at=self._steady_now(), error=error)
         with self._lock:
             if self._facts.get((action.id, action.kind)) == begun:
                 self._facts[action.id, action.kind] = ended

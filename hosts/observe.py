@@ -60,6 +60,7 @@ class Observer:
         self._charges: tuple[Charge, ...] = ()
         self._confirmed_boot_id = ""
         self._host_time = (datetime.fromtimestamp(0, UTC), 0.0)
+        self._steady_time: tuple[datetime, float] | None = None
 
     def invalidate(self, container_id: str) -> None:
         """The container may have changed."""
@@ -132,11 +133,12 @@ class Observer:
             with self._engine.deadline(ANSWER_SECONDS):
                 if is_complete:
                     self._host_time = self._ask_time()
+                    self._steady_time = self._steady_time or self._host_time
                 facts = self._facts.read(max_age_seconds=COMPLETE_SECONDS)
                 if asks_network:
                     self._network_fact = self._ask_network()
                 charges = list_charges(self._engine) if asks_charges else self._charges
-                now = self.host_now()
+                now, steady = self.host_now(), self.steady_now()
                 containers, unanswered = self._look(changed, is_complete=is_complete)
         except BaseException:
             with self._lock:
@@ -162,6 +164,7 @@ class Observer:
             unanswered=unanswered,
             pod_network=network,
             charges=charges,
+            steady=steady,
         )
 
     def _look(self, changed: set[str], *, is_complete: bool) -> tuple[tuple[ObservedContainer, ...], frozenset[str]]:
@@ -240,7 +243,13 @@ class Observer:
 
     def host_now(self) -> datetime:
         """The host's clock, as far as the last complete look told."""
-        told, at = self._host_time
+        return self._running_on(*self._host_time)
+
+    def steady_now(self) -> datetime:
+        """What the host's clock would show if nobody had set it since the first look."""
+        return self._running_on(*(self._steady_time or self._host_time))
+
+    def _running_on(self, told: datetime, at: float) -> datetime:
         return told + timedelta(seconds=self._clock() - at)
 
 

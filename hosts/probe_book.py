@@ -20,7 +20,7 @@ Key = tuple[str, str]
 
 
 class ProbeBook:
-    """Not thread-safe. Times are of the host's clock."""
+    """Not thread-safe. Times are of the host's steady clock, which nobody sets."""
 
     def __init__(self, random: Random) -> None:
         self._random = random

@@ -40,7 +40,7 @@ EARLY = timedelta(seconds=0.1)
 half of what probes cost. Not longer, else a host would run many commands at the same time and all would be slow."""
 
 MAX_WAIT_SECONDS = 60.0
-"""A clock that was set back must not stop the probes."""
+"""Longer than any thread has to wait for: what is due is looked at anew at least this often."""
 
 AnswerFlow = Flow[Answer]
 
@@ -69,21 +69,21 @@ class Asking(Protocol):
 
 
 class Prober:
-    """Thread-safe. host_now: the host's clock."""
+    """Thread-safe. steady_now: the host's steady clock, which goes with the clock of `asking`."""
 
     def __init__(
         self,
         host: str,
         *,
         asking: Asking,
-        host_now: Callable[[], datetime],
+        steady_now: Callable[[], datetime],
         wake: Callable[[], None],
         random: Random,
     ) -> None:
         self._host = host
         self._asking = asking
         self._clock = asking.clock
-        self._host_now = host_now
+        self._steady_now = steady_now
         self._wake = wake
         self._changed = threading.Condition(threading.Lock())
         self._book = ProbeBook(random)
@@ -101,7 +101,7 @@ class Prober:
     def keep(self, orders: Sequence[ProbeOrder]) -> None:
         """Exactly these probes from now on."""
         with self._changed:
-            self._book.keep(orders, self._host_now())
+            self._book.keep(orders, self._steady_now())
             if orders and not self._is_started and not self._is_closed:
                 self._is_started = True
                 threading.Thread(target=self._run, name=f"probes-{self._host}", daemon=True).start()
@@ -149,7 +149,7 @@ class Prober:
 
     def _take_due(self) -> list[ProbeOrder]:
         """The caller holds the lock."""
-        now = self._host_now()
+        now = self._steady_now()
         orders: list[ProbeOrder] = []
         while (order := self._book.take_due(now, early=EARLY if orders else timedelta())) is not None:
             orders.append(order)
@@ -173,7 +173,7 @@ class Prober:
     def _next_at(self) -> float:
         """When there is something to do, by our clock. The caller holds the lock."""
         due_at, call_at = self._book.next_due(), self._next_call()
-        probe_at = self._clock() + (due_at - self._host_now()).total_seconds() if due_at is not None else math.inf
+        probe_at = self._clock() + (due_at - self._steady_now()).total_seconds() if due_at is not None else math.inf
         return min(probe_at, call_at) if call_at is not None else probe_at
 
     def _wait_for(self, order: ProbeOrder) -> None:
@@ -229,7 +229,7 @@ class Prober:
 
     def _take_in(self, order: ProbeOrder, answer: Answer) -> None:
         with self._changed:
-            is_news = self._book.record(order, answer, self._host_now())
+            is_news = self._book.record(order, answer, self._steady_now())
             self._look_again_if_before(self._next_at())
         if is_news and not self._is_closed:
             self._wake()

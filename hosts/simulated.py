@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -172,7 +172,9 @@ class SimulatedHost:
             if self._look is None or self._look[0] != mark:
                 self._look = (mark, self._compose(now))
             self._shown_charges = set(self.engine.charges)
-            return structs.replace(self._look[1], now=now)
+            if not self.engine.ahead:
+                return structs.replace(self._look[1], now=now)
+            return structs.replace(self._look[1], now=now + self.engine.ahead, steady=now)
 
     def measure(self, *, containers: bool = False, disk: bool = False) -> Measurement:
         with self._lock:
@@ -229,6 +231,13 @@ class SimulatedHost:
             self._advance(now)
             change(self.engine, now)
         self._wake()
+
+    def set_clock(self, by: timedelta) -> None:
+        """Somebody sets the host's clock; what happens on it goes on as before."""
+        with self._lock:
+            self._advance(self._clock())
+            self.engine.ahead += by
+            self.engine.changes += 1
 
     def next_event(self) -> datetime | None:
         """When something happens on the host by itself."""

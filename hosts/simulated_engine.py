@@ -70,6 +70,7 @@ class _Process(msgspec.Struct, kw_only=True):
 
     spec: ContainerSpec
     runs: int = 0
+    began_at: datetime | None = None
     ends_at: datetime | None = None
     ends_with: int = 0
     restart_at: datetime | None = None
@@ -91,6 +92,8 @@ class SimulatedEngine:
         self.volumes: set[str] = set()
         self.claim_volumes: set[str] = set()
         self.charges: dict[str, Charge] = {}
+        self.ahead = timedelta()
+        """What the host's clock was set by: its stamps differ by so much from the time that is given."""
         self.changes = 0
         """Grows with every change, so that callers know when to look anew."""
         self._processes: dict[str, _Process] = {}
@@ -136,7 +139,7 @@ class SimulatedEngine:
             image=spec.image,
             image_id=self.images[canonical_image(spec.image)],
             labels=dict(spec.labels),
-            created_at=now,
+            created_at=now + self.ahead,
             restart_policy=spec.restart_policy,
             network_mode=mode,
             cpu_shares=spec.resources.cpu_shares,
@@ -298,7 +301,9 @@ class SimulatedEngine:
                 name=container.name, image=container.image, labels=container.labels, namespaces=namespaces
             )
             self.containers[container.id] = container
-            self._processes[container.id] = _Process(spec=spec, runs=0 if container.started_at is None else 1)
+            self._processes[container.id] = _Process(
+                spec=spec, runs=0 if container.started_at is None else 1, began_at=container.started_at
+            )
             if container.image:
                 self.images.setdefault(canonical_image(container.image), container.image_id)
         self.changes += 1
@@ -359,6 +364,7 @@ class SimulatedEngine:
         found, process = self.containers[container_id], self._processes[container_id]
         program = self.programs(found, process.runs)
         process.runs += 1
+        process.began_at = now
         process.ends_at = None if program.run_seconds is None else now + timedelta(seconds=program.run_seconds)
         process.ends_with = KILLED if program.out_of_memory else program.exit_code
         self._change(
@@ -367,7 +373,7 @@ class SimulatedEngine:
             exit_code=0,
             error="",
             oom_killed=False,
-            started_at=now,
+            started_at=now + self.ahead,
             address=process.spec.namespaces.address,
             has_no_network=False,
         )
@@ -380,7 +386,7 @@ class SimulatedEngine:
             container_id,
             state="exited",
             exit_code=exit_code,
-            finished_at=now,
+            finished_at=now + self.ahead,
             address="",
             oom_killed=program.out_of_memory and not process.is_ending,
             termination_message=program.last_words,
@@ -388,7 +394,7 @@ class SimulatedEngine:
         restarts = found.restart_policy in ("always", "unless-stopped")
         if process.is_ending or not restarts:
             return
-        if found.started_at is not None and (now - found.started_at).total_seconds() >= RESTART_CALM_SECONDS:
+        if process.began_at is not None and (now - process.began_at).total_seconds() >= RESTART_CALM_SECONDS:
             process.delay_seconds = RESTART_FIRST_SECONDS
         process.restart_at = now + timedelta(seconds=process.delay_seconds)
         process.delay_seconds *= 2

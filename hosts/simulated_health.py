@@ -75,5 +75,5 @@ class SimulatedHealth:
         program = self._engine.program_of(order.container_id)
         if program is None:
             return Answer(None)
-        said = program.answer(order.kind, (at - order.started_at).total_seconds())
+        said = program.answer(order.kind, (at - order.began_at).total_seconds())
         return Answer(not said, said)

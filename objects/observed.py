@@ -116,6 +116,7 @@ class ProbeFact(ObservedStruct):
     kind: `startup`, `liveness` or `readiness`. started_at: of the run. passes: None while nothing is decided yet.
     failed_at, message: the first failure of the present row of them; None and '' after a success.
     errored_at, error: since when and why it cannot be asked, which counts for nothing; None and '' after an answer.
+    Both times are of the host's steady clock.
     """
 
     container_id: str
@@ -131,7 +132,8 @@ class ProbeFact(ObservedStruct):
 class HookFact(ObservedStruct):
     """A lifecycle hook that was begun in one run of a container.
 
-    kind: `postStart` or `preStop`. ended_at: None while it goes on. error: why it failed, '' when it did not.
+    kind: `postStart` or `preStop`. begun_at, ended_at: of the host's steady clock; ended_at None while it goes on.
+    error: why it failed, '' when it did not.
     """
 
     container_id: str
@@ -145,7 +147,9 @@ class HookFact(ObservedStruct):
 class HostObservation(ObservedStruct):
     """A complete look at one host at one time.
 
-    now: the *host's* clock when the look was taken, so that times of containers compare without skew. probes and hooks:
+    now: the *host's* clock when the look was taken, so that times of containers compare without skew. steady: the same
+    moment by a clock that was set by the host's once and is never set again: what durations are counted on, and what
+    the times of probes and hooks are of; None: the host's clock is steady. probes and hooks:
     of those that were asked for, what this process has learnt so far; a fresh one knows nothing. unanswered: ids of
     containers that are shown as they were before, because the engine is slow to answer for them: not to be acted on.
     charges: who left a mark of being in charge.
@@ -160,6 +164,12 @@ class HostObservation(ObservedStruct):
     probes: tuple[ProbeFact, ...] = ()
     hooks: tuple[HookFact, ...] = ()
     charges: tuple[Charge, ...] = ()
+    steady: datetime | None = None
+
+    @property
+    def steady_now(self) -> datetime:
+        """The host's steady clock when the look was taken."""
+        return self.steady or self.now
 
     def is_old(self, container: ObservedContainer) -> bool:
         """Whether the container is shown as it was in an earlier look."""

@@ -109,6 +109,7 @@ def _order(container_id: str, address: str, kind: str, number: int, now: datetim
         container_id=container_id,
         kind=f"{READINESS}-{number}",
         started_at=now - timedelta(minutes=1),
+        began_at=now - timedelta(minutes=1),
         check=checks[kind],
         probe=Probe(period_seconds=PERIOD_SECONDS, timeout_seconds=5, failure_threshold=3, success_threshold=1),
         is_known=is_known,

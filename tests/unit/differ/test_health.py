@@ -51,6 +51,6 @@ def test_probes_that_do_not_pass(fields: dict[str, object], ready: bool, reason:
     condition = find_condition(status.conditions, "Ready")
     assert condition is not None
     assert (condition.status == "True", reason in condition.message) == (ready, True)
-    told, until = newly_failed(pod, HealthFacts(probes=(fact,)), None, host_now=NOW)
+    told, until = newly_failed(pod, HealthFacts(probes=(fact,)), None, steady=NOW)
     assert ([(one.reason, one.message) for one in told], until) == ([("Unhealthy", event)], NOW)
-    assert newly_failed(pod, HealthFacts(probes=(fact,)), until, host_now=NOW)[0] == ()
+    assert newly_failed(pod, HealthFacts(probes=(fact,)), until, steady=NOW)[0] == ()

@@ -25,7 +25,9 @@ assert isinstance(CREATE, CreateContainer)
 START = StartContainer(pod_uid=POD.uid, container="main", id="1")
 TERM = SignalContainer(pod_uid=POD.uid, container="main", id="1", signal="TERM", run="1@now")
 KILL = SignalContainer(pod_uid=POD.uid, container="main", id="1", signal="KILL")
-TAKE_OVER = SignalContainer(pod_uid=POD.uid, container="main", id="1", signal="KILL", stops_restarting=True)
+TAKE_OVER = SignalContainer(
+    pod_uid=POD.uid, container="main", id="1", signal="KILL", stops_restarting=True, run="1@then"
+)
 UPDATE = UpdateContainer(pod_uid=POD.uid, container="main", id="1", restart_policy="no")
 WRITE = WriteFiles(pod_uid=POD.uid, container="POD", id="1", directory="/volumes", entries=(), mark="m")
 FAILED = Failure(count=1, retry_at=after(1), reason="RunContainerError", message="refused")
@@ -87,8 +89,8 @@ def main(**fields: object) -> PodMemory:
             main(failure=FAILED),
             id="removal-proves-nothing",
         ),
-        pytest.param(PodMemory(), TAKE_OVER, None, main(taken_over_id="1"), id="taken-over"),
-        pytest.param(main(taken_over_id="1"), START, None, main(), id="started-after-that"),
+        pytest.param(PodMemory(), TAKE_OVER, None, main(taken_over_run="1@then"), id="taken-over"),
+        pytest.param(main(taken_over_run="1@then"), START, None, main(), id="started-after-that"),
         pytest.param(
             PodMemory(),
             TERM,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
+from msgspec import structs
 
 from differ.actions import (
     Action,
@@ -24,7 +25,7 @@ from differ.container_spec import compose_container, compose_sandbox
 from differ.environment import PodContext
 from differ.memory import ContainerMemory, Failure, PodMemory, Stopping, WorkerMemory
 from differ.pods import plan_host
-from differ.restarts import run_of
+from differ.run_times import RunTimes, run_of
 from objects.meta import ObjectMeta
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID
 from objects.observed import HostObservation, NetworkFact, ObservedContainer
@@ -84,6 +85,23 @@ def remove(pod: Pod, name: str = "main", container_id: str = "") -> RemoveContai
 
 def signal(pod: Pod, name: str = "main", which: str = "TERM", *, takes_over: bool = False) -> SignalContainer:
     return SignalContainer(pod_uid=pod.uid, container=name, id=f"id-{name}", signal=which, stops_restarting=takes_over)
+
+
+def takes_over(found: ObservedContainer) -> SignalContainer:
+    """Cancels the restart that Docker is about to do."""
+    kill = signal(WEB, which="KILL", takes_over=True)
+    return structs.replace(kill, run=run_of(found))
+
+
+def rename(pod: Pod, attempt: int) -> RenameContainer:
+    name = f"berth_main_{pod.name}_default_{pod.uid}_{attempt}"
+    return RenameContainer(pod_uid=pod.uid, container="main", id="id-main", name=name)
+
+
+def policy(pod: Pod, restart_policy: str, *, resources: ResourceSettings | None = None) -> UpdateContainer:
+    return UpdateContainer(
+        pod_uid=pod.uid, container="main", id="id-main", restart_policy=restart_policy, resources=resources
+    )
 
 
 def ends(container: ObservedContainer, which: str = "TERM", *, is_begun: bool = False) -> SignalContainer:
@@ -176,7 +194,7 @@ CASES = {
     "docker-restarts-it-the-second-time": Case(
         WEB,
         (exited(WEB, code=1, state="restarting", restart_count=2),),
-        (signal(WEB, which="KILL", takes_over=True),),
+        (takes_over(exited(WEB, code=1)),),
         "Running [main CrashLoopBackOff r1]",
     ),
     "docker-restarts-it-after-a-long-run": Case(
@@ -191,7 +209,7 @@ CASES = {
         (exited(WEB, code=1, restart_count=2, ago_seconds=4),),
         (),
         "Running [main CrashLoopBackOff: back-off 10s restarting failed container=main pod=web_default(uid-web) r1]",
-        memory=remembering(WEB, taken_over_id="id-main", restarts=1),
+        memory=remembering(WEB, taken_over_run=run_of(exited(WEB, ago_seconds=4)), restarts=1),
         wake=after(6),
     ),
     "third-crash": Case(
@@ -202,7 +220,57 @@ CASES = {
         wake=after(19),
     ),
     "back-off-is-over": Case(
-        WEB, (exited(WEB, code=1, attempt=2, ago_seconds=20),), (start(WEB, attempt=3),), "Running [main Error(1) r2]"
+        WEB,
+        (exited(WEB, code=1, attempt=2, ago_seconds=20),),
+        (policy(WEB, "no"), start(WEB, attempt=3)),
+        "Running [main Error(1) r2]",
+    ),
+    "first-back-off-is-over": Case(
+        WEB,
+        (exited(WEB, code=1, attempt=1, ago_seconds=10),),
+        (policy(WEB, "no"), start(WEB, attempt=2)),
+        "Running [main Error(1) r1]",
+    ),
+    "docker-restarted-it-twice": Case(
+        WEB,
+        (found(WEB, restart_count=2),),
+        (policy(WEB, "no", resources=ResourceSettings(cpu_shares=2)),),
+        "Running ready [main running r2]",
+        wake=after(540),
+    ),
+    "dockers-restarts-are-forbidden": Case(
+        WEB,
+        (found(WEB, attempt=2, restart_policy="no"),),
+        (),
+        "Running ready [main running r2]",
+        wake=after(540),
+    ),
+    "dockers-restarts-are-allowed-again": Case(
+        WEB,
+        (found(WEB, attempt=2, restart_policy="no", started_at=ago(600)),),
+        (policy(WEB, "always", resources=ResourceSettings(cpu_shares=2)),),
+        "Running ready [main running r2]",
+    ),
+    "the-engine-started-it-again": Case(
+        WEB,
+        (found(WEB, started_at=ago(1)),),
+        (rename(WEB, 4),),
+        "Running ready [main running r4]",
+        memory=remembering(WEB, restarts=3, streak_base=3, times=RunTimes(run="id-main@before", began_at=ago(9))),
+    ),
+    "a-fresh-process-knows-the-count-from-the-status": Case(
+        WEB,
+        (found(WEB, started_at=ago(700)),),
+        (rename(WEB, 3),),
+        "Running ready [main running r3]",
+        memory=remembering(WEB, restarts=3),
+    ),
+    "the-hosts-clock-was-set-back": Case(
+        WEB,
+        (exited(WEB, code=1, attempt=2, ago_seconds=-7200),),
+        (),
+        "Running [main CrashLoopBackOff: back-off 20s restarting failed container=main pod=web_default(uid-web) r2]",
+        wake=after(20),
     ),
     "back-off-is-capped": Case(
         WEB,
@@ -279,9 +347,9 @@ CASES = {
     "renamed": Case(
         WEB,
         (found(WEB, name="mine", restart_count=1),),
-        (RenameContainer(pod_uid=WEB.uid, container="main", id="id-main", name=f"berth_main_web_default_{WEB.uid}_2"),),
+        (rename(WEB, 2),),
         "Running ready [main running r3]",
-        memory=remembering(WEB, restarts=3),
+        memory=remembering(WEB, restarts=3, streak_base=2),
     ),
     "off-its-network": Case(
         WEB, (found(WEB, address="", has_no_network=True),), (remove(WEB), create(WEB, attempt=1)), RUNS
@@ -397,7 +465,10 @@ CASES = {
     "sidecar-that-ended-well-is-started-again": Case(
         SIDE,
         (found(SIDE, "POD"), exited(SIDE, "side", 0, attempt=2, ago_seconds=20)),
-        (start(SIDE, "side", attempt=3),),
+        (
+            UpdateContainer(pod_uid=SIDE.uid, container="side", id="id-side", restart_policy="no"),
+            start(SIDE, "side", attempt=3),
+        ),
         "Pending [side Completed(0) r2, first PodInitializing r0, main PodInitializing r0]",
     ),
     # --- termination ---------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ def order(kind: str = LIVENESS, *, started_ago: float = 0, is_known: bool = Fals
         container_id="c",
         kind=kind,
         started_at=NOW - timedelta(seconds=started_ago),
+        began_at=NOW - timedelta(seconds=started_ago),
         check=TcpCheck(address="192.0.2.1", port=80),
         probe=Probe(**{**TIMES, **fields}),
         is_known=is_known,

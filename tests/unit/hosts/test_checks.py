@@ -49,9 +49,8 @@ Ask = Callable[..., Answer]
 
 def order(check: Check, seconds: int = 5) -> ProbeOrder:
     probe = Probe(timeout_seconds=seconds, period_seconds=10)
-    return ProbeOrder(
-        container_id="c", kind=READINESS, started_at=datetime(2026, 11, 23, tzinfo=UTC), check=check, probe=probe
-    )
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    return ProbeOrder(container_id="c", kind=READINESS, started_at=now, began_at=now, check=check, probe=probe)
 
 
 def ask_told(asker: Asker, check: Check, *, seconds: int = 5) -> Answer:

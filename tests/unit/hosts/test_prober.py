@@ -26,7 +26,9 @@ TIMES = Probe(period_seconds=10, timeout_seconds=1, success_threshold=1, failure
 
 def order(container_id: str, kind: str = LIVENESS, *, started_at: datetime = NOW) -> ProbeOrder:
     check = TcpCheck(address="192.0.2.1", port=80)
-    return ProbeOrder(container_id=container_id, kind=kind, started_at=started_at, check=check, probe=TIMES)
+    return ProbeOrder(
+        container_id=container_id, kind=kind, started_at=started_at, began_at=started_at, check=check, probe=TIMES
+    )
 
 
 def after(seconds: float) -> datetime:
@@ -157,7 +159,7 @@ class Asked:
 @pytest.mark.parametrize("is_told", [True, False])
 def test_a_probe_that_hangs_holds_up_no_other(is_told: bool) -> None:
     asked, woken = Asked(is_told=is_told), threading.Semaphore(0)
-    prober = Prober("h", asking=asked, host_now=lambda: NOW, wake=woken.release, random=Random(1))
+    prober = Prober("h", asking=asked, steady_now=lambda: NOW, wake=woken.release, random=Random(1))
     try:
         kept = ("away", "hangs", "one", "two")
         prober.keep([order(name, READINESS) for name in kept])
@@ -179,7 +181,7 @@ def verdicts(prober: Prober) -> list[bool | None]:
 
 def test_what_is_under_way_is_let_go_of_at_the_end() -> None:
     asked = Asked(is_told=True)
-    prober = Prober("h", asking=asked, host_now=lambda: NOW, wake=lambda: None, random=Random(1))
+    prober = Prober("h", asking=asked, steady_now=lambda: NOW, wake=lambda: None, random=Random(1))
     prober.keep([order("hangs", READINESS)])
     await_condition(lambda: bool(asked.flows), "it is asked")
     prober.close()
@@ -189,7 +191,7 @@ def test_what_is_under_way_is_let_go_of_at_the_end() -> None:
 
 def test_a_pause_with_room_shares_the_wake_up_of_others() -> None:
     asked = Asked(is_told=True)
-    prober = Prober("h", asking=asked, host_now=lambda: NOW, wake=lambda: None, random=Random(1))
+    prober = Prober("h", asking=asked, steady_now=lambda: NOW, wake=lambda: None, random=Random(1))
     try:
         prober.keep([order("patient", READINESS)])
         await_condition(lambda: bool(asked.flows), "it is asked")
