@@ -79,18 +79,24 @@ def test_how_a_pod_ends(kubelet: Kubelet, policy: str, name: str, expected: str)
 def test_a_crash_is_restarted_at_once_then_with_back_off(kubelet: Kubelet, policy: str) -> None:
     pod = make_pod("crash", container("crasher"), restart_policy=policy)
     plan = kubelet.until(lambda plan: "CrashLoopBackOff" in show(plan.statuses[pod.uid]) and not plan.actions, pod)
-    assert show(plan.statuses[pod.uid]) == "Running [crasher CrashLoopBackOff r1]"
     (status,) = plan.statuses[pod.uid].container_statuses
+    # A busy engine may do a second restart of its own before we look; then that counts.
+    restarts = status.restart_count
+    assert 1 <= restarts <= 2
+    assert show(plan.statuses[pod.uid]) == f"Running [crasher CrashLoopBackOff r{restarts}]"
     assert status.last_state.terminated is not None
     assert status.last_state.terminated.exit_code == 3
     assert status.state.waiting is not None
-    expected = f"back-off 10s restarting failed container=crasher pod=crash_default({pod.uid})"
+    expected = f"back-off {10 * restarts}s restarting failed container=crasher pod=crash_default({pod.uid})"
     assert status.state.waiting.message == expected
     assert plan.wake_at is not None
-    kubelet.world.pass_time(9)
+    kubelet.world.pass_time(10 * restarts - 1)
     assert kubelet.step(pod).actions == ()
-    plan = kubelet.until(lambda plan: "CrashLoopBackOff r2" in show(plan.statuses[pod.uid]) and not plan.actions, pod)
-    assert "back-off 20s" in str(plan.statuses[pod.uid].container_statuses[0].state.waiting)
+    again = f"CrashLoopBackOff r{restarts + 1}"
+    plan = kubelet.until(lambda plan: again in show(plan.statuses[pod.uid]) and not plan.actions, pod)
+    assert f"back-off {20 * restarts}s" in str(plan.statuses[pod.uid].container_statuses[0].state.waiting)
+    (found,) = kubelet.world.runtime.observe().containers
+    assert found.restart_policy == "no"  # from the second crash in a row on Docker restarts it no more
 
 
 def test_a_killed_container_is_started_at_once_and_counted(kubelet: Kubelet) -> None:
