@@ -1,8 +1,9 @@
 """Two reconcilers of one cluster are kept apart: who is in charge, and when a host may be acted on. Pure.
 
-The record on the status branch says who is in charge; pushes are never forced, so taking it is a compare-and-swap. It
-costs a commit when it changes hands, none while it is kept. Whoever took it leaves its mark on each host before it
-acts there: so an earlier one that cannot reach Git finds out from the first host that it shares with the new one.
+The record on the status branch says who is in charge; a push changes only what it has seen, so taking the charge is a
+compare-and-swap. It costs a commit when it changes hands, none while it is kept. Whoever took it leaves its mark on
+each host before it acts there: so an earlier one that cannot reach Git finds out from the first host that it shares
+with the new one.
 """
 
 from __future__ import annotations

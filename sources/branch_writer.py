@@ -52,7 +52,10 @@ class Identity(NamedTuple):
 class BranchWriter:
     """Writes to one ref of one repository. clock: gives aware times for commits.
 
-    ref: `refs/heads/…` or `refs/notes/…`. Remembers nothing but what lies in the clone.
+    ref: `refs/heads/…` or `refs/notes/…`. history_limit: of a ref whose past is of no use for ever. A commit on top of
+    so many has no parent, all files are in it, and what it replaces is kept as `…-previous`. Only then does a commit
+    not follow the one before, and the remote takes it only while the ref is what we think it is. 0: never; such a ref
+    is fetched with all its history. Remembers nothing but what lies in the clone.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class BranchWriter:
         *,
         identity: Identity | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        history_limit: int = 0,
     ) -> None:
         folder, _, name = ref.removeprefix("refs/").partition("/")
         check_branch(name)
@@ -73,11 +77,16 @@ class BranchWriter:
         self._draft = f"refs/berth/{folder}/{name}"
         self._identity = identity or Identity()
         self._clock = clock
+        self._history_limit = history_limit
+        self._length = 0
+        """Commits that the ref has since its root, as far as the clone goes; 0 when not counted."""
 
     def fetch(self) -> str:
         """The commit that the ref has on the remote now; '' when it has none. Raises SourceUnreachable."""
         try:
-            self._repository.fetch_refs([f"+{self._ref}:{self._tracking}"])
+            # Of a ref that may be long, and that the clone does not have yet, nobody asks for the past.
+            newest_only = bool(self._history_limit) and not self.known_tip()
+            self._repository.fetch_refs([f"+{self._ref}:{self._tracking}"], newest_only=newest_only)
         except RevisionNotFound:
             # A tracking ref of a ref that is gone would make us build on what nobody has any more.
             self._repository.forget_ref(self._tracking)
@@ -109,6 +118,7 @@ class BranchWriter:
         for path in changes:
             _check_path(path)
         tip = self._repository.known_tip(self._tracking) or self.fetch()
+        may_begin_anew = True
         for attempt in range(1, MAX_ATTEMPTS + 1):
             guard(tip)
             tree = self._repository.read_tree(tip) if tip else Tree("", {}, {})
@@ -117,9 +127,18 @@ class BranchWriter:
             if not effective and not notes and not allow_empty:
                 return None
             text = render_trailers(message, trailers or {})
-            self._repository.fast_import(self._stream(tip, effective, notes or {}, text))
+            begins_anew = may_begin_anew and self._is_long(tip)
+            parent = "" if begins_anew else tip
+            self._repository.fast_import(
+                self._stream(parent, effective, notes or {}, text, tree=tree.sha if begins_anew else "")
+            )
             made = self._repository.known_tip(self._draft)
-            if self._push(made):
+            if begins_anew:
+                may_begin_anew = False
+                if not self._replace(tip, made):
+                    continue
+            if begins_anew or self._push(made):
+                self._length += 1
                 # Polls fetch nothing while nobody else pushes, so nothing but this ever packs our commits.
                 self._repository.tidy()
                 return made
@@ -128,6 +147,30 @@ class BranchWriter:
         raise PushRejected(
             f"{self._ref} of {self._repository.url.text} moved on during each of {MAX_ATTEMPTS} attempts to push"
         )
+
+    def _is_long(self, tip: str) -> bool:
+        """Whether the next commit is to begin a new history."""
+        if not self._history_limit or not tip:
+            return False
+        if not self._length:
+            self._length = self._repository.history_length(tip, limit=self._history_limit)
+        return self._length >= self._history_limit
+
+    def _replace(self, old: str, new: str) -> bool:
+        """Put `new` in place of `old`, which does not come before it.
+
+        False when the remote does not take that, because somebody was faster or because force is forbidden there. The
+        next try is a tenth of a history later.
+        """
+        self._length = self._history_limit - max(self._history_limit // 10, 1)
+        result = self._repository.push(
+            [f"+{old}:{self._ref}-previous", f"{new}:{self._ref}"], replaces=(self._ref, old)
+        )
+        if result.code != 0:
+            return False
+        self._repository.set_ref(self._tracking, new)
+        self._length = 0
+        return True
 
     def _push(self, sha: str) -> bool:
         """Whether the remote took it; False when it has moved on. Raises PushRefused, SourceUnreachable."""
@@ -155,8 +198,10 @@ class BranchWriter:
             if (entry.sha if entry else "") != sha:
                 raise PushRejected(f"{path} was changed by somebody else meanwhile", hint="look at it and try again")
 
-    def _stream(self, parent: str, changes: Changes, notes: Mapping[str, str], message: str) -> bytes:
-        """The commit in the language of `git fast-import`."""
+    def _stream(
+        self, parent: str, changes: Changes, notes: Mapping[str, str], message: str, *, tree: str = ""
+    ) -> bytes:
+        """The commit in the language of `git fast-import`. tree: what it begins with when it has no parent."""
         who = f"{_plain(self._identity.name)} <{_plain(self._identity.email)}>"
         lines = [
             b"feature done",
@@ -166,6 +211,8 @@ class BranchWriter:
         ]
         if parent:
             lines.append(b"from " + parent.encode())
+        if tree:
+            lines.append(b'M 040000 %s ""' % tree.encode())
         for path, content in changes.items():
             if content is None:
                 lines.append(b"D " + path.encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,3 +46,15 @@ def remove_stale_locks(git_dir: Path) -> None:
     for pattern in ("*.lock", "refs/**/*.lock", "objects/info/*.lock"):
         for path in git_dir.glob(pattern):
             path.unlink(missing_ok=True)
+
+
+def remove_unfinished(git_dir: Path) -> None:
+    """Remove what a git that was killed had half received or half written: each such fetch leaves all that had come.
+
+    Call only while holding the lock.
+    """
+    for pattern in ("objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/??/tmp_obj_*"):
+        for path in git_dir.glob(pattern):
+            path.unlink(missing_ok=True)
+    for folder in git_dir.glob("objects/tmp_objdir-*"):
+        shutil.rmtree(folder, ignore_errors=True)

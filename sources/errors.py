@@ -34,6 +34,14 @@ class BranchVanished(RevisionNotFound):
     reason = "BranchVanished"
 
 
+class RefMissing(RevisionNotFound):
+    """A ref that was asked for is not at the remote. ref: its whole name."""
+
+    def __init__(self, message: str, *, ref: str) -> None:
+        super().__init__(message)
+        self.ref = ref
+
+
 class CacheBroken(SourceError):
     """The local clone is damaged (power loss, full disk): it is thrown away and made again."""
 

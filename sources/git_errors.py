@@ -13,6 +13,11 @@ from sources.errors import CacheBroken, SourceHostKeyMismatch, SourceRefused
 from sources.remotes import RemoteUrl
 
 _MAX_QUOTED = 300
+_PROGRESS = re.compile(
+    r"(remote: )?((Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Writing|Checking|Updating) \w+"
+    r"|Delta compression using|Total \d+ )"
+)
+"""Beginnings of lines that tell how far a transfer is."""
 
 
 class _Rule(NamedTuple):
@@ -118,6 +123,17 @@ def source_error(stderr: str, url: RemoteUrl) -> SourceError:
         if re.search(rule.pattern, stderr):
             return rule.error(rule.message.format(url=url.text, host=host), hint=rule.hint)
     return SourceUnreachable(f"git failed on {url.text}: {quote_stderr(stderr)}")
+
+
+def missing_ref(stderr: str) -> str:
+    """The ref that a fetch asked for and that the remote does not have; '' when that was not it."""
+    found = re.search(r"couldn't find remote ref (\S+)", stderr)
+    return found[1] if found else ""
+
+
+def without_progress(stderr: str) -> str:
+    """What git said besides how far it was (`--progress`)."""
+    return "\n".join(line for line in re.split(r"[\r\n]+", stderr) if line.strip() and not _PROGRESS.match(line))
 
 
 def quote_stderr(stderr: str) -> str:

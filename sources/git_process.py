@@ -8,8 +8,10 @@ Reading of objects is GitPython's: see `sources.object_reader`.
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +20,10 @@ from objects.errors import SourceError, SourceUnreachable
 from sources.remotes import Access, RemoteUrl, ssh_command
 
 LOCAL_DEADLINE_SECONDS = 60.0
-NETWORK_DEADLINE_SECONDS = 300.0
-"""A first clone of a large repository takes minutes; a dead peer is noticed long before, by ssh and the speed limit."""
+STALL_SECONDS = 120.0
+"""How long git may talk to a remote without getting on. ssh and the speed limit notice a dead peer long before."""
+TRANSFER_DEADLINE_SECONDS = 6 * 3600.0
+"""For a transfer that gets on all the time: a first clone of a large repository over a thin line takes hours."""
 
 _CREDENTIAL_HELPER = (
     '!f() { test "$1" = get || exit 0; printf "username=%s\\n" "$BERTH_GIT_USERNAME"; '
@@ -36,6 +40,8 @@ _FIXED_CONFIG = (
     ("protocol.ext.allow", "never"),
     # A background process would outlive its deadline and keep the cache's lock.
     ("gc.autoDetach", "false"),
+    # What a fresh root of the status branch left behind: nobody but us works in the clone, under a lock.
+    ("gc.pruneExpire", "1.hour.ago"),
     ("maintenance.autoDetach", "false"),
     ("fetch.recurseSubmodules", "false"),
     ("transfer.fsckObjects", "false"),
@@ -107,13 +113,15 @@ class GitProcess:
         *,
         stdin: bytes = b"",
         deadline_seconds: float = LOCAL_DEADLINE_SECONDS,
+        stall_seconds: float | None = None,
         keep_open: Sequence[int] = (),
     ) -> GitResult:
         """Run `git <arguments>` and wait for its end.
 
+        stall_seconds: git must show progress (on stderr, by `--progress`) at least this often; without stdin then.
         keep_open: file descriptors that git and its children inherit (the lock of the cache: it must not be free while
-        a git that outlived us still writes). Raises SourceUnreachable when the deadline passes, SourceError when git
-        cannot be started. A failure of git itself is a result with a code.
+        a git that outlived us still writes). Raises SourceUnreachable when the deadline passes or nothing gets on,
+        SourceError when git cannot be started. A failure of git itself is a result with a code.
         """
         try:
             process = subprocess.Popen(
@@ -129,12 +137,50 @@ class GitProcess:
         except OSError as error:
             raise SourceError(f"git cannot be started: {error.strerror}", hint="install git") from error
         try:
-            stdout, stderr = process.communicate(stdin, timeout=deadline_seconds)
+            if stall_seconds is None:
+                stdout, stderr = process.communicate(stdin, timeout=deadline_seconds)
+            else:
+                stdout, stderr = _follow(process, arguments[0], deadline_seconds, stall_seconds)
         except subprocess.TimeoutExpired:
             raise SourceUnreachable(f"git {arguments[0]} did not finish in {deadline_seconds:g} s") from None
         finally:
             _end(process)
         return GitResult(process.returncode, stdout, stderr.decode("utf-8", "replace"))
+
+
+def _follow(
+    process: subprocess.Popen[bytes], verb: str, deadline_seconds: float, stall_seconds: float
+) -> tuple[bytes, bytes]:
+    """What a git wrote to stdout and stderr until its end.
+
+    Raises SourceUnreachable when it writes nothing for too long, TimeoutExpired.
+    """
+    assert process.stdin and process.stdout and process.stderr
+    process.stdin.close()
+    process.stdin = None  # `communicate` of whoever has to kill the process would flush it
+    written: dict[int, list[bytes]] = {process.stdout.fileno(): [], process.stderr.fileno(): []}
+    until = time.monotonic() + deadline_seconds
+    with selectors.DefaultSelector() as selector:
+        for descriptor in written:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map():
+            left = until - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(verb, deadline_seconds)
+            ready = selector.select(min(left, stall_seconds))
+            if not ready and left > stall_seconds:
+                raise SourceUnreachable(f"git {verb} did not get on for {stall_seconds:g} s")
+            for key, _ in ready:
+                chunk = os.read(key.fd, 2**16)
+                if chunk:
+                    written[key.fd].append(chunk)
+                else:
+                    selector.unregister(key.fd)
+    stdout, stderr = (b"".join(chunks) for chunks in written.values())
+    process.stdout.close()
+    process.stderr.close()
+    process.wait(max(until - time.monotonic(), 1.0))
+    return stdout, stderr
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,7 @@
 
 Blobs only: nothing is ever checked out, no hook runs, no symlink is followed, no submodule is fetched. A failed read
 is always an error and never an empty result. All methods may be called from any thread: one lock serialises them,
-because the object reader is one pipe. Methods that talk to the remote have a deadline.
+because the object reader is one pipe. Methods that talk to the remote end when nothing gets on any more.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from types import TracebackType
 from typing import Self
 
 from objects.errors import InvalidInput, RevisionNotFound, SourceError
-from sources.cache_lock import exclusive, remove_stale_locks
-from sources.errors import BranchVanished, CacheBroken, EmptyRepository
-from sources.git_errors import source_error
-from sources.git_process import NETWORK_DEADLINE_SECONDS, GitProcess, GitResult, git_environment
+from sources.cache_lock import exclusive, remove_stale_locks, remove_unfinished
+from sources.errors import BranchVanished, CacheBroken, EmptyRepository, RefMissing
+from sources.git_errors import missing_ref, source_error, without_progress
+from sources.git_process import STALL_SECONDS, TRANSFER_DEADLINE_SECONDS, GitProcess, GitResult, git_environment
 from sources.object_reader import ObjectReader, parse_batch
 from sources.remotes import SHA, Access, check_branch, parse_revision, parse_url
 from sources.revisions import Commit, Tree, parse_tree
 
 POLL_DEADLINE_SECONDS = 30.0
+_TIDY_SECONDS = 300.0
 MAX_BLOB_BYTES = 16 * 2**20
 _TREES_KEPT = 4
 _REMOTE_HEADS = "refs/remotes/origin/"
@@ -38,7 +39,7 @@ class Repository:
     """One remote repository and its local clone. The clone is made by the first fetch.
 
     url: see `sources.remotes.parse_url`. cache_dir: holds the clone in a folder named after the URL; it may be deleted
-    at any time. network_deadline_seconds: for one fetch or push.
+    at any time. stall_seconds: a fetch or push ends when nothing gets on for so long.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Repository:
         cache_dir: Path,
         access: Access | None = None,
         *,
-        network_deadline_seconds: float = NETWORK_DEADLINE_SECONDS,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         access = access or Access()
         self.url = parse_url(url)
@@ -55,10 +56,11 @@ class Repository:
         self.git_dir = cache_dir.absolute() / f"{name}-{hashlib.sha256(self.url.text.encode()).hexdigest()[:12]}.git"
         self._environment = git_environment(self.git_dir, self.url, access)
         self._git = GitProcess(self.git_dir, self._environment)
-        self._deadline_seconds = network_deadline_seconds
+        self._stall_seconds = stall_seconds
         self._reader: ObjectReader | None = None
         self._trees: OrderedDict[str, Tree] = OrderedDict()
         self._is_damaged = False
+        self._may_hold_unfinished = True
         self._moment: tuple[int, frozenset[str]] | None = None
         self._lock = threading.RLock()
 
@@ -99,9 +101,7 @@ class Repository:
         """
         ref = _REMOTE_HEADS + check_branch(branch)
         with self._lock:
-            # A pattern, because one that fits nothing is no error to git.
-            also = [_pattern_of(beside)] if beside else []
-            self._fetch_branch(branch, [f"+refs/heads/{branch}:{ref}", *also])
+            self._fetch_branches(branch, beside)
             return self.read_commit(self._rev_parse(ref))
 
     @contextmanager
@@ -113,15 +113,12 @@ class Repository:
         A connection costs more than what comes over it, and what is read in the block is of one moment. perhaps: a
         branch that need not be there. meanwhile: done while the remote is asked. Raises as `fetch` does.
         """
-        wanted, also = (f"+refs/heads/{check_branch(b)}:{_REMOTE_HEADS}{b}" for b in (branch, perhaps))
-        # git fails for a ref that the remote does not have, not for a pattern; pruned, what is gone there is gone here.
-        pattern = _pattern_of(perhaps)
-        moment = (threading.get_ident(), frozenset({wanted, also, pattern}))
+        moment = (threading.get_ident(), frozenset({_refspec_of(branch), _refspec_of(perhaps)}))
         if self._moment == moment:
             yield
             return
         with ThreadPoolExecutor(1) as others:
-            fetched = others.submit(self._fetch_branch, branch, [wanted, pattern], prune=True)
+            fetched = others.submit(self._fetch_branches, branch, perhaps)
             meanwhile()
             fetched.result()
         self._moment = moment
@@ -130,28 +127,34 @@ class Repository:
         finally:
             self._moment = None
 
-    def fetch_refs(self, refspecs: Sequence[str], *, prune: bool = False) -> None:
-        """Fetch with refspecs of our own making. A damaged clone is made again, once."""
+    def fetch_refs(self, refspecs: Sequence[str], *, newest_only: bool = False) -> None:
+        """Fetch with refspecs of our own making. A damaged clone is made again, once.
+
+        newest_only: without the history before the newest commits, and what the clone has of that is given up.
+        Raises RevisionNotFound, SourceUnreachable.
+        """
         with self._lock:
             if self._is_damaged:
                 self.discard_clone()
             elif self._moment and self._moment[0] == threading.get_ident() and self._moment[1].issuperset(refspecs):
                 return
             try:
-                self._fetch(refspecs, prune=prune)
+                self._fetch(refspecs, newest_only=newest_only)
             except CacheBroken:
                 self.discard_clone()
-                self._fetch(refspecs, prune=prune)
+                self._fetch(refspecs, newest_only=newest_only)
 
-    def push(self, refspecs: Sequence[str]) -> GitResult:
+    def push(self, refspecs: Sequence[str], *, replaces: tuple[str, str] | None = None) -> GitResult:
         """Push without force. A rejected ref is a result with code 1 and `!` lines on stdout, as `--porcelain` says.
 
-        Raises SourceUnreachable and its kin when the remote could not be asked.
+        replaces: (ref, commit id): this ref may be given a commit that does not follow the one it has, if that is still
+        this one. Raises SourceUnreachable and its kin when the remote could not be asked.
         """
-        command = ["push", "--porcelain", "--no-verify", "--quiet", *self._receiver(), "--", self.url.text, *refspecs]
+        lease = [f"--force-with-lease={replaces[0]}:{_checked(replaces[1])}"] if replaces else []
+        options = ["--porcelain", "--no-verify", "--quiet", "--progress", *lease, *self._receiver()]
         with self._lock:
             self._moment = None  # what is at the remote now is not what was fetched
-            result = self._write(command, deadline_seconds=self._deadline_seconds)
+            result = self._transfer(["push", *options, "--", self.url.text, *refspecs])
         if result.code != 0 and not re.search(rb"^!\t", result.stdout, re.MULTILINE):
             raise source_error(result.stderr, self.url)
         return result
@@ -283,6 +286,10 @@ class Repository:
                 raise source_error(result.stderr, self.url)
             return result.code == 0
 
+    def history_length(self, sha: str, *, limit: int) -> int:
+        """How many commits the clone has up to `sha`, that one included; `limit` when there are as many or more."""
+        return int(self._local(["rev-list", "--count", f"--max-count={int(limit)}", _checked(sha)]))
+
     def known_tip(self, ref: str) -> str:
         """The commit id of a ref in the clone; '' when the clone lacks it, which says nothing of the remote."""
         with self._lock:
@@ -309,7 +316,7 @@ class Repository:
         Its failure is no error of anybody's: the same is tried after the next commit.
         """
         with self._lock:
-            self._write(["gc", "--auto", "--quiet"], deadline_seconds=self._deadline_seconds)
+            self._write(["gc", "--auto", "--quiet"], deadline_seconds=_TIDY_SECONDS)
 
     def discard_clone(self) -> None:
         """Throw the local clone away: the next fetch makes it again."""
@@ -352,16 +359,40 @@ class Repository:
             raise source_error(result.stderr, self.url)
         return result.stdout
 
-    def _write(self, arguments: Sequence[str], *, stdin: bytes = b"", deadline_seconds: float = 60.0) -> GitResult:
+    def _write(
+        self,
+        arguments: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        deadline_seconds: float = 60.0,
+        stall_seconds: float | None = None,
+    ) -> GitResult:
         """Run a git that changes the clone, alone in it."""
+        patience = stall_seconds or deadline_seconds
         try:
             self.git_dir.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with exclusive(self.git_dir.with_suffix(".lock"), deadline_seconds=deadline_seconds) as descriptor:
+            with exclusive(self.git_dir.with_suffix(".lock"), deadline_seconds=patience) as descriptor:
                 self._ensure_clone()
                 remove_stale_locks(self.git_dir)
-                return self._git.run(arguments, stdin=stdin, deadline_seconds=deadline_seconds, keep_open=[descriptor])
+                if self._may_hold_unfinished:
+                    remove_unfinished(self.git_dir)
+                self._may_hold_unfinished = True
+                result = self._git.run(
+                    arguments,
+                    stdin=stdin,
+                    deadline_seconds=deadline_seconds,
+                    stall_seconds=stall_seconds,
+                    keep_open=[descriptor],
+                )
+                self._may_hold_unfinished = result.code != 0
+                return result
         except OSError as error:
             raise SourceError(f"the clone {self.git_dir} cannot be written: {error.strerror}") from error
+
+    def _transfer(self, arguments: Sequence[str]) -> GitResult:
+        """Run a git that talks to the remote and shows its progress."""
+        result = self._write(arguments, deadline_seconds=TRANSFER_DEADLINE_SECONDS, stall_seconds=self._stall_seconds)
+        return result._replace(stderr=without_progress(result.stderr))
 
     def _update_ref(self, arguments: Sequence[str]) -> None:
         with self._lock:
@@ -369,19 +400,43 @@ class Repository:
             if result.code != 0:
                 raise source_error(result.stderr, self.url)
 
-    def _fetch_branch(self, branch: str, refspecs: Sequence[str], *, prune: bool = False) -> None:
-        try:
-            self.fetch_refs(refspecs, prune=prune)
-        except RevisionNotFound:
-            # git names the ref; whether the branch or the whole history is missing tells the list of refs.
-            self._ls_remote(branch)
-            raise
+    def _fetch_branches(self, branch: str, perhaps: str) -> None:
+        """Fetch `branch`, which has to be there, and `perhaps` (not for ''), which need not be."""
+        wanted = _refspec_of(branch)
+        with self._lock:
+            try:
+                if not perhaps:
+                    self.fetch_refs([wanted])
+                elif self._try_rev_parse(_REMOTE_HEADS + perhaps):
+                    self._fetch_if_there([wanted], perhaps)
+                else:
+                    # Nobody asks for the past of what is brought along, which may be long.
+                    self.fetch_refs([wanted])
+                    self._fetch_if_there([], perhaps, newest_only=True)
+            except RevisionNotFound:
+                # git names the ref; whether the branch or the whole history is missing tells the list of refs.
+                self._ls_remote(branch)
+                raise
 
-    def _fetch(self, refspecs: Sequence[str], *, prune: bool) -> None:
-        options = ["--quiet", "--no-tags", "--no-write-fetch-head", *(["--prune"] if prune else [])]
-        command = ["fetch", *options, "--", self.url.text, *refspecs]
-        result = self._write(command, deadline_seconds=self._deadline_seconds)
+    def _fetch_if_there(self, refspecs: Sequence[str], branch: str, *, newest_only: bool = False) -> None:
+        """Fetch `refspecs` and `branch`; what of that branch is gone at the remote is gone here."""
+        try:
+            self.fetch_refs([*refspecs, _refspec_of(branch)], newest_only=newest_only)
+        except RefMissing as error:
+            if error.ref != f"refs/heads/{branch}":
+                raise
+            self.forget_ref(_REMOTE_HEADS + branch)
+            if refspecs:
+                self.fetch_refs(refspecs)
+
+    def _fetch(self, refspecs: Sequence[str], *, newest_only: bool) -> None:
+        # A checkout that is shallow itself (as of CI) may be the remote.
+        options = ["--quiet", "--progress", "--no-tags", "--no-write-fetch-head", "--update-shallow"]
+        depth = ["--depth=1"] if newest_only else []
+        result = self._transfer(["fetch", *options, *depth, "--", self.url.text, *refspecs])
         if result.code != 0:
+            if ref := missing_ref(result.stderr):
+                raise RefMissing(f"{ref.removeprefix('refs/heads/')!r} does not exist in {self.url.text}", ref=ref)
             raise source_error(result.stderr, self.url)
 
     def _ls_remote(self, branch: str) -> str:
@@ -427,9 +482,9 @@ class Repository:
         return tree
 
 
-def _pattern_of(branch: str) -> str:
-    """A refspec that brings a branch if it is there: one that fits nothing is no error to git."""
-    return f"+refs/heads/{check_branch(branch)}*:{_REMOTE_HEADS}{branch}*"
+def _refspec_of(branch: str) -> str:
+    """A refspec that brings one branch, whatever happened to it at the remote."""
+    return f"+refs/heads/{check_branch(branch)}:{_REMOTE_HEADS}{branch}"
 
 
 def _checked(sha: str) -> str:

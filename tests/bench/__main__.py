@@ -24,6 +24,7 @@ from tests.lab.network import has_bridge
 CASES = {
     "help": "tests.bench.help",
     "manifests": "tests.bench.manifests",
+    "years": "tests.bench.years",
     "converged": "tests.bench.converged",
     "scheduling": "tests.bench.scheduling_case",
     "push": "tests.bench.push",
@@ -35,7 +36,7 @@ CASES = {
     "idle": "tests.bench.idle",
     "probes": "tests.bench.probes",
 }
-WITHOUT_HOSTS = {"help", "manifests", "converged", "scheduling"}
+WITHOUT_HOSTS = {"help", "manifests", "years", "converged", "scheduling"}
 
 
 CASE_SECONDS = 1800

@@ -31,7 +31,7 @@ def access(lab: Lab, tmp_path: Path) -> Access:
 @pytest.fixture
 def repository(lab: Lab, access: Access, tmp_path: Path) -> Iterator[Repository]:
     url = lab.git.create(NAME)
-    with Repository(url, tmp_path / "cache", access, network_deadline_seconds=15) as opened:
+    with Repository(url, tmp_path / "cache", access, stall_seconds=15) as opened:
         yield opened
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from objects.errors import InvalidInput, RevisionNotFound, SourceError, SourceUnreachable
 from sources.branch_writer import BranchWriter
 from sources.errors import BranchVanished, CacheBroken, EmptyRepository, SourceRefused
+from sources.git_process import GitProcess
 from sources.repository import Repository
 from sources.revisions import Commit, Tree, TreeEntry
 from tests.unit.sources.conftest import Remote
@@ -206,12 +208,12 @@ def silent_port() -> Iterator[int]:
 
 def test_a_silent_server_meets_the_deadline(silent_port: int, tmp_path: Path) -> None:
     url = f"ssh://git@127.0.0.1:{silent_port}/repo.git"
-    with Repository(url, tmp_path / "cache", network_deadline_seconds=0.5) as repository:
+    with Repository(url, tmp_path / "cache", stall_seconds=0.5) as repository:
         with pytest.raises(SourceUnreachable) as caught:
             repository.fetch("main")
-        assert str(caught.value) == "git fetch did not finish in 0.5 s"
+        assert str(caught.value) == "git fetch did not get on for 0.5 s"
         # The lock of the clone went with the process group: nothing of the hanging fetch is left.
-        with pytest.raises(SourceUnreachable, match="git fetch did not finish"):
+        with pytest.raises(SourceUnreachable, match="git fetch did not get on"):
             repository.fetch("main")
 
 
@@ -277,11 +279,75 @@ def test_two_branches_of_one_moment(remote: Remote, repository: Repository, monk
     with repository.one_moment("main", perhaps="berth/status"), repository.one_moment("main", perhaps="berth/status"):
         later = remote.push({"a": "2"})
         assert (repository.fetch("main").sha, status.fetch()) == (first, told)
-    assert len(fetched) == 2
-    assert repository.fetch("main").sha == later
+    fetched.clear()
+    with repository.one_moment("main", perhaps="berth/status"):
+        assert (repository.fetch("main").sha, status.fetch()) == (later, told)
+    assert len(fetched) == 1
     remote.git("push", "--quiet", "origin", ":berth/status")
     with repository.one_moment("main", perhaps="berth/status"):
         assert status.fetch() == ""
+
+
+def test_of_a_branch_beside_only_the_newest_state_comes_and_no_namesake(remote: Remote, repository: Repository) -> None:
+    for step in range(5):
+        told = remote.push({"s": str(step)}, branch="berth/status")
+    remote.git("push", "--quiet", "origin", "HEAD~2:refs/heads/berth/status-backup")
+    remote.git("checkout", "--quiet", "--orphan", "own")
+    commits = [remote.push({"a": str(step)}) for step in range(3)]
+    repository.fetch("main", beside="berth/status")
+    assert repository.history_length(told, limit=100) == 1
+    assert repository.history_length(commits[-1], limit=100) == 3
+    assert repository.known_tip("refs/remotes/origin/berth/status-backup") == ""
+    writer = BranchWriter(repository, "refs/heads/berth/status")
+    made = writer.write({"s": b"ours"}, "on top")
+    assert remote.in_remote("rev-parse", "berth/status", "berth/status~1").split() == [made, told]
+
+
+def test_a_checkout_without_history_as_the_remote(remote: Remote, tmp_path: Path) -> None:
+    remote.push({"a": "1"})
+    newest = remote.push({"a": "2"})
+    shallow = tmp_path / "shallow"
+    remote.git("clone", "--quiet", "--depth=1", f"file://{remote.path}", str(shallow))
+    with Repository(str(shallow), tmp_path / "cache") as repository:
+        assert repository.fetch("main", beside="berth/status").sha == newest
+        assert [commit.sha for commit in repository.log("a", revision=newest)] == [newest]
+
+
+def test_what_a_killed_fetch_left_is_removed(remote: Remote, tmp_path: Path) -> None:
+    remote.push({"a": "1"})
+    with Repository(remote.url, tmp_path / "cache") as repository:
+        repository.fetch("main")
+        left = [repository.git_dir / "objects" / name for name in ("pack/tmp_pack_x1", "ab/tmp_obj_x2")]
+        for path in left:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"half")
+        packs = set((repository.git_dir / "objects/pack").glob("pack-*"))
+    with Repository(remote.url, tmp_path / "cache") as repository:
+        repository.fetch("main")
+        assert [path.exists() for path in left] == [False, False]
+        assert set((repository.git_dir / "objects/pack").glob("pack-*")) == packs
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        pytest.param(
+            "for i in 1 2 3 4 5; do echo $i >&2; sleep 0.5; done; echo out", "out\n", id="slow, and it gets on"
+        ),
+        pytest.param("echo 1 >&2; sleep 60", "git slow did not get on for 2 s", id="silent"),
+        pytest.param("while sleep 0.1; do echo 1 >&2; done", "git slow did not finish in 5 s", id="for ever"),
+    ],
+)
+def test_a_transfer_may_take_long_while_it_gets_on(script: str, outcome: str, tmp_path: Path) -> None:
+    (tmp_path / "slow.sh").write_text(script)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    git = GitProcess(tmp_path / "x.git", environment)
+    arguments = ["-c", f"alias.slow=!sh {tmp_path}/slow.sh", "slow"]
+    try:
+        said = git.run(arguments, deadline_seconds=5, stall_seconds=2).stdout.decode()
+    except SourceUnreachable as error:
+        said = str(error).replace("git -c", "git slow")
+    assert said == outcome
 
 
 def test_a_moment_of_a_branch_that_is_not_there(remote: Remote, repository: Repository) -> None:

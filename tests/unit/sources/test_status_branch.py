@@ -178,3 +178,44 @@ def test_a_file_that_changed_meanwhile_is_not_overwritten(remote: Remote, reposi
     writer.write({"b": b"ours"}, "two", expected={"b": seen})
     assert remote.in_remote("log", "-1", "--format=%an %s", "main") == "Ada x two"
     assert remote.in_remote("show", "main:a") == "theirs"
+
+
+def _history(remote: Remote, branch: str = BRANCH) -> list[str]:
+    return remote.in_remote("log", "--format=%s", branch).split()
+
+
+def test_a_long_history_gives_way_to_a_fresh_root(remote: Remote, repository: Repository) -> None:
+    remote.push({"apps/web.yaml": "a: 1\n"})
+    status = StatusBranch(repository, history_limit=4)
+    for step in range(11):
+        status.write({"count": b"%d" % step, f"objects/{step}": b"x"}, message=f"s{step}", trailers={"Health": "ok"})
+    assert _history(remote) == ["s10", "s9", "s8"]
+    assert _history(remote, BRANCH + "-previous") == ["s7", "s6", "s5", "s4"]
+    snapshot = status.read()
+    assert snapshot.files == {"count": b"10"} | {f"objects/{step}": b"x" for step in range(11)}
+    assert snapshot.health == "ok"
+
+
+def test_a_fresh_root_loses_nothing_of_a_faster_writer(
+    remote: Remote, repository: Repository, other: StatusBranch
+) -> None:
+    status = StatusBranch(repository, history_limit=3)
+    for step in range(3):
+        status.write({f"ours/{step}": b"x"}, message=f"s{step}")
+    other.read()
+    other.write({"theirs": b"x"}, message="faster")
+    status.write({"ours/3": b"x"}, message="s3")
+    assert _history(remote) == ["s3", "faster", "s2", "s1", "s0"]
+    status.write({"ours/4": b"x"}, message="s4")
+    assert _history(remote) == ["s4"]
+    assert sorted(other.read().files) == ["ours/0", "ours/1", "ours/2", "ours/3", "ours/4", "theirs"]
+    other.write({"theirs": b"y"}, message="after")
+    assert _history(remote) == ["after", "s4"]
+
+
+def test_where_force_is_forbidden_the_history_goes_on(remote: Remote, repository: Repository) -> None:
+    remote.in_remote("config", "receive.denyNonFastForwards", "true")
+    status = StatusBranch(repository, history_limit=3)
+    for step in range(7):
+        status.write({"count": b"%d" % step}, message=f"s{step}")
+    assert _history(remote) == [f"s{step}" for step in reversed(range(7))]
