@@ -54,12 +54,12 @@ BEHAVIOURS: dict[str, tuple[tuple[str, ...], Program]] = {
         Program(run_seconds=0.3, out_of_memory=True),
     ),
     "warming": (
-        _script("sleep 2; touch /ready"),
-        Program(answer=lambda _, seconds: "" if seconds >= 2 else "no /ready"),
+        _script("sleep 4; touch /ready"),
+        Program(answer=lambda _, seconds: "" if seconds >= 4 else "no /ready"),
     ),
     "flicker": (
-        _script("touch /ready; sleep 1.5; rm /ready"),
-        Program(answer=lambda _, seconds: "" if seconds < 1.5 else "no /ready"),
+        _script("touch /ready; sleep 4; rm /ready"),
+        Program(answer=lambda _, seconds: "" if seconds < 4 else "no /ready"),
     ),
     "sick": (
         _script("touch /ready /alive; sleep 1; rm /alive"),

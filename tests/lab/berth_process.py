@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.errors import LabError
-from tests.lab.processes import wait_until
+from tests.lab.processes import slowness, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Not the script in bin/: this works from a checkout that is not installed, and with the interpreter of the tests.
@@ -43,7 +43,7 @@ class BerthProcess:
     def kill(self) -> None:
         """kill -9, and reap."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=10 * slowness())
 
     def stop(self, *, timeout_seconds: float = 20) -> int:
         """SIGTERM; returns the exit code. Raises LabError if it does not end in time."""
@@ -53,7 +53,7 @@ class BerthProcess:
     def wait(self, *, timeout_seconds: float) -> int:
         """The exit code, once it ends by itself."""
         try:
-            return self.process.wait(timeout=timeout_seconds)
+            return self.process.wait(timeout=timeout_seconds * slowness())
         except subprocess.TimeoutExpired as error:
             raise LabError(f"berth still runs after {timeout_seconds:g} s; its last words: {self._tail()}") from error
 

@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
 
 
+_ON_HOSTS = ("tests/lab/", "tests/contract/")
 SLOW_SECONDS = 20.0
 """A module on real hosts that takes longer says so at the end of the run."""
 
@@ -43,8 +44,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The time of each slow module on real hosts, its lab's coming up included, the longest first."""
     seconds: dict[str, float] = {}
     for report in (each for found in terminalreporter.stats.values() for each in found):
-        if isinstance(report, pytest.TestReport) and "lab" in report.keywords:
-            module = report.nodeid.split("::")[0]
+        module = report.nodeid.split("::")[0] if isinstance(report, pytest.TestReport) else ""
+        if module.startswith(_ON_HOSTS):
             seconds[module] = seconds.get(module, 0.0) + report.duration
     slow = sorted(((taken, module) for module, taken in seconds.items() if taken >= SLOW_SECONDS), reverse=True)
     if slow:

@@ -21,6 +21,7 @@ from tests.lab.processes import (
     processes_in,
     read_process,
     run,
+    slowness,
     start_detached,
     wait_until,
 )
@@ -98,7 +99,7 @@ class Machine:
         self, argv: Sequence[str], *, stdin: bytes = b"", check: bool = True, timeout_seconds: float = 30
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command as root in all namespaces of the host, without ssh. Raises LabError like `processes.run`."""
-        bounded = ["timeout", "--kill-after=1", str(timeout_seconds), *argv]
+        bounded = ["timeout", "--kill-after=1", str(timeout_seconds * slowness()), *argv]
         done = run(self._enter(bounded), stdin=stdin, check=False, timeout_seconds=timeout_seconds + 5)
         if check and done.returncode != 0:
             words = (done.stderr or done.stdout).decode(errors="replace").strip()

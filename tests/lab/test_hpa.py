@@ -64,7 +64,8 @@ spec:
         volumeMounts: [{name: load, mountPath: /load}]
 """
 ANNOTATIONS = 'annotations: {prometheus.io/scrape: "true", prometheus.io/port: "8000", prometheus.io/path: /metrics}'
-# As the walkthrough has it: its versions, its annotation, its definition of nginx' status page.
+# As the walkthrough has it: its versions, its annotation, its definition of nginx' status page. But not its bounds:
+# each pod tells the same, however many there are, so what is measured is above the target until the bound is reached.
 BY_TEXT = (
     TOLD.replace("NAME", "text").replace("annotations: {}", ANNOTATIONS).replace(", VOLUMES", "")
     + """
@@ -75,7 +76,7 @@ metadata:
   name: text
   annotations:
     alpha/target.custom-metrics.podautoscaler.kubernetes.io: '{"items":[{"name":"qps", "value": "10"}]}'
-spec: {scaleRef: {kind: Deployment, name: text, subresource: scale}, minReplicas: 1, maxReplicas: 10}
+spec: {scaleRef: {kind: Deployment, name: text, subresource: scale}, minReplicas: 1, maxReplicas: 3}
 """
 )
 BY_PATTERN = (
@@ -87,7 +88,7 @@ kind: HorizontalPodAutoscaler
 metadata: {name: pattern}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: pattern}
-  maxReplicas: 10
+  maxReplicas: 2
   metrics:
   - {type: Pods, pods: {metric: {name: activeConnections}, target: {type: AverageValue, averageValue: 100}}}
 """
