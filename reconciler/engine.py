@@ -60,6 +60,7 @@ from reconciler.pod_state import (
     without_address,
 )
 from reconciler.scheduling import SchedulingLoop
+from reconciler.slices import SliceBook
 from reconciler.store import Changed, Store
 
 
@@ -106,6 +107,7 @@ class Engine:
         self._rules = rules or Rules()
         self._scheduling = SchedulingLoop(self._rules)
         self._book = AssignmentBook()
+        self._slices = SliceBook()
         self._wanted: dict[ObjectKey, KubeObject] = {}
         self._sizes: Sizes = {}
         self._restored: Restored | None = None
@@ -254,7 +256,7 @@ class Engine:
         twin._wanted, twin.deployed, twin._sizes = dict(self._wanted), self.deployed.copy(), self._sizes
         twin._restored, twin._heard = self._restored, set(self._heard)
         twin._remembered, twin._begun_jobs = dict(self._remembered), set(self._begun_jobs)
-        twin._given_up = set(self._given_up)
+        twin._given_up, twin._slices = set(self._given_up), self._slices.copy()
         for obj in twin.store:
             twin._scheduling.observe(Changed(obj.key, None, obj))
             twin._loop.mark(twin.store, None, obj)
@@ -268,6 +270,7 @@ class Engine:
             case Restored():
                 self._restored = message
                 self._remembered = dict(message.remembered)
+                self._slices.remember(message.subnets)
                 self.deployed.restore(message)
             case Desired():
                 self._take_desired(message, now)
@@ -343,7 +346,8 @@ class Engine:
         self._heard.add(message.host)
         known = self.store.get(HostStatus, "", message.host)
         subnet = message.pod_subnet or (known.pod_subnet if known else "")
-        subnet = subnet or slice_for_host(self.store, message.host, self.settings.network, self._restored_subnets)
+        host = self.store.get(Host, "", message.host)
+        subnet = subnet or slice_for_host(host, message.host, self.settings.network, self._slices)
         status = HostStatus(
             metadata=desiring.named(message.host),
             facts=message.facts,
@@ -540,6 +544,9 @@ class Engine:
         if changed is None:
             return
         self._changed.append(changed)
+        if isinstance(changed.new or changed.old, HostStatus):
+            subnet = changed.new.pod_subnet if isinstance(changed.new, HostStatus) else ""
+            self._slices.take(changed.key.name, subnet)
         self._scheduling.observe(changed)
         self._loop.mark(self.store, changed.old, changed.new)
         for obj in (changed.old, changed.new):

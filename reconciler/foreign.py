@@ -26,3 +26,12 @@ def foreign_ports(loads: Iterable[ForeignLoad]) -> dict[HostPort, str]:
         for load in loads
         for protocol, ip, port in load.ports
     }
+
+
+def frees_room(before: Iterable[ForeignLoad], after: Iterable[ForeignLoad]) -> bool:
+    """Whether others take less of anything, or hold fewer ports, than before."""
+    was, now = list(before), list(after)
+    if not foreign_ports(was).keys() <= foreign_ports(now).keys():
+        return True
+    cpu, memory = (lambda load: load.cpu_millis), (lambda load: load.memory_bytes)
+    return any(sum(map(amount, now)) < sum(map(amount, was)) for amount in (cpu, memory))

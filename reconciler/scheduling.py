@@ -2,7 +2,7 @@
 
 Where a pod fits and fits best is decided in `policies.scheduling`; here its snapshot is kept in step with the store,
 and a placement gets an address and is written as changes. Nothing is tried again before something changed that could
-help.
+help (`policies.scheduling.queue`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClas
 from policies.scheduling.descheduling import find_moves
 from policies.scheduling.placement import Placement
 from policies.scheduling.profiles import Rules, sound_profiles
+from policies.scheduling.queue import ANY_EVENT, SchedulingQueue, host_events, pod_events
+from policies.scheduling.rules import Event
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.snapshot import Snapshot
 from reconciler.addresses import choose_address
@@ -38,7 +40,7 @@ from reconciler.controllers.claim_binding import (
     scheduled_class,
     why_not_on,
 )
-from reconciler.foreign import foreign_ports, foreign_requests
+from reconciler.foreign import foreign_ports, foreign_requests, frees_room
 from reconciler.host_status import HostStatus
 from reconciler.store import Changed, View
 
@@ -57,9 +59,8 @@ class SchedulingLoop:
         self.snapshot.volumes.set_class("", DEFAULT_CLASS)
         self._settings = SchedulingSettings()
         self._scheduler = self._make_scheduler(self._settings)
-        self._pending: set[ObjectKey] = set()
+        self._queue = SchedulingQueue()
         self._unaddressed: set[ObjectKey] = set()
-        self._may_help = False
         self._last_address: dict[str, str] = {}
         self._foreign: dict[str, tuple[ForeignLoad, ...]] = {}
         self._next_descheduling: datetime | None = None
@@ -76,14 +77,14 @@ class SchedulingLoop:
                 else:
                     self.snapshot.set_node(node)
                     self._count_foreign(node.name)
-                self._may_help = True
+                self._observe_node(old if isinstance(old, Node) else None, new if isinstance(new, Node) else None)
             case Namespace() as namespace:
                 self.snapshot.set_namespace(namespace.name, None if new is None else namespace.labels)
-                self._may_help = True
+                if old is None or new is None or old.labels != new.labels:
+                    # Affinity may speak of the pods of namespaces with certain labels.
+                    self._queue.happened((Event.POD_ADDED, Event.POD_REMOVED))
             case HostStatus() as status:
-                self._foreign[status.name] = status.foreign if new is not None else ()
-                self._count_foreign(status.name)
-                self._may_help = True
+                self._observe_host(old if isinstance(old, HostStatus) else None, status, is_gone=new is None)
             case PodDisruptionBudget() as budget:
                 if new is None:
                     self.snapshot.remove_budget(budget.key)
@@ -94,21 +95,37 @@ class SchedulingLoop:
                 self.snapshot.volumes.set_claim(
                     claim.namespace, claim.name, None if new is None else scheduled_claim(claim)
                 )
-                self._may_help = True
+                self._queue.happened((Event.VOLUME_CHANGED,))
             case PersistentVolume() as volume:
                 self.snapshot.volumes.set_volume(
                     volume.name, volume if new is not None and docker_volume_of(volume) else None
                 )
-                self._may_help = True
+                self._queue.happened((Event.VOLUME_CHANGED,))
             case StorageClass() as storage_class:
                 known = None if new is None else scheduled_class(storage_class)
                 self.snapshot.volumes.set_class(storage_class.name, known)
-                self._may_help = True
+                self._queue.happened((Event.VOLUME_CHANGED,))
             case Service() as service:
                 selector = LabelSelector(match_labels=service.spec.selector) if service.spec.selector else None
                 self.snapshot.set_workload(service.key, None if new is None else selector)
             case ReplicaSet() | StatefulSet() as workload:
                 self.snapshot.set_workload(workload.key, None if new is None else workload.spec.selector)
+
+    def _observe_node(self, old: Node | None, new: Node | None) -> None:
+        """What is said of a waiting pod speaks of every host: each change of one is a reason to look again."""
+        if new is None or host_events(old, new):
+            self._queue.happened(ANY_EVENT)
+
+    def _observe_host(self, old: HostStatus | None, status: HostStatus, *, is_gone: bool) -> None:
+        """Of a look at a host only what others run there, and its slice of the network, matter here."""
+        before, after = self._foreign.get(status.name, ()), () if is_gone else status.foreign
+        if before != after:
+            self._foreign[status.name] = after
+            self._count_foreign(status.name)
+            if frees_room(before, after):
+                self._queue.happened((Event.POD_REMOVED,))
+        if old is None or is_gone or old.pod_subnet != status.pod_subnet:
+            self._queue.happened((Event.HOST_CHANGED,))
 
     def _count_foreign(self, host: str) -> None:
         """Containers of others use what they use, whether the Node or the look at its host came first."""
@@ -120,18 +137,25 @@ class SchedulingLoop:
         pod = new or old
         assert pod is not None
         waits = new is not None and not new.is_terminating and not new.is_finished
-        _keep(self._pending, pod.key, waits and not pod.spec.node_name)
-        _keep(self._unaddressed, pod.key, waits and bool(pod.spec.node_name) and not pod.status.pod_ip)
-        if waits and (old is None or old.spec != pod.spec):
-            self._may_help = True
+        if not waits or pod.spec.node_name:
+            self._queue.forget(pod.key)
+        elif old is None or (old.uid, old.spec, old.labels) != (pod.uid, pod.spec, pod.labels):
+            self._queue.add(pod.key)
+        if waits and pod.spec.node_name and not pod.status.pod_ip:
+            self._unaddressed.add(pod.key)
+        else:
+            self._unaddressed.discard(pod.key)
+        events = pod_events(old, new)
+        if not events and old is not None and new is not None and old.node_name and old.spec != new.spec:
+            events = frozenset((Event.POD_ADDED, Event.POD_REMOVED))
+        if events:
+            self._queue.happened(events)
         if old is not None and new is not None and _scheduling_facts(old) == _scheduling_facts(new):
             return
         if new is not None and new.spec.node_name:
             self.snapshot.add_pod(new)
         else:
             self.snapshot.remove_pod(pod.uid)
-        if new is None or new.is_finished:
-            self._may_help = True
 
     def place(self, view: View, settings: ClusterSpec, now: datetime) -> Iterator[Decision]:
         """Bind what fits, say of the rest why it waits. The caller applies each decision before asking for the next."""
@@ -142,16 +166,20 @@ class SchedulingLoop:
         if settings.scheduling != self._settings:
             self._settings = settings.scheduling
             self._scheduler = self._make_scheduler(self._settings)
-        if not self._pending:
+            self._queue.happened(ANY_EVENT)
+        if not self._queue:
             yield from self._deschedule(view, now)
             return
-        if not self._may_help:
-            return
-        self._may_help = False
-        pods = [pod for key in sorted(self._pending) if isinstance(pod := view.find(key), Pod)]
-        by_uid = {pod.uid: pod for pod in pods}
-        for placement in self._scheduler.schedule(pods):
-            yield from self._carry_out(view, by_uid[placement.uid], placement, now)
+        pods = {pod.uid: pod for key in sorted(self._queue.due) if isinstance(pod := view.find(key), Pod)}
+        for pod in pods.values():
+            self._queue.failed(pod.key, ANY_EVENT)
+        placements = self._scheduler.schedule(pods.values()) if pods else []
+        # Before any of them is carried out: what is bound in this pass may help those that failed in it.
+        for placement in placements:
+            if placement.node is None and placement.unschedulable is not None:
+                self._queue.failed(pods[placement.uid].key, placement.unschedulable.helped_by)
+        for placement in placements:
+            yield from self._carry_out(view, pods[placement.uid], placement, now)
 
     def _deschedule(self, view: View, now: datetime) -> Iterator[Decision]:
         """Move one pod that would be better off elsewhere, when the Cluster wants that; not more than one a minute."""
@@ -238,9 +266,10 @@ class SchedulingLoop:
             self.snapshot.remove_pod(pod.uid)
         waiting = _with_scheduled(pod, "False", "Unschedulable", problem, now)
         if waiting != pod:
-            # Once more with what is known now; a second time in a row would find the same.
-            self._may_help = not pod.spec.node_name
             yield Put(waiting), Occurrence(pod.key, "Warning", "FailedScheduling", problem)
+            # Once more with what is known now; a second time in a row would find the same.
+            if not pod.spec.node_name:
+                self._queue.add(pod.key)
 
     def _free_address(self, view: View, node: str, subnet: str) -> str | None:
         taken = {pod.status.pod_ip for pod in view.pods_on(node) if pod.status.pod_ip and not pod.spec.host_network}
@@ -255,13 +284,6 @@ def _disrupted(pod: Pod, reason: str, message: str, now: datetime) -> Pod:
     condition = Condition(type="DisruptionTarget", status="True", reason=reason, message=message)
     conditions = with_condition(pod.status.conditions, condition, now=now)
     return msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, conditions=conditions))
-
-
-def _keep(keys: set[ObjectKey], key: ObjectKey, belongs: bool) -> None:
-    if belongs:
-        keys.add(key)
-    else:
-        keys.discard(key)
 
 
 def _said_of_claim(obj: KubeObject, node: str) -> Occurrence | None:

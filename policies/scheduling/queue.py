@@ -1,67 +1,68 @@
 """Which pending pods are worth another try: those that are new, and those that something happened to help.
 
 Level-driven all the same: who forgets everything and tries every pod again loses time and nothing else. Events are told
-by the caller; `host_events` and `pod_events` say what a change is.
+by the caller; `host_events` and `pod_events` say what a change is. There is no back-off: pods of one template share
+the work of a try, so what is hopeless costs little, and what was helped does not wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 from objects.core import Node
+from objects.meta import ObjectKey
 from objects.pods import Pod
-from policies.scheduling.placement import Unschedulable
 from policies.scheduling.requests import PODS, whole_requests, whole_resources
 from policies.scheduling.rules import Event
 
-FIRST_BACKOFF: Final = timedelta(seconds=1)
-MOST_BACKOFF: Final = timedelta(seconds=10)
-"""As kube-scheduler: long enough not to try a hopeless pod with every event, short enough for people."""
-
-
-@dataclass
-class _Waiting:
-    """failures in a row; not_before: back-off; helped: something happened since the last try."""
-
-    helped_by: frozenset[Event]
-    failures: int
-    not_before: datetime
-    helped: bool = False
+ANY_EVENT: Final = frozenset(Event)
+"""For a pod of which nobody knows what would help."""
 
 
 class SchedulingQueue:
-    """Pods that failed, and when they are due again. Pods it does not know are due at once."""
+    """Pending pods by key. due: to be tried now; the others failed, and nothing happened since that could help."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, _Waiting] = {}
+        self.due: set[ObjectKey] = set()
+        self._waiting: dict[ObjectKey, frozenset[Event]] = {}
+        # Many pods wait for the same: what happens is compared once with each sort, not with each pod.
+        self._sorts: dict[frozenset[Event], set[ObjectKey]] = {}
 
-    def failed(self, uid: str, why: Unschedulable, now: datetime) -> None:
-        """A pod found no host at `now`."""
-        known = self._waiting.get(uid)
-        failures = known.failures + 1 if known else 1
-        backoff = min(FIRST_BACKOFF * 2 ** min(failures - 1, 16), MOST_BACKOFF)
-        self._waiting[uid] = _Waiting(why.helped_by, failures, now + backoff)
+    def __bool__(self) -> bool:
+        return bool(self.due or self._waiting)
 
-    def forget(self, uid: str) -> None:
-        """The pod is bound, gone, or changed itself: a new try is a first one."""
-        self._waiting.pop(uid, None)
+    def __contains__(self, key: ObjectKey) -> bool:
+        return key in self.due or key in self._waiting
+
+    def add(self, key: ObjectKey) -> None:
+        """The pod is new, or changed itself."""
+        self.forget(key)
+        self.due.add(key)
+
+    def failed(self, key: ObjectKey, helped_by: frozenset[Event]) -> None:
+        """The pod found no host; another try is worth it after one of these events."""
+        self.forget(key)
+        self._waiting[key] = helped_by
+        self._sorts.setdefault(helped_by, set()).add(key)
+
+    def forget(self, key: ObjectKey) -> None:
+        """The pod is bound, or gone."""
+        self.due.discard(key)
+        helped_by = self._waiting.pop(key, None)
+        if helped_by is not None:
+            self._sorts[helped_by].discard(key)
+            if not self._sorts[helped_by]:
+                del self._sorts[helped_by]
 
     def happened(self, events: Iterable[Event]) -> None:
         """Something happened to the cluster."""
         seen = frozenset(events)
-        for waiting in self._waiting.values():
-            waiting.helped |= not seen.isdisjoint(waiting.helped_by)
-
-    def is_due(self, uid: str, now: datetime) -> bool:
-        waiting = self._waiting.get(uid)
-        return waiting is None or (waiting.helped and now >= waiting.not_before)
-
-    def next_due(self) -> datetime | None:
-        """When a pod that was helped comes out of its back-off; None when nothing but an event can help."""
-        return min((waiting.not_before for waiting in self._waiting.values() if waiting.helped), default=None)
+        for helped_by in [sort for sort in self._sorts if not seen.isdisjoint(sort)]:
+            keys = self._sorts.pop(helped_by)
+            self.due |= keys
+            for key in keys:
+                del self._waiting[key]
 
 
 def host_events(old: Node | None, new: Node | None) -> frozenset[Event]:

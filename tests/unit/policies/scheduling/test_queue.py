@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import msgspec
 import pytest
 
 from objects.core import Node
-from objects.meta import Condition
+from objects.meta import Condition, ObjectKey
 from objects.pods import Pod
-from policies.scheduling.placement import Unschedulable
-from policies.scheduling.queue import SchedulingQueue, host_events, pod_events
+from policies.scheduling.queue import ANY_EVENT, SchedulingQueue, host_events, pod_events
 from policies.scheduling.rules import Event
 from tests.unit.policies.scheduling.cluster import cluster, host, place, pod
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SHORT = Unschedulable(1, helped_by=frozenset((Event.POD_REMOVED, Event.HOST_ADDED)))
-
-
-def _after(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
+P, Q = (ObjectKey("Pod", "default", name) for name in "pq")
+SHORT = frozenset((Event.POD_REMOVED, Event.HOST_ADDED))
 
 
 def test_new_pods_are_due() -> None:
-    assert SchedulingQueue().is_due("p", NOW)
-
-
-def test_failed_pod_waits_for_what_helps_and_for_its_back_off() -> None:
     queue = SchedulingQueue()
-    queue.failed("p", SHORT, NOW)
-    assert (queue.is_due("p", _after(60)), queue.next_due()) == (False, None)
+    queue.add(P)
+    assert (queue.due, bool(queue)) == ({P}, True)
+
+
+def test_failed_pod_waits_for_what_helps() -> None:
+    queue = SchedulingQueue()
+    queue.add(P)
+    queue.failed(P, SHORT)
+    queue.failed(Q, ANY_EVENT)
+    assert (queue.due, P in queue, bool(queue)) == (set(), True, True)
     queue.happened([Event.POD_ADDED, Event.HOST_CHANGED])
-    assert not queue.is_due("p", _after(60))
+    assert queue.due == {Q}
     queue.happened([Event.POD_REMOVED])
-    assert (queue.is_due("p", _after(0.9)), queue.next_due()) == (False, _after(1))
-    assert queue.is_due("p", _after(1))
+    assert queue.due == {P, Q}
 
 
-def test_back_off_doubles_up_to_ten_seconds() -> None:
+def test_pod_that_failed_again_waits_for_what_helps_now() -> None:
     queue = SchedulingQueue()
-    waits = []
-    for _ in range(6):
-        queue.failed("p", SHORT, NOW)
-        queue.happened([Event.HOST_ADDED])
-        due = queue.next_due()
-        assert due is not None
-        waits.append((due - NOW).total_seconds())
-    assert waits == [1, 2, 4, 8, 10, 10]
+    queue.failed(P, SHORT)
+    queue.failed(P, frozenset((Event.VOLUME_CHANGED,)))
+    queue.happened([Event.POD_REMOVED])
+    assert queue.due == set()
+    queue.happened([Event.VOLUME_CHANGED])
+    assert queue.due == {P}
 
 
-def test_forgotten_pod_is_new() -> None:
+def test_forgotten_pod_is_not_there() -> None:
     queue = SchedulingQueue()
-    queue.failed("p", SHORT, NOW)
-    queue.forget("p")
-    assert queue.is_due("p", NOW)
-    queue.forget("unknown")
+    queue.failed(P, SHORT)
+    queue.add(Q)
+    queue.forget(P)
+    queue.forget(Q)
+    queue.happened([*Event])
+    assert not queue
 
 
 def _ready(status: str) -> Node:
