@@ -9,6 +9,7 @@ Whatever is raised here is from `objects.errors` (or a subclass of HostError def
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -17,7 +18,7 @@ import msgspec
 import paramiko
 
 from hosts.ssh_commands import CommandResult, check_success, check_sudo, run_on_channel, shell_line
-from hosts.ssh_login import connect_transport, open_socket
+from hosts.ssh_login import TurnedAway, connect_transport, open_socket
 from hosts.ssh_target import SshTarget
 from hosts.ssh_transport import Clock, SshTransport
 from hosts.ssh_watchdog import Watchdog
@@ -37,6 +38,11 @@ would be called in a tight loop."""
 
 SLOT_SECONDS = 60.0
 """For a turn to connect: 1,000 hosts, 8 at a time, 0.1 s each, take 13 s; dead ones more."""
+
+TURNED_AWAY_TRIES = 4
+TURNED_AWAY_FIRST_SECONDS = 0.1
+"""Doubled from try to try. sshd drops a part of those who come while ten others log in: a login takes some 0.1 s, so
+the next tries meet other company. All of it stays within the time for connecting."""
 
 SESSIONS_AT_ONCE = 9
 """sshd's default MaxSessions is 10, counting commands only: forwarding channels are free. One session is kept for the
@@ -245,6 +251,19 @@ class SshLink:
             self._changed.notify_all()
 
     def _dial(self) -> SshTransport:
+        """Connect; where a busy sshd turns us away, again a moment later. Raises HostError."""
+        deadline = self.clock() + self.target.connect_timeout_seconds
+        for number in range(1, TURNED_AWAY_TRIES):
+            try:
+                return self._dial_once()
+            except TurnedAway:
+                pause = TURNED_AWAY_FIRST_SECONDS * 2 ** (number - 1) * self._random.uniform(0.5, 1.5)
+                if self._is_closed or self.clock() + pause >= deadline:
+                    raise
+                time.sleep(pause)  # without a slot: others may connect meanwhile
+        return self._dial_once()
+
+    def _dial_once(self) -> SshTransport:
         # The way through a jump host first: it may itself need one of the slots.
         through = self._open_through(self._via) if self._via is not None else None
         if not self._connect_slots.acquire(timeout=SLOT_SECONDS):

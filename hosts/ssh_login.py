@@ -22,6 +22,15 @@ QUICK_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Asked for first: they need no MAC of their own, which paramiko compares byte by byte, in Python, for every packet."""
 
 
+FULL_HOUSE = b"Exceeded MaxStartups"
+"""What newer sshds say to whom they turn away because too many others are just logging in; older ones say nothing."""
+
+
+class TurnedAway(HostUnreachable):
+    """The peer closed the connection before it said who it is: sshd's MaxStartups, or a machine that can start no more
+    processes just now. Nothing of ours was sent or judged, so another attempt a moment later is fair."""
+
+
 def open_socket(target: SshTarget) -> socket.socket:
     """Connect TCP, with time-outs on dead peers and no delay of small packets. Raises HostUnreachable."""
     try:
@@ -42,7 +51,8 @@ def open_socket(target: SshTarget) -> socket.socket:
 def connect_transport(sock: socket.socket | paramiko.Channel, target: SshTarget, clock: Clock) -> SshTransport:
     """Speak SSH over a connected socket: agree on keys, check the host's key, log in. Closes the socket on failure.
 
-    Raises HostUnreachable, HostKeyMismatch (before anything of ours is sent) or AuthenticationRefused.
+    Raises HostUnreachable (TurnedAway where it is worth another try), HostKeyMismatch (before anything of ours is sent)
+    or AuthenticationRefused.
     """
     transport = SshTransport(sock, target, clock)
     try:
@@ -82,6 +92,10 @@ def _handshake(transport: SshTransport, target: SshTarget) -> None:
             hint=_key_hint(target),
         ) from error
     except Exception as error:  # whatever ended paramiko's thread is handed on, of any type
+        said = transport.packetizer.first_words
+        if not transport.is_active() and (not said or said.startswith(FULL_HOUSE)):
+            what = "it closed the connection before a word, as an sshd does that too many log in to (MaxStartups)"
+            raise TurnedAway(f"SSH handshake with {target} failed: {what}", host=target.name) from error
         what = str(error) or "the connection was closed"
         raise HostUnreachable(f"SSH handshake with {target} failed: {what}", host=target.name) from error
     if not transport.initial_kex_done:  # start_client returns in silence when its time is over

@@ -71,6 +71,7 @@ class _ReadingAhead:
 
     def __init__(self, sock: socket.socket | paramiko.Channel, before_wait: Callable[[], None]) -> None:
         self._came = memoryview(b"")
+        self.first_words = b""
         self._recv = sock.recv
         self._before_wait = before_wait
         self.send = sock.send
@@ -84,6 +85,8 @@ class _ReadingAhead:
         if not self._came:
             self._before_wait()
             self._came = memoryview(self._recv(READ_AHEAD_BYTES))
+            if not self.first_words:
+                self.first_words = bytes(self._came[:64])
         block, self._came = bytes(self._came[:size]), self._came[size:]
         return block
 
@@ -137,6 +140,11 @@ class _HearingPacketizer(Packetizer):
         finally:
             self._holders.discard(me)
             self.flush()
+
+    @property
+    def first_words(self) -> bytes:
+        """The beginning of what the peer said first; b"" as long as it has said nothing."""
+        return self._ahead.first_words
 
     clock: Clock | None = None
     heard_at = 0.0

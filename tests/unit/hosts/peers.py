@@ -116,14 +116,17 @@ class Relay:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                near, _ = self._listener.accept()
-                self.accepted += 1
-                far = socket.create_connection(("127.0.0.1", self._to_port))
-                self._sockets += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    thread = threading.Thread(target=self._pump, args=(source, sink), daemon=True)
-                    self._threads.append(thread)
-                    thread.start()
+                self.lead(self._listener.accept()[0])
+
+    def lead(self, near: socket.socket) -> None:
+        """Connect a visitor with the port behind."""
+        self.accepted += 1
+        far = socket.create_connection(("127.0.0.1", self._to_port))
+        self._sockets += [near, far]
+        for source, sink in ((near, far), (far, near)):
+            thread = threading.Thread(target=self._pump, args=(source, sink), daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -144,10 +147,15 @@ class Relay:
 
 
 class Doorkeeper:
-    """A port that counts who comes and treats everybody alike: `says` something, then closes, or stays silent."""
+    """A port that counts who comes and treats everybody alike: `says` something, then closes, or stays silent.
 
-    def __init__(self, *, says: bytes | None) -> None:
+    From the visitor number `lets_in` on everybody is led to the port behind.
+    """
+
+    def __init__(self, *, says: bytes | None, lets_in: int = 0, behind: int = 0) -> None:
         self._says = says
+        self._lets_in = lets_in
+        self._behind = Relay(behind) if behind else None
         self.visits = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -160,7 +168,9 @@ class Doorkeeper:
             while True:
                 visitor, _ = self._listener.accept()
                 self.visits += 1
-                if self._says is None:
+                if self._behind is not None and self.visits >= self._lets_in:
+                    self._behind.lead(visitor)
+                elif self._says is None:
                     self._kept.append(visitor)
                 else:
                     visitor.sendall(self._says)
@@ -172,11 +182,13 @@ class Doorkeeper:
         self._thread.join(timeout=5)
         for sock in (self._listener, *self._kept):
             sock.close()
+        if self._behind is not None:
+            self._behind.close()
 
 
 @contextlib.contextmanager
-def doorkeeper(*, says: bytes | None) -> Iterator[Doorkeeper]:
-    keeper = Doorkeeper(says=says)
+def doorkeeper(*, says: bytes | None, lets_in: int = 0, behind: int = 0) -> Iterator[Doorkeeper]:
+    keeper = Doorkeeper(says=says, lets_in=lets_in, behind=behind)
     try:
         yield keeper
     finally:

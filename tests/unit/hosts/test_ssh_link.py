@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from hosts.ssh import BACKOFF_MOST_SECONDS, BACKOFF_OPERATOR_SECONDS, SshLink
+from hosts.ssh import BACKOFF_MOST_SECONDS, BACKOFF_OPERATOR_SECONDS, TURNED_AWAY_TRIES, SshLink
 from hosts.ssh_links import SshLinks
 from hosts.ssh_target import SshTarget
 from hosts.ssh_transport import ChannelRefused, SessionRefused
@@ -225,9 +225,25 @@ def test_a_host_without_a_key_of_the_known_kind(sshd: LocalSshd, links: SshLinks
         other.stop()
 
 
+@pytest.mark.parametrize("says", [pytest.param(b"", id="silent"), pytest.param(b"Exceeded MaxStartups\r\n", id="told")])
+def test_who_is_turned_away_by_a_busy_sshd_tries_again_within_the_deadline(
+    sshd: LocalSshd, links: SshLinks, says: bytes
+) -> None:
+    with doorkeeper(says=says, lets_in=3, behind=sshd.port) as keeper:
+        assert links.link(target_at(keeper, sshd)).run("true", timeout_seconds=20).is_success
+        assert keeper.visits == 3
+
+
+def test_who_is_turned_away_again_and_again_gives_up_and_says_why(sshd: LocalSshd, links: SshLinks) -> None:
+    with doorkeeper(says=b"") as keeper:
+        with pytest.raises(HostUnreachable, match=r"closed the connection before a word.*MaxStartups"):
+            links.link(target_at(keeper, sshd)).run("true", timeout_seconds=20)
+        assert keeper.visits == TURNED_AWAY_TRIES
+
+
 def test_attempts_back_off_and_refuse_at_once_meanwhile(sshd: LocalSshd, watchdog: Watchdog) -> None:
     clock = Clock()
-    with doorkeeper(says=b"") as keeper:
+    with doorkeeper(says=b"HTTP/1.1 400 Bad Request\r\n\r\n") as keeper:
         link = link_by(clock, watchdog, target_at(keeper, sshd))
         pauses = []
         for _ in range(8):
