@@ -119,10 +119,7 @@ class EngineClient(docker.APIClient):
         newest, oldest = answer.get("ApiVersion", ""), answer.get("MinAPIVersion", "")
         if not newest:
             raise EngineUnavailable("the engine names no API version", host=self._host)
-        if _version_key(oldest) > _version_key(SDK_API_VERSION):
-            self._version = oldest
-        else:
-            self._version = min(newest, SDK_API_VERSION, key=_version_key)
+        self._version = choose_api_version(newest, oldest)
 
     def versioned(self, path: str) -> str:
         """The URL of an API path, for calls that the SDK has no method for."""
@@ -150,6 +147,16 @@ class EngineClient(docker.APIClient):
             with translated(self._host):
                 body = response.content
             raise self._engine.refusal(response.status_code, body)
+
+
+def choose_api_version(newest: str, oldest: str) -> str:
+    """The newest version that engine and SDK both speak; the engine's oldest where all of its are newer. Pure.
+
+    newest, oldest: of the engine, as "1.51" and "1.24"; an oldest of "" is none.
+    """
+    if _version_key(oldest) > _version_key(SDK_API_VERSION):
+        return oldest
+    return min(newest, SDK_API_VERSION, key=_version_key)
 
 
 def _version_key(version: str) -> tuple[int, ...]:

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from hosts.engine import choose_api_version
 from hosts.events import ContainerEvent, parse_event
 from hosts.facts import MachineFacts, compose_facts, parse_machine
 from objects.measured import HostVitals
 from objects.observed import HostFacts, ImageFact
+from tests.unit.hosts.engine_answers import VERSION_ANSWERS
+
+
+@pytest.mark.parametrize(
+    ("engine", "spoken"), [("20.10", "1.41"), ("26", "1.45"), ("27", "1.45"), ("28", "1.45"), ("29", "1.45")]
+)
+def test_the_api_version_spoken_with_each_engine(engine: str, spoken: str) -> None:
+    """1.45 is the SDK's newest; fields that later versions drop (1.53) stay where they are as long as it is."""
+    answer = VERSION_ANSWERS[engine]
+    assert choose_api_version(answer["ApiVersion"], answer["MinAPIVersion"]) == spoken
+
+
+def test_an_engine_whose_oldest_version_is_newer_than_ours_is_spoken_to_in_its_oldest() -> None:
+    assert choose_api_version("1.99", "1.90") == "1.90"
+
 
 DIE = (
     b'{"status":"die","id":"c1","from":"web:v1","Type":"container","Action":"die","Actor":{"ID":"c1","Attributes":'
