@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from differ.assignment import HostAssignment
 from objects.autoscaling import HorizontalPodAutoscaler
 from objects.config import ClusterSpec, Host
 from objects.core import ConfigMap, Node, Secret
-from objects.meta import KubeObject
+from objects.meta import KubeObject, ObjectKey
 from objects.pods import Pod
 from objects.storage import PersistentVolumeClaim
 from reconciler.assignments import build_assignment, config_references
 from reconciler.controllers.claim_binding import pods_naming
 from reconciler.drift import Inventory
 from reconciler.host_status import HostStatus
+from reconciler.isolation import Isolation
 from reconciler.measure_orders import scaled_by
 from reconciler.store import Index, View
 
@@ -37,6 +39,9 @@ def _pods_to_do_with(view: View, obj: KubeObject) -> Iterable[Pod]:
         # Who was scaled by it is not known any more when that is gone.
         return view.all_of(Pod, obj.namespace) if target is None else view.selected(Pod, target)
     return ()
+
+
+_PART = "assignment"
 
 
 class AssignmentBook:
@@ -63,16 +68,34 @@ class AssignmentBook:
         else:
             self._stale.update(pod.spec.node_name for pod in _pods_to_do_with(view, obj) if pod.spec.node_name)
 
-    def write(self, view: View, settings: ClusterSpec, inventory: Inventory | None) -> dict[str, HostAssignment]:
-        """The assignments that differ from the last ones, by host. inventory: see `build_assignment`."""
+    def write(
+        self, view: View, settings: ClusterSpec, inventory: Inventory | None, isolation: Isolation, now: datetime
+    ) -> dict[str, HostAssignment]:
+        """The assignments that differ from the last ones, by host. inventory: see `build_assignment`.
+
+        A host whose assignment cannot be made keeps the last one; it is tried again with back-off (`isolation`).
+        """
         fresh: dict[str, HostAssignment] = {}
+        held: set[str] = set()
         for name in sorted(self._stale):
+            key = ObjectKey(Host.KIND, "", name)
+            if isolation.is_waiting(_PART, key, now):
+                held.add(name)
+                continue
             host = view.get(Host, "", name)
             before = self._last.get(name)
-            assignment = build_assignment(view, host, settings, before=before, inventory=inventory) if host else None
+            try:
+                assignment = (
+                    build_assignment(view, host, settings, before=before, inventory=inventory) if host else None
+                )
+            except Exception as error:  # noqa: BLE001 - one host's bug must not stop the others; it is said as an event
+                isolation.fail(_PART, key, error, None, now)
+                held.add(name)
+                continue
+            isolation.forget(_PART, key)
             if assignment is None:
                 self._last.pop(name, None)
             elif before != assignment:
                 self._last[name] = fresh[name] = assignment
-        self._stale.clear()
+        self._stale = held
         return fresh

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -20,9 +21,10 @@ from objects.batch import Job
 from objects.conditions import OUT_OF_SYNC
 from objects.config import Application, ApplicationStatus, ClusterSpec, Host
 from objects.core import Node
+from objects.errors import BerthError
 from objects.meta import Condition, KubeObject, ObjectKey, controller_of
 from objects.names import ANNOTATION_APPLICATION
-from objects.pods import Pod
+from objects.pods import Pod, PodStatus
 from objects.storage import PersistentVolume, PersistentVolumeClaim
 from policies.scheduling.profiles import Rules
 from reconciler import desired as desiring
@@ -31,7 +33,7 @@ from reconciler.admission import admit_pod
 from reconciler.adoption import is_fragment, is_from_git, made_whole, owners_as_found
 from reconciler.assignment_book import AssignmentBook
 from reconciler.autoscaled import Sizes, autoscaled_sizes, sizes_as_found
-from reconciler.controller_loop import ControllerLoop, Task
+from reconciler.controller_loop import ControllerLoop
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.claim_binding import marked_for_giving_up
 from reconciler.controllers.garbage import orphaned_dependents, orphaning
@@ -40,6 +42,7 @@ from reconciler.drift import drift_by_application
 from reconciler.events import EventLog
 from reconciler.health import HEALTHY, HealthStatus, application_health
 from reconciler.host_status import HostStatus
+from reconciler.isolation import Isolation, Task
 from reconciler.measurements import PodMetrics, answer_objects, measured_objects, outdated_answers
 from reconciler.messages import (
     Desired,
@@ -59,9 +62,12 @@ from reconciler.pod_state import (
     with_same_address,
     without_address,
 )
-from reconciler.scheduling import SchedulingLoop
+from reconciler.scheduling import PlacementFailed, SchedulingLoop
 from reconciler.slices import SliceBook
 from reconciler.store import Changed, Store
+
+INTERNAL_ERROR = BerthError.reason
+_PLACING = "placing of pods"
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +108,9 @@ class Engine:
         self.is_started = False
         self.is_observer = is_observer
         self.heals_all = heals_all
-        self._loop = ControllerLoop(controllers)
+        self.isolation = Isolation(self._note_event)
+        self._now = datetime.min.replace(tzinfo=UTC)
+        self._loop = ControllerLoop(controllers, self.isolation)
         self._random = source
         self._rules = rules or Rules()
         self._scheduling = SchedulingLoop(self._rules)
@@ -125,9 +133,10 @@ class Engine:
 
     def step(self, messages: Iterable[Message], now: datetime) -> StepResult:
         """Take in `messages`, decide until nothing changes, return what is new. Any number of messages, also none."""
-        self._changed, self._occurred = [], []
+        self._changed, self._occurred, self._now = [], [], now
+        self.isolation.retry_due(now)
         for message in messages:
-            self._absorb(message, now)
+            self._hear(message, now)
         if self._may_start():
             self._start(now)
         if self.is_started:
@@ -135,15 +144,23 @@ class Engine:
             self._find_owners(are_all=self.is_observer)
             self._give_volumes_up()
             if not self.deployed.is_pruned:
-                self._prune(now)
+                self.isolation.run("pruning", self._cluster_key, self._prune, now)
             self._settle(now)
         return StepResult(
             # Before the start, and for an observer, there are none: workers then only look.
-            assignments=self._book.write(self.store, self.settings, self._lenient) if self._may_act else {},
+            assignments=self._assignments(now) if self._may_act else {},
             changed=tuple(self._changed),
             occurred=tuple(self._occurred),
-            wake_at=self._loop.wake_at,
+            wake_at=min((at for at in (self._loop.wake_at, self.isolation.next_at) if at is not None), default=None),
         )
+
+    def _assignments(self, now: datetime) -> dict[str, HostAssignment]:
+        return self._book.write(self.store, self.settings, self._lenient, self.isolation, now)
+
+    @property
+    def now(self) -> datetime:
+        """The time of the last step."""
+        return self._now
 
     @property
     def inventory(self) -> dict[ObjectKey, str]:
@@ -169,8 +186,14 @@ class Engine:
 
     @property
     def holds(self) -> dict[Task, Hold]:
-        """Why something that is wanted does not happen: (controller, key) → reason."""
-        return self._loop.holds
+        """Why something that is wanted does not happen: (controller or other part, key) → reason."""
+        held = {
+            ("pod on its host", obj.key): Hold(INTERNAL_ERROR, f"host {status.name} leaves it as it is: {why}")
+            for status in self.store.all_of(HostStatus)
+            for uid, why in status.held.items()
+            if (obj := self.store.by_uid(uid)) is not None
+        }
+        return {**self._loop.holds, **self.isolation.holds, **held}
 
     def assignment(self, host: str) -> HostAssignment | None:
         """What `host` was last told to run."""
@@ -265,6 +288,22 @@ class Engine:
 
     # --- messages ------------------------------------------------------------------------------------------------
 
+    def _hear(self, message: Message, now: datetime) -> None:
+        """Take a message in. One that raises is kept until a newer one of its kind takes its place, and tried again."""
+        part = f"message {type(message).__name__}"
+        host: str = getattr(message, "host", "")
+        key = ObjectKey(Host.KIND, "", host) if host else self._cluster_key
+        try:
+            self._absorb(message, now)
+        except Exception as error:  # noqa: BLE001 - one message's bug must not stop the others; it is said as an event
+            self.isolation.fail(part, key, error, partial(self._absorb, message), now)
+        else:
+            self.isolation.forget(part, key)
+
+    @property
+    def _cluster_key(self) -> ObjectKey:
+        return desiring.cluster_of(self.desired.objects if self.desired else ()).key
+
     def _absorb(self, message: Message, now: datetime) -> None:
         match message:
             case Restored():
@@ -293,21 +332,28 @@ class Engine:
         in_force = self.desired.commit if self.desired else self._restored.commit if self._restored else ""
         application_of = self.desired.application if self.desired else {}
         brought = {key: application_of.get(key, "") for key in self._wanted if self.store.find(key) is not None}
-        self.desired = message
-        self.settings = desiring.cluster_of(message.objects).spec
+        settings = desiring.cluster_of(message.objects).spec
         suspended = desiring.suspended_applications(message.objects)
-        self._wanted = {
+        wanted = {
             obj.key: desiring.with_notes(obj, message.application.get(obj.key, ""))
             for obj in message.objects
             if message.application.get(obj.key, "") not in suspended or isinstance(obj, Application)
         }
-        self._given_up |= message.given_up
-        self.deployed.take(message, in_force=in_force, brought=brought, wanted=self._wanted)
         remembered = self._restored.remembered if self._restored else {}
-        self._sizes = autoscaled_sizes(message.objects, remembered)
-        for obj in self._wanted.values():
-            self._want(obj, now)
+        sizes = autoscaled_sizes(message.objects, remembered)
+        # From here on nothing raises: a commit is in force as a whole or not at all.
+        self.deployed.take(message, in_force=in_force, brought=brought, wanted=wanted)
+        self.desired, self.settings, self._wanted, self._sizes = message, settings, wanted, sizes
+        self._given_up |= message.given_up
+        for key in wanted:
+            self.isolation.run("desired object", key, partial(self._want_again, key), now)
         self._book.mark_hosts(host.name for host in self.store.all_of(Host))
+
+    def _want_again(self, key: ObjectKey, now: datetime) -> None:
+        """What the commit in force says of an object, if it still says anything."""
+        desired = self._wanted.get(key)
+        if desired is not None:
+            self._want(desired, now)
 
     def _want(self, desired: KubeObject, now: datetime) -> None:
         live = self.store.find(desired.key)
@@ -356,6 +402,7 @@ class Engine:
             foreign=message.foreign,
             is_reclaiming=message.is_reclaiming,
             failures=known.failures if known else (),
+            held=dict(message.held),
             # What was measured while room is made says too little of what will be free.
             measured_at=known.measured_at if known and not (message.is_reclaiming or known.is_reclaiming) else None,
         )
@@ -363,23 +410,43 @@ class Engine:
         here = {pod.uid: pod for pod in self.store.pods_on(message.host)}
         for uid, reported in message.statuses.items():
             if uid in here:
-                self._put(with_reported_status(here[uid], reported))
+                self._take_status(here[uid], reported, now)
         for uid in message.gone:
             if uid in here:
                 self._remove(here[uid].key, now)
         if self.is_observer or (known is not None and known.facts is None):
             self._forget_unseen(message, here.values(), now)
         for pod in message.unknown:
-            live = self.store.find(here[pod.uid].key) if pod.uid in here else None
-            if isinstance(live, Pod) and live.uid == pod.uid:
-                # Where it was told nothing, the host knows the address.
-                live = without_address(live) if pod.status.pod_ip else live
-                self._put_found(with_reported_status(live, pod.status))
-            else:
-                self._adopt(pod, message.host, now)
+            self.isolation.run("pod found on its host", pod.key, partial(self._take_found, pod, message.host), now)
+        for uid, why in message.held.items() if known is None or known.held != message.held else ():
+            obj = self.store.by_uid(uid)
+            key = obj.key if obj is not None else ObjectKey(Host.KIND, "", message.host)
+            text = f"pod {uid} is left as it is: {why}"
+            self._note_event(Occurrence(key, "Warning", INTERNAL_ERROR, text), f"host/{message.host}", now)
         for happened in message.happenings if not self.is_observer else ():
             said = Occurrence(happened.pod, happened.type, happened.reason, happened.message)
             self._note_event(said, f"host/{message.host}", now)
+
+    def _take_status(self, pod: Pod, reported: PodStatus, now: datetime) -> None:
+        try:
+            self._put(with_reported_status(pod, reported))
+        except Exception as error:  # noqa: BLE001 - one pod's bug must not hide the others of its host
+            self.isolation.fail("status of pod", pod.key, error, partial(self._take_status_again, pod, reported), now)
+
+    def _take_status_again(self, pod: Pod, reported: PodStatus, _: datetime) -> None:
+        live = self.store.find(pod.key)
+        if isinstance(live, Pod) and live.uid == pod.uid:
+            self._put(with_reported_status(live, reported))
+
+    def _take_found(self, pod: Pod, host: str, now: datetime) -> None:
+        """A pod on a host that was not assigned to it there."""
+        live = self.store.by_uid(pod.uid)
+        if isinstance(live, Pod) and live.spec.node_name == host:
+            # Where it was told nothing, the host knows the address.
+            live = without_address(live) if pod.status.pod_ip else live
+            self._put_found(with_reported_status(live, pod.status))
+        else:
+            self._adopt(pod, host, now)
 
     def _forget_unseen(self, message: HostReport, known: Iterable[Pod], now: datetime) -> None:
         """What a complete look does not show is gone, when the host was told nothing: it cannot say so itself.
@@ -483,15 +550,29 @@ class Engine:
             self._note_event(occurrence, controller, now)
 
     def _schedule(self, now: datetime) -> None:
+        """Place what is pending. A pod whose placing raises is left out until its time has come; the others are not."""
+        known = self.isolation.keys(_PLACING)
+        waiting = {key for key in known if self.isolation.is_waiting(_PLACING, key, now)}
+        if self._cluster_key in waiting:
+            return
+        if known - waiting:
+            self._scheduling.ask_again()
+        failure: PlacementFailed | None = None
         try:
-            for change, occurrence in self._scheduling.place(self.store, self.settings, now):
+            for change, occurrence in self._scheduling.place(self.store, self.settings, now, without=waiting):
                 self._apply(change, now)
                 if occurrence is not None:
                     self._note_event(occurrence, "scheduler", now)
+        except PlacementFailed as error:
+            failure = error
         except Exception as error:  # noqa: BLE001 - a plug-in's bug holds placements; what runs must be looked after
-            message = f"no pod is placed: {type(error).__name__}: {error}"
-            cluster = desiring.cluster_of(self.desired.objects if self.desired else ())
-            self._note_event(Occurrence(cluster.key, "Warning", "SchedulerFailed", message), "scheduler", now)
+            failure = PlacementFailed((), error)
+        failed = () if failure is None else failure.pods or (self._cluster_key,)
+        for key in known - waiting - set(failed):
+            self.isolation.forget(_PLACING, key)
+        for key in failed:
+            assert failure is not None
+            self.isolation.fail(_PLACING, key, failure, None, now)
 
     def _note_event(self, occurrence: Occurrence, source: str, now: datetime) -> None:
         self.events.add(occurrence, source=source, now=now)
@@ -547,8 +628,24 @@ class Engine:
         if isinstance(changed.new or changed.old, HostStatus):
             subnet = changed.new.pod_subnet if isinstance(changed.new, HostStatus) else ""
             self._slices.take(changed.key.name, subnet)
-        self._scheduling.observe(changed)
+        try:
+            self._scheduling.observe(changed)
+        except Exception as error:  # noqa: BLE001 - one object's bug must not stop the others; it is said as an event
+            self.isolation.fail("scheduler's view", changed.key, error, partial(self._show, changed.key), self._now)
         self._loop.mark(self.store, changed.old, changed.new)
         for obj in (changed.old, changed.new):
             if obj is not None:
-                self._book.mark(self.store, obj)
+                self._mark_hosts(obj)
+
+    def _mark_hosts(self, obj: KubeObject) -> None:
+        try:
+            self._book.mark(self.store, obj)
+        except Exception as error:  # noqa: BLE001 - whom it concerns is not known: all hosts are looked at
+            self._book.mark_hosts(host.name for host in self.store.all_of(Host))
+            self.isolation.fail("hosts of object", obj.key, error, lambda _: None, self._now)
+
+    def _show(self, key: ObjectKey, _: datetime) -> None:
+        """To the scheduler, which could not take in how an object changed."""
+        obj = self.store.find(key)
+        if obj is not None:
+            self._scheduling.observe(Changed(key, None, obj))

@@ -49,7 +49,17 @@ _ON_THE_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def health_of(view: View, obj: KubeObject) -> Health:
-    """The health of one object by its own status; kinds without one are Healthy once they are stored."""
+    """The health of one object by its own status; kinds without one are Healthy once they are stored.
+
+    One that cannot be judged, because of a bug, is Degraded and says so: the others are told of as always.
+    """
+    try:
+        return _judge(view, obj)
+    except Exception as error:  # noqa: BLE001 - see above
+        return Health(HealthStatus.DEGRADED, f"{obj.key} cannot be judged: {type(error).__name__}: {error}")
+
+
+def _judge(view: View, obj: KubeObject) -> Health:
     match obj:
         case Deployment():
             return _deployment(view, obj)

@@ -6,6 +6,7 @@ change all the time (free memory) stay inside `facts` and are quantised by those
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -22,7 +23,8 @@ class HostStatus(KubeObject):
     it. measured_at: when its pods were last measured; moves only while somebody wants that. is_reclaiming: unused
     images, or what evicted pods left, are being removed.
 
-    failures: what does not work beside the looks at it: measurements, events …
+    failures: what does not work beside the looks at it: measurements, events … held: pods that could not be planned
+    for and stay as they are, uid → why.
 
     may_hold_pods: it was in Git when this process began, and an earlier one may have used it: of its last moments the
     status branch tells nothing.
@@ -43,3 +45,4 @@ class HostStatus(KubeObject):
     measured_at: datetime | None = None
     is_reclaiming: bool = False
     failures: tuple[HostFailure, ...] = ()
+    held: Mapping[str, str] = {}

@@ -7,7 +7,7 @@ help (`policies.scheduling.queue`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -16,6 +16,7 @@ from objects.apps import ReplicaSet, StatefulSet
 from objects.conditions import find_condition, with_condition
 from objects.config import ClusterSpec, Host, SchedulingSettings
 from objects.core import Namespace, Node
+from objects.errors import BerthError
 from objects.measured import ForeignLoad
 from objects.meta import Condition, KubeObject, LabelSelector, ObjectKey
 from objects.pod_resources import qos_class
@@ -48,6 +49,17 @@ Decision = tuple[Change, Occurrence | None]
 
 DESCHEDULING_PAUSE = timedelta(minutes=1)
 """A moved pod must run and be counted before the next one is judged."""
+
+
+class PlacementFailed(BerthError):
+    """A bug met while places were looked for. pods: those that get none, all others were placed; none: nobody was."""
+
+    reason = "SchedulerFailed"
+
+    def __init__(self, pods: Sequence[ObjectKey], error: Exception) -> None:
+        who = "no pod is placed" if not pods else "it is not placed"
+        super().__init__(f"{who}: {type(error).__name__}: {error}")
+        self.pods = tuple(pods)
 
 
 class SchedulingLoop:
@@ -157,8 +169,17 @@ class SchedulingLoop:
         else:
             self.snapshot.remove_pod(pod.uid)
 
-    def place(self, view: View, settings: ClusterSpec, now: datetime) -> Iterator[Decision]:
-        """Bind what fits, say of the rest why it waits. The caller applies each decision before asking for the next."""
+    def ask_again(self) -> None:
+        """Try what is pending again although nothing changed: a bug may have kept it, and it has rested."""
+        self._queue.happened(ANY_EVENT)
+
+    def place(
+        self, view: View, settings: ClusterSpec, now: datetime, *, without: Container[ObjectKey] = ()
+    ) -> Iterator[Decision]:
+        """Bind what fits, say of the rest why it waits. The caller applies each decision before asking for the next.
+
+        without: pods that are left out. Raises PlacementFailed when all but those that it names were placed.
+        """
         for key in sorted(self._unaddressed):
             pod = view.find(key)
             if isinstance(pod, Pod):
@@ -170,16 +191,38 @@ class SchedulingLoop:
         if not self._queue:
             yield from self._deschedule(view, now)
             return
-        pods = {pod.uid: pod for key in sorted(self._queue.due) if isinstance(pod := view.find(key), Pod)}
+        due = [key for key in sorted(self._queue.due) if key not in without]
+        pods = {pod.uid: pod for key in due if isinstance(pod := view.find(key), Pod)}
         for pod in pods.values():
             self._queue.failed(pod.key, ANY_EVENT)
-        placements = self._scheduler.schedule(pods.values()) if pods else []
+        placements, failed = self._find_places(list(pods.values()))
         # Before any of them is carried out: what is bound in this pass may help those that failed in it.
         for placement in placements:
             if placement.node is None and placement.unschedulable is not None:
                 self._queue.failed(pods[placement.uid].key, placement.unschedulable.helped_by)
         for placement in placements:
-            yield from self._carry_out(view, pods[placement.uid], placement, now)
+            try:
+                yield from self._carry_out(view, pods[placement.uid], placement, now)
+            except Exception as error:  # noqa: BLE001 - raised below, when the others have their places
+                failed[pods[placement.uid].key] = error
+        if failed:
+            is_all = len(failed) == len(pods) > 1
+            raise PlacementFailed(() if is_all else [*failed], next(iter(failed.values())))
+
+    def _find_places(self, pods: list[Pod]) -> tuple[list[Placement], dict[ObjectKey, Exception]]:
+        """The placements, and why there is none for some: when one raises, the others find their places without it."""
+        try:
+            return list(self._scheduler.schedule(pods)) if pods else [], {}
+        except Exception as error:  # noqa: BLE001 - told of by the caller
+            if len(pods) == 1:
+                return [], {pods[0].key: error}
+        placements: list[Placement] = []
+        failed: dict[ObjectKey, Exception] = {}
+        for pod in pods:
+            found, problem = self._find_places([pod])
+            placements += found
+            failed |= problem
+        return placements, failed
 
     def _deschedule(self, view: View, now: datetime) -> Iterator[Decision]:
         """Move one pod that would be better off elsewhere, when the Cluster wants that; not more than one a minute."""

@@ -34,6 +34,7 @@ theirs."""
 PAUSE_SECONDS = 5.0
 """At least so long between two commits."""
 RETRY_SECONDS = 15.0
+_FILE = "status file"
 
 
 class StatusWriter(Protocol):
@@ -94,6 +95,7 @@ class StatusLoop:
         self._engine = engine
         self._wake_engine = wake_engine
         self._changed: dict[str, ObjectKey] = {}
+        self._unrendered: dict[str, ObjectKey] = {}
         self._refusal: Refusal | None = None
         self._last_commit = last_commit
         self._noted: dict[str, str] = {}
@@ -116,6 +118,12 @@ class StatusLoop:
         changed = {
             path: changed.key for changed in result.changed if (path := status.status_path(changed.key)) is not None
         }
+        due = {
+            p: k
+            for p, k in self._unrendered.items()
+            if not self._engine.isolation.is_waiting(_FILE, k, self._engine.now)
+        }
+        changed |= due
         self._changed |= changed
         if self._engine.is_started and (changed or commit != self._last_commit):
             self._last_commit = commit
@@ -123,6 +131,19 @@ class StatusLoop:
         if self._is_asked.is_set():
             self._is_asked.clear()
             self._handed_over.put(self._batch())
+
+    def _render(self, path: str, key: ObjectKey, documents: dict[str, dict[str, Any] | None]) -> None:
+        """One object's file; when it cannot be made the others are written, and it is tried again with back-off."""
+        engine = self._engine
+        obj = engine.store.find(key)
+        try:
+            documents[path] = None if obj is None else status.object_document(engine.store, obj, engine.inventory)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._unrendered[path] = key
+            engine.isolation.fail(_FILE, key, error, None, engine.now)
+        else:
+            self._unrendered.pop(path, None)
+            engine.isolation.forget(_FILE, key)
 
     def refuse(self, refusal: Refusal | None) -> None:
         """The newest commit is not in force, or is again (None): goes into the overview and a note."""
@@ -158,8 +179,7 @@ class StatusLoop:
             for application in store.all_of(Application):
                 self._changed[str(status.status_path(application.key))] = application.key
             for path, key in self._changed.items():
-                obj = store.find(key)
-                documents[path] = None if obj is None else status.object_document(store, obj, engine.inventory)
+                self._render(path, key, documents)
             documents[status.INVENTORY_PATH] = status.inventory_document(
                 store,
                 engine.inventory,

@@ -37,7 +37,9 @@ def test_a_controller_that_raises_is_held_for_that_key_only():
 
     loop, seen = run(reconcile, BAD, GOOD)
     message = "c failed: ZeroDivisionError: division by zero"
-    assert loop.holds == {("c", BAD.key): Hold("InternalError", message)}
+    until = NOW + timedelta(seconds=1)
+    assert loop.holds == {("c", BAD.key): Hold("InternalError", message, until)}
+    assert loop.wake_at == until
     assert [outcome.occurrences[0].message for _, outcome in seen if outcome.occurrences] == [message]
     assert len(seen) == 2
 

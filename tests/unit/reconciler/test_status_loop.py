@@ -5,6 +5,7 @@ import pytest
 from objects.charge import Charge
 from objects.config import Application, ApplicationSpec
 from objects.meta import ObjectKey, ObjectMeta
+from reconciler import status
 from reconciler.charge import CHARGE_PATH, parse_record, render_record
 from reconciler.commits import read_restored
 from reconciler.in_charge import InCharge
@@ -164,3 +165,22 @@ def test_whoever_is_not_in_charge_any_more_writes_nothing(written):
     written.flush()
     assert written.in_charge.is_over
     assert written.commits() == ["In charge: b"]
+
+
+def test_an_object_whose_file_cannot_be_made_hides_no_other(written, monkeypatch):
+    real = status.object_document
+
+    def document(view, obj, inventory):
+        if obj.KIND == "ReplicaSet":
+            raise ValueError("no colour")
+        return real(view, obj, inventory)
+
+    monkeypatch.setattr(status, "object_document", document)
+    written.run(written.desired())
+    kinds = {path.split("/")[2] for path in written.loop._batch().documents if path.startswith("objects/")}
+    assert kinds == {"application", "deployment", "pod"}
+    assert [part for part, _ in written.cluster.engine.holds] == ["status file"]
+    monkeypatch.setattr(status, "object_document", real)
+    written.run()
+    assert any("replicaset" in path for path in written.loop._batch().documents)
+    assert not written.cluster.engine.holds
