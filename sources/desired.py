@@ -55,30 +55,40 @@ class DesiredState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommitRefused(InvalidInput):
-    """A source does not say what is desired. errors: all that is wrong, at most `MAX_ERRORS`; at least one."""
+    """A source does not say what is desired.
+
+    errors: what is wrong, the first `MAX_ERRORS`; at least one. count: how many there are, when there are more.
+    """
 
     reason = "CommitRefused"
 
-    def __init__(self, errors: tuple[ManifestError, ...], *, commit: str = "") -> None:
+    def __init__(self, errors: tuple[ManifestError, ...], *, commit: str = "", count: int = 0) -> None:
         what = f"commit {commit[:10]} is refused" if commit else "the manifests are refused"
-        count = f"{len(errors)} errors" if len(errors) > 1 else "1 error"
-        super().__init__("\n  ".join([f"{what}: {count}", *map(str, errors)]))
+        number = max(count, len(errors))
+        lines = [f"{what}: {number} error{'s' if number > 1 else ''}", *map(str, errors)]
+        if number > len(errors):
+            lines.append(f"and {number - len(errors)} more")
+        super().__init__("\n  ".join(lines))
         self.errors = errors
         self.commit = commit
 
 
 class Reading(NamedTuple):
-    """What came of reading a source: desired is None exactly when there are errors."""
+    """What came of reading a source: desired is None exactly when there are errors.
+
+    errors: the first `MAX_ERRORS`; error_count: how many there are.
+    """
 
     desired: DesiredState | None
     errors: tuple[ManifestError, ...]
     warnings: tuple[ManifestWarning, ...]
     commit: str = ""
+    error_count: int = 0
 
     def require(self) -> DesiredState:
         """The desired state. Raises CommitRefused."""
         if self.desired is None:
-            raise CommitRefused(self.errors, commit=self.commit)
+            raise CommitRefused(self.errors, commit=self.commit, count=self.error_count)
         return self.desired
 
 
@@ -183,6 +193,8 @@ class _Collector:
         self._parsed = parsed
         self._bytes = 0
         self._files = 0
+        self._left_out = 0
+        """Errors of files that had too many."""
         self._tree_hashes: dict[str, str] = {}
         self.objects: list[Placed] = []
         self.errors: list[ManifestError] = []
@@ -258,6 +270,7 @@ class _Collector:
             self.refuse(path, error.message, line=error.line, hint=error.hint)
             return
         self.errors += [problem.as_error(path) for problem in parsed.errors]
+        self._left_out += parsed.error_count - len(parsed.errors)
         self.warnings += [problem.as_warning(path) for problem in parsed.warnings]
         self.objects += [
             Placed(found.obj, Origin(path, found.line, found.document, application)) for found in parsed.manifests
@@ -282,7 +295,8 @@ class _Collector:
         """The result: the desired state, or at most `MAX_ERRORS` errors."""
         sha = commit.sha if commit else ""
         if self.errors:
-            return Reading(None, _bounded(self.errors), tuple(self.warnings), sha)
+            count = len(self.errors) + self._left_out
+            return Reading(None, tuple(self.errors[:MAX_ERRORS]), tuple(self.warnings), sha, count)
         objects = {obj.key: obj for obj, _ in self.objects}
         desired = DesiredState(
             commit=commit,
@@ -295,14 +309,6 @@ class _Collector:
             warnings=tuple(self.warnings),
         )
         return Reading(desired, (), desired.warnings, sha)
-
-
-def _bounded(errors: Iterable[ManifestError]) -> tuple[ManifestError, ...]:
-    found = list(errors)
-    if len(found) <= MAX_ERRORS:
-        return tuple(found)
-    rest = ManifestError(f"and {len(found) - MAX_ERRORS} more errors", file=found[MAX_ERRORS].file)
-    return (*found[:MAX_ERRORS], rest)
 
 
 def _prefixes(path: str) -> list[str]:

@@ -18,7 +18,7 @@ from sources.errors import ManifestError, YamlError
 from sources.template_hash import hash_as_written, with_template_hash
 from sources.yaml_loader import DEFAULT_LIMITS, Limits, decode_text, load_documents
 from sources.yaml_scalars import old_boolean
-from sources.yaml_syntax import PlaceFinder
+from sources.yaml_syntax import Place, PlaceFinder
 
 MAX_PROBLEMS = 50
 """Of one file: whoever has more than these has one mistake many times."""
@@ -66,11 +66,15 @@ class Manifest(NamedTuple):
 
 
 class ParsedFile(NamedTuple):
-    """All that a file says. With an error in it, its manifests are those that are right by themselves."""
+    """All that a file says. With an error in it, its manifests are those that are right by themselves.
+
+    errors: at most `MAX_PROBLEMS`; error_count: how many there are.
+    """
 
     manifests: tuple[Manifest, ...] = ()
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    error_count: int = 0
 
 
 def parse_file(
@@ -82,11 +86,12 @@ def parse_file(
     """
     try:
         documents = load_documents(content, is_json=is_json, limits=limits)
-        reader = _FileReader(decode_text(content, limits=limits), namespace)
+        spans = [document.json_span for document in documents if document.json_span is not None]
+        reader = _FileReader(PlaceFinder(decode_text(content, limits=limits), spans), namespace)
         for document in documents:
             reader.read(document.value, document.number, document.line)
     except YamlError as error:
-        return ParsedFile(errors=(Problem(error.line, (), error.message, error.hint),))
+        return ParsedFile(errors=(Problem(error.line, (), error.message, error.hint),), error_count=1)
     return reader.result()
 
 
@@ -97,18 +102,28 @@ class _Part(NamedTuple):
     path: FieldPath
 
 
+class _Where(NamedTuple):
+    """The object that is being read. name: as people know it; converted: in current API versions, once it is that."""
+
+    part: _Part
+    document: int
+    name: str
+    converted: convert.Converted = convert.Converted({})
+
+
 class _FileReader:
     """Collects objects and problems of one text."""
 
-    def __init__(self, text: str, namespace: str) -> None:
-        self._places = PlaceFinder(text)
+    def __init__(self, places: PlaceFinder, namespace: str) -> None:
+        self._places = places
         self._namespace = namespace
         self._manifests: list[Manifest] = []
         self._errors: list[Problem] = []
         self._warnings: list[Problem] = []
 
     def result(self) -> ParsedFile:
-        return ParsedFile(tuple(self._manifests), tuple(self._errors[:MAX_PROBLEMS]), tuple(self._warnings))
+        kept = tuple(self._errors[:MAX_PROBLEMS])
+        return ParsedFile(tuple(self._manifests), kept, tuple(self._warnings), len(self._errors))
 
     def read(self, value: Any, document: int, line: int) -> None:
         """One document; empty ones say nothing."""
@@ -122,64 +137,66 @@ class _FileReader:
         if not isinstance(part.value, dict):
             self._errors.append(Problem(line, part.path, "a manifest must be a mapping with apiVersion and kind"))
             return
-        name = _display_name(part.value)
+        where = _Where(part, document, _display_name(part.value))
         try:
-            obj = self._object(part, document, name)
+            where = where._replace(converted=convert.convert(part.value))
+            obj = self._object(where)
         except codec.DecodeError as error:
-            self._errors += [self._problem(part, document, problem, name) for problem in error.problems]
+            self._errors += [self._problem(where, problem) for problem in error.problems]
             return
         except InvalidInput as error:
-            self._errors.append(Problem(line, part.path, error.message, error.hint, name))
+            self._errors.append(Problem(line, part.path, error.message, error.hint, where.name))
             return
-        problems = [self._problem(part, document, found, name) for found in validation.validate(obj)]
+        self._errors += [self._problem(where, found) for found in validation.validate(obj)]
         for notice in honoured.field_support(obj):
-            found = self._problem(part, document, FieldError(notice.path, notice.message), name)
-            (problems if notice.level is honoured.Level.REFUSED else self._warnings).append(found)
-        self._errors += problems
+            found = self._problem(where, FieldError(notice.path, notice.message))
+            (self._errors if notice.level is honoured.Level.REFUSED else self._warnings).append(found)
         self._manifests.append(Manifest(obj, line, document))
 
-    def _object(self, part: _Part, document: int, name: str) -> KubeObject:
+    def _object(self, where: _Where) -> KubeObject:
         """The defaulted object of a mapping. Raises DecodeError or InvalidInput."""
-        written: Mapping[str, Any] = part.value
-        converted, sentences = convert.convert(written)
+        converted = where.converted
         try:
-            obj = codec.decode(converted, server_fields=False)
+            obj = codec.decode(converted.manifest, server_fields=False)
         except codec.DecodeError as error:
-            corrected = self._with_old_booleans(converted, part, document, error, name)
+            corrected = self._with_old_booleans(where, error)
             if corrected is None:
                 raise
             obj = codec.decode(corrected, server_fields=False)
-        self._warnings += [self._problem(part, document, FieldError((), text), name) for text in sentences]
+        self._warnings += [self._problem(where, found, is_as_written=True) for found in converted.warnings]
         if ANNOTATION_TEMPLATE_HASH in obj.annotations:
             path = ("metadata", "annotations", ANNOTATION_TEMPLATE_HASH)
-            self._warnings.append(self._problem(part, document, FieldError(path, "is overwritten by Berth"), name))
+            self._warnings.append(self._problem(where, FieldError(path, "is overwritten by Berth")))
         obj = defaults.default(obj, namespace=self._namespace or DEFAULT_NAMESPACE)
-        return with_template_hash(obj, hash_as_written(written))
+        return with_template_hash(obj, hash_as_written(where.part.value))
 
-    def _with_old_booleans(
-        self, manifest: Mapping[str, Any], part: _Part, document: int, error: codec.DecodeError, name: str
-    ) -> dict[str, Any] | None:
-        """`manifest` with unquoted `yes`, `off` … as booleans where a text did not fit; None when there are none.
+    def _with_old_booleans(self, where: _Where, error: codec.DecodeError) -> dict[str, Any] | None:
+        """The manifest with unquoted `yes`, `off` … as booleans where a text did not fit; None when there are none.
 
         kubectl reads them so everywhere, which breaks texts (a country called `no`); we do where a boolean is meant.
         """
+        manifest = where.converted.manifest
         corrected: Any = dict(manifest)
         found = False
         for problem in error.problems:
             value = _value_at(manifest, problem.path)
             meant = old_boolean(value) if isinstance(value, str) else None
-            if meant is None or not self._places.locate(document, part.path + problem.path).is_plain:
+            if meant is None or not self._place(where, where.converted.written_at(problem.path)).is_plain:
                 continue
             corrected = _replaced(corrected, problem.path, meant)
             found = True
             text = f"'{value}' is read as {str(meant).lower()}"
             hint = f"write {str(meant).lower()}"
-            self._warnings.append(self._problem(part, document, FieldError(problem.path, text, hint), name))
+            self._warnings.append(self._problem(where, FieldError(problem.path, text, hint)))
         return corrected if found else None
 
-    def _problem(self, part: _Part, document: int, found: FieldError, name: str) -> Problem:
-        line = self._places.locate(document, part.path + found.path).line
-        return Problem(line, found.path, found.message, found.suggestion, name)
+    def _problem(self, where: _Where, found: FieldError, *, is_as_written: bool = False) -> Problem:
+        """is_as_written: the path is that of the file already, not of the converted manifest."""
+        path = found.path if is_as_written else where.converted.written_at(found.path)
+        return Problem(self._place(where, path).line, path, found.message, found.suggestion, where.name)
+
+    def _place(self, where: _Where, path: FieldPath) -> Place:
+        return self._places.locate(where.document, where.part.path + path)
 
 
 def _expand_list(value: Any, path: FieldPath) -> Iterator[_Part]:

@@ -1,7 +1,8 @@
 """The hash of a pod template as a person wrote it: decides whether pods are replaced. Pure.
 
 Taken of the file's own words, before conversion and defaulting, so that neither a new Berth version with new defaults
-nor a new API version of the same manifest restarts anything.
+nor a new API version of the same manifest restarts anything. Quantities count by their amount: `1000m` written as `1`
+is the same template.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from objects.errors import InvalidInput
 from objects.hashing import template_hash
 from objects.meta import KubeObject
 from objects.names import ANNOTATION_TEMPLATE_HASH
+from objects.quantity import Quantity, canonical, nano_value
 
 _TEMPLATE_FIELDS = {
     "Deployment": "template",
@@ -40,11 +43,35 @@ def hash_as_written(manifest: Mapping[str, Any]) -> str | None:
         annotations = metadata.get("annotations")
         if isinstance(annotations, Mapping):
             annotations = {key: text for key, text in annotations.items() if key != ANNOTATION_TEMPLATE_HASH}
-        return template_hash({"metadata": {"labels": metadata.get("labels"), "annotations": annotations}, "spec": spec})
+        head = {"labels": metadata.get("labels"), "annotations": annotations}
+        return template_hash({"metadata": head, "spec": _with_plain_amounts(spec)})
     field = _TEMPLATE_FIELDS.get(kind) if isinstance(kind, str) else None
     if field is None or not isinstance(spec, Mapping):
         return None
-    return template_hash(spec.get(field))
+    return template_hash(_with_plain_amounts(spec.get(field)))
+
+
+_QUANTITIES = frozenset({"sizeLimit", "divisor"})
+_LISTS_OF_QUANTITIES = frozenset({"limits", "requests", "overhead"})
+
+
+def _with_plain_amounts(value: Any, key: str = "") -> Any:
+    """`value` with each quantity in its canonical text; what cannot be read stays as it is."""
+    if isinstance(value, Mapping):
+        if key in _LISTS_OF_QUANTITIES:
+            return {name: _canonical(amount) for name, amount in value.items()}
+        return {name: _with_plain_amounts(part, name) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_with_plain_amounts(part) for part in value]
+    return _canonical(value) if key in _QUANTITIES else value
+
+
+def _canonical(amount: Any) -> Any:
+    """One text for an amount, whatever suffix it was written with: `1Gi` and `1073741824` are the same."""
+    try:
+        return canonical(Quantity(nano_value(amount))) if isinstance(amount, str | int | float) else amount
+    except InvalidInput:
+        return amount
 
 
 def with_template_hash(obj: KubeObject, hash_text: str | None) -> KubeObject:

@@ -19,11 +19,15 @@ from sources.manifests import ManifestWarning
 
 
 class Report(NamedTuple):
-    """objects: (object, origin) in the order of the files, empty when there are errors."""
+    """objects: (object, origin) in the order of the files, empty when there are errors.
+
+    errors: the first of them; error_count: how many there are.
+    """
 
     objects: tuple[tuple[KubeObject, Origin], ...]
     errors: tuple[ManifestError, ...]
     warnings: tuple[ManifestWarning, ...]
+    error_count: int = 0
 
 
 def validate_path(path: Path) -> Report:
@@ -34,7 +38,7 @@ def validate_path(path: Path) -> Report:
     reading = load_path(path)
     desired = reading.desired
     objects = () if desired is None else tuple((obj, desired.origins[key]) for key, obj in desired.objects.items())
-    return Report(objects, reading.errors, reading.warnings)
+    return Report(objects, reading.errors, reading.warnings, reading.error_count)
 
 
 def load_path(path: Path) -> Reading:

@@ -8,7 +8,6 @@ must not change a value in place. What an unquoted word means: `sources.yaml_sca
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -25,6 +24,7 @@ from yaml.events import (
 )
 
 from sources.errors import YamlError
+from sources.json_loader import line_of, load_json
 from sources.yaml_scalars import resolve_plain
 from sources.yaml_syntax import syntax_error
 
@@ -42,17 +42,37 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 class Document(NamedTuple):
-    """One document of a text. number: from 0; line: where its content begins, from 1. value: plain JSON types."""
+    """One document of a text. number: from 0; line: where its content begins, from 1. value: plain JSON types.
+
+    json_span: first and last character of a JSON document in its text; None for YAML.
+    """
 
     number: int
     line: int
     value: Any
+    json_span: tuple[int, int] | None = None
 
 
 def load_documents(content: bytes, *, is_json: bool = False, limits: Limits = DEFAULT_LIMITS) -> tuple[Document, ...]:
-    """All documents of a file, empty ones included. Raises YamlError."""
+    """All documents of a file, empty ones included. Raises YamlError.
+
+    is_json: by its name. A file that begins with a brace is read as JSON too if it can be, as kubectl does.
+    """
     text = decode_text(content, limits=limits)
-    return (_load_json(text, limits),) if is_json else _Builder(text, limits).documents()
+    if is_json or text.lstrip()[:1] == "{":
+        try:
+            return _json_documents(text, limits)
+        except YamlError:
+            if is_json:
+                raise
+    return _Builder(text, limits).documents()
+
+
+def _json_documents(text: str, limits: Limits) -> tuple[Document, ...]:
+    found = load_json(text, max_nodes=limits.max_nodes, max_depth=limits.max_depth)
+    return tuple(
+        Document(number, line_of(text, one.start), one.value, (one.start, one.end)) for number, one in enumerate(found)
+    )
 
 
 def decode_text(content: bytes, *, limits: Limits = DEFAULT_LIMITS) -> str:
@@ -132,7 +152,7 @@ class _Builder:
                 raise _error(event, f"the key {key!r} is given twice (first in line {lines[key]})")
             lines[key] = event.start_mark.line + 1
             value = self._value(next_event(), depth + 1)
-            if key == "<<" and event.implicit[0]:
+            if key == "<<" and (event.implicit[0] or event.tag == _MERGE_TAG):
                 merged.append((event, value))
             else:
                 result[key] = value
@@ -153,9 +173,9 @@ class _Builder:
         self._count(event)
         if type(event) is not ScalarEvent:
             raise _error(event, "a key must be plain text")
-        if event.tag is not None:
-            _check_tag(event, "str")
         key: str = event.value
+        if event.tag is not None and not (event.tag == _MERGE_TAG and key == "<<"):
+            _check_tag(event, "str")
         if event.implicit[0] and key in ("", "~", "null"):
             raise _error(event, "a key is missing before ':'")
         if event.anchor is not None:
@@ -186,6 +206,8 @@ class _Builder:
 
 
 _TAG_PREFIX = "tag:yaml.org,2002:"
+_MERGE_TAG = _TAG_PREFIX + "merge"
+"""yq writes it before each `<<`."""
 _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (float, int),
@@ -202,9 +224,11 @@ def _tagged(event: Any) -> Any:
     if name not in _SCALAR_TAGS:
         raise _unknown_tag(event)
     value = resolve_plain(event.value)
+    if name == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return value
     if not isinstance(value, _SCALAR_TAGS[name]) or (isinstance(value, bool) and name != "bool"):
         raise ValueError(f"the value does not fit its tag !!{name}")
-    return float(value) if name == "float" and value is not None else value
+    return value
 
 
 def _check_tag(event: Any, allowed: str) -> None:
@@ -230,53 +254,3 @@ def _merge(event: Any, value: Any) -> dict[str, Any]:
 def _error(event: Any, message: str, *, hint: str = "") -> YamlError:
     mark = event.start_mark
     return YamlError(message, line=mark.line + 1, column=mark.column + 1, hint=hint)
-
-
-# --- JSON --------------------------------------------------------------------------------------------------------
-
-
-def _load_json(text: str, limits: Limits) -> Document:
-    """JSON has its own reader: libyaml refuses surrogate pairs and tabs that JSON allows."""
-    if sum(map(text.count, ",[{")) > limits.max_nodes:
-        raise YamlError(f"the file has more than {limits.max_nodes} values")
-    try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_parse_int)
-    except json.JSONDecodeError as error:
-        message = f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}"
-        raise YamlError(message, line=error.lineno, column=error.colno) from None
-    except RecursionError:
-        raise YamlError(f"nested deeper than {limits.max_depth} levels") from None
-    if _is_deeper(value, limits.max_depth):
-        raise YamlError(f"nested deeper than {limits.max_depth} levels")
-    return Document(0, 1, value)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for index, key in enumerate(keys) if key in keys[:index])
-        raise YamlError(f"the key {twice!r} is given twice")
-    return result
-
-
-def _refuse_constant(name: str) -> float:
-    raise YamlError(f"{name} is not a JSON number")
-
-
-def _parse_int(text: str) -> Any:
-    try:
-        number = resolve_plain(text)
-    except ValueError as error:
-        raise YamlError(str(error)) from None
-    if not isinstance(number, int):
-        raise YamlError("a number does not fit into 64 bits")
-    return number
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and mappings nest more than `levels` deep."""
-    if not isinstance(value, dict | list):
-        return False
-    parts = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_deeper(part, levels - 1) for part in parts)

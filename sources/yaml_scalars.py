@@ -1,14 +1,17 @@
-"""What an unquoted word of a manifest means: YAML 1.2's core schema, with the octal numbers that kubectl reads.
+"""What an unquoted word of a manifest means: numbers and booleans as kubectl reads them.
 
-text        here        YAML 1.1 (PyYAML)    why
-no, on, y   text        a boolean            a country code, a switch's label; a boolean field refuses it by name
-0644        420         420                  `defaultMode: 0644` stands in every tutorial; kubectl reads octal too
-0899        text        text                 not a number in any reading that people mean
-0o644       420         text                 YAML 1.2's own octal
-12:30:45    text        45045                nobody writes numbers to the base of 60
-1_000       text        1000                 not JSON, so a numeric field refuses it by name
-2024-01-01  text        a date               Kubernetes has no dates without quotes
-.inf, .nan  text        a float              JSON cannot hold them
+text        here        kubectl     why
+no, on, y   text        a boolean   a country code, a switch's label; a boolean field refuses it by name
+0644        420         420         `defaultMode: 0644` stands in every tutorial
+0899        899         899         no octal number, so a decimal one
+0o644       420         420         YAML 1.2's own octal
+1.0, 1e+06  1, 1000000  the same    Helm and Go tools print large whole numbers so
+1_000       1000        1000        as in YAML 1.1
+0x5290…     text        text        hexadecimal, octal or binary that fits no 64 bits: an address, a digest
+10²⁰        a float     a float     a decimal number that fits no 64 bits
+12:30:45    text        text        nobody writes numbers to the base of 60
+2024-01-01  text        text        Kubernetes has no dates without quotes
+.inf, .nan  text        refused     JSON cannot hold them
 """
 
 from __future__ import annotations
@@ -30,8 +33,9 @@ _WORDS: dict[str, bool | None] = {
     "False": False,
     "FALSE": False,
 }
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_BASED = re.compile(r"(?P<sign>[-+]?)0(?:x(?P<hex>[0-9a-fA-F]+)|o(?P<octal>[0-7]+)|b(?P<binary>[01]+))")
+_BASED = re.compile(r"(?P<sign>[-+]?)0(?:[xX](?P<hex>[0-9a-fA-F]+)|[oO](?P<octal>[0-7]+)|[bB](?P<binary>[01]+))")
+_OCTAL = re.compile(r"[-+]?0[0-7]+")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _OLD_BOOLEANS = {word: value for value, words in ((True, "y yes on"), (False, "n no off")) for word in words.split()}
 _MAX_NUMBER_LENGTH = 400
@@ -41,7 +45,7 @@ Scalar = str | int | float | bool | None
 
 
 def resolve_plain(text: str) -> Scalar:
-    """The value of an unquoted scalar. Raises ValueError for integers that no 64 bits hold."""
+    """The value of an unquoted scalar."""
     if text and text[0] in _NUMBER_STARTS:
         return _resolve_number(text)
     return _WORDS.get(text, text)
@@ -53,32 +57,27 @@ def old_boolean(text: str) -> bool | None:
     return _OLD_BOOLEANS.get(text.lower()) if is_one_case else None
 
 
+def whole(number: float) -> int | float:
+    """`number` as an integer where it is one that 64 bits hold; Go's JSON writes it so."""
+    return int(number) if number.is_integer() and int(number) in _INT_RANGE else number
+
+
 def _resolve_number(text: str) -> Scalar:
     if len(text) > _MAX_NUMBER_LENGTH:
         return text
-    if _INTEGER.fullmatch(text):
-        return _resolve_integer(text)
-    if match := _BASED.fullmatch(text):
-        digits, base = next((match[name], base) for name, base in _BASES if match[name])
-        return _in_range(int(match["sign"] + digits, base))
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        return number if math.isfinite(number) else text
+    digits = text.replace("_", "")
+    if match := _BASED.fullmatch(digits):
+        found, base = next((match[name], base) for name, base in _BASES if match[name])
+        number = int(match["sign"] + found, base)
+        return number if number in _INT_RANGE else text
+    if _OCTAL.fullmatch(digits) and (number := int(digits, 8)) in _INT_RANGE:
+        return number
+    if _INTEGER.fullmatch(digits) and (number := int(digits)) in _INT_RANGE:
+        return number
+    if _FLOAT.fullmatch(digits):
+        decimal = float(digits)
+        return whole(decimal) if math.isfinite(decimal) else text
     return text
 
 
 _BASES = (("hex", 16), ("octal", 8), ("binary", 2))
-
-
-def _resolve_integer(text: str) -> Scalar:
-    digits = text.lstrip("+-")
-    if digits[0] == "0" and len(digits) > 1:
-        is_octal = not set(digits) & {"8", "9"}
-        return _in_range(int(text, 8)) if is_octal else text
-    return _in_range(int(text))
-
-
-def _in_range(number: int) -> int:
-    if number not in _INT_RANGE:
-        raise ValueError("a number does not fit into 64 bits")
-    return number

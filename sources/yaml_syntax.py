@@ -5,11 +5,21 @@ Both are needed only when something is wrong, so the normal path keeps no positi
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import yaml
-from yaml import MarkedYAMLError, YAMLError
+from yaml import Mark, MarkedYAMLError, YAMLError
 from yaml._yaml import CParser
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
@@ -85,8 +95,10 @@ class Place(NamedTuple):
 class PlaceFinder:
     """Finds places in one text, which must have loaded before. A document is composed when it is first asked for."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, json_spans: Sequence[tuple[int, int]] = ()) -> None:
+        """json_spans: first and last character of each document, where the text is JSON."""
         self._text = text
+        self._json_spans = json_spans
         self._documents: list[Node] | None = None
 
     def locate(self, document: int, path: FieldPath) -> Place:
@@ -96,7 +108,7 @@ class PlaceFinder:
         it is missing from.
         """
         if self._documents is None:
-            self._documents = compose(self._text)
+            self._documents = compose(self._text) if not self._json_spans else self._compose_json()
         if document >= len(self._documents):
             return Place(1, 1)
         node = self._documents[document]
@@ -108,31 +120,71 @@ class PlaceFinder:
             place, node = found
         return place
 
+    def _compose_json(self) -> list[Node]:
+        """JSON is YAML but for tabs and surrogate pairs; the text before a document is blank here, to keep places."""
+        nodes: list[Node] = []
+        for start, end in self._json_spans:
+            before = _NOT_BREAKS.sub(" ", self._text[:start])
+            body = _SURROGATES.sub("surrog", self._text[start:end].replace("\t", " "))
+            nodes += compose(before + body)[:1] or [ScalarNode("", "", *_marks(self._text, start))]
+        return nodes
 
-class _NodeLoader(CParser):
-    """Composes nodes; what words mean is nobody's question here, so nothing is resolved."""
 
-    def resolve(self, *_: object) -> str:
-        return ""
+_NOT_BREAKS = re.compile(r"[^\n]")
+_SURROGATES = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
-    def descend_resolver(self, *_: object) -> None:
-        pass
 
-    def ascend_resolver(self) -> None:
-        pass
+def _marks(text: str, offset: int) -> tuple[Mark, Mark]:
+    line, column = text.count("\n", 0, offset), offset - (text.rfind("\n", 0, offset) + 1)
+    mark = Mark("", offset, line, column, None, 0)
+    return mark, mark
 
 
 def compose(text: str) -> list[Node]:
-    """The node trees of all documents, for places; aliases are the very node that they stand for."""
-    loader: Any = _NodeLoader(text)
+    """The node trees of all documents, for places; aliases are the very node that they stand for.
+
+    An anchor may be given again, as YAML allows: an alias means the last one before it.
+    """
     documents: list[Node] = []
     try:
-        while loader.check_node():
-            documents.append(loader.get_node())
+        parser: Any = CParser(text)
+        while (event := parser.get_event()) is not None:
+            if isinstance(event, DocumentStartEvent):
+                documents += [_compose_node(parser, parser.get_event(), {})]
     except yaml.YAMLError:
-        # JSON that libyaml refuses (tabs, surrogate pairs): positions are a courtesy, the error itself is known.
+        # JSON that libyaml refuses: positions are a courtesy, the error itself is known.
         return documents
     return documents
+
+
+def _compose_node(parser: Any, event: Any, anchors: dict[str, Node]) -> Node:
+    if isinstance(event, AliasEvent):
+        if event.anchor not in anchors:
+            raise yaml.YAMLError("unknown alias")
+        return anchors[event.anchor]
+    # libyaml's own marks, which know an offset, a line and a column as PyYAML's do.
+    start: Any = event.start_mark
+    end: Any = event.end_mark
+    if isinstance(event, ScalarEvent):
+        node: Node = ScalarNode("", event.value, start, end, style=event.style)
+        if event.anchor is not None:
+            anchors[event.anchor] = node
+        return node
+    if isinstance(event, SequenceStartEvent):
+        node = SequenceNode("", [], start, None, flow_style=event.flow_style)
+    else:
+        node = MappingNode("", [], start, None, flow_style=event.flow_style)
+    if event.anchor is not None:
+        anchors[event.anchor] = node
+    last = SequenceEndEvent if isinstance(node, SequenceNode) else MappingEndEvent
+    while not isinstance(event := parser.get_event(), last):
+        item = _compose_node(parser, event, anchors)
+        if isinstance(node, MappingNode):
+            node.value.append((item, _compose_node(parser, parser.get_event(), anchors)))
+        else:
+            node.value.append(item)
+    node.end_mark = event.end_mark
+    return node
 
 
 def _place(node: Node, *, key: Node | None = None) -> Place:

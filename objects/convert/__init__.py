@@ -17,13 +17,26 @@ from typing import Any, NamedTuple
 
 from objects.convert import autoscaling, other, pods, workloads
 from objects.convert.raw import Change, Raw, Warnings, mapping_at
+from objects.fields import FieldError, FieldPath
 
 
 class Converted(NamedTuple):
-    """A manifest in current API versions. warnings: one sentence each, for the person who keeps the file."""
+    """A manifest in current API versions. warnings: for the person who keeps the file, places as in the file.
+
+    moved: places in `manifest` → the places in the file that they came from, where these differ.
+    """
 
     manifest: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[FieldError, ...] = ()
+    moved: Mapping[FieldPath, FieldPath] = MappingProxyType({})
+
+    def written_at(self, path: FieldPath) -> FieldPath:
+        """Where in the file a place of `manifest` comes from: the longest part of it that was moved decides."""
+        for length in range(len(path), 0, -1):
+            old = self.moved.get(path[:length])
+            if old is not None:
+                return (*old, *path[length:])
+        return path
 
 
 class _Step(NamedTuple):
@@ -48,13 +61,15 @@ def convert(manifest: Mapping[str, Any]) -> Converted:
     if step is None and not changes:
         return Converted(manifest)
     raw: Raw = copy.deepcopy(dict(manifest))
-    warnings: Warnings = []
+    warnings = Warnings()
     if step is not None:
         raw["apiVersion"], raw["kind"] = step.api_version, step.kind or kind
-        warnings.append(f"{api_version} {kind} is an old API version: read as {step.api_version} {raw['kind']}")
+        if api_version not in _STILL_SERVED:
+            text = f"{api_version} {kind} is an old API version: read as {step.api_version} {raw['kind']}"
+            warnings.add(text, ("apiVersion",))
     for change in changes:
         change(raw, warnings)
-    return Converted(raw, tuple(warnings))
+    return Converted(raw, tuple(warnings.found), MappingProxyType(warnings.moved))
 
 
 def _changes_of_current_kinds(manifest: Mapping[str, Any], kind: str) -> list[Change]:
@@ -68,11 +83,15 @@ def _changes_of_current_kinds(manifest: Mapping[str, Any], kind: str) -> list[Ch
         changes.append(other.claim_class)
     if kind == "StorageClass" and other.DEFAULT_CLASS in annotations:
         changes.append(other.default_class)
+    if kind == "StatefulSet" and workloads.has_typed_claims(manifest):
+        changes.append(workloads.claims_without_type)
     if kind == "HorizontalPodAutoscaler" and autoscaling.needs_conversion(dict(manifest)):
         changes.append(autoscaling.any_version)
     return changes
 
 
+_STILL_SERVED = frozenset({"autoscaling/v1"})
+"""Versions that are converted, and neither old nor deprecated in Kubernetes."""
 _APPS, _BATCH, _HPA = "apps/v1", "batch/v1", "autoscaling/v2"
 _NETWORKING, _RBAC = "networking.k8s.io/v1", "rbac.authorization.k8s.io/v1"
 _ADMISSION = "admissionregistration.k8s.io/v1"

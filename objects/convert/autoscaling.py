@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from objects.convert.raw import Raw, Warnings, json_annotation, mapping_at, mappings_in
+from objects.fields import FieldPath
 
+_V1_CPU: FieldPath = ("spec", "targetCPUUtilizationPercentage")
 CUSTOM_METRICS = "alpha/target.custom-metrics.podautoscaler.kubernetes.io"
 V1_METRICS = "autoscaling.alpha.kubernetes.io/metrics"
 V1_BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
@@ -27,6 +29,9 @@ def of_extensions(raw: Raw, warnings: Warnings) -> None:
     if isinstance(cpu, dict) and "targetPercentage" in cpu:
         spec["targetCPUUtilizationPercentage"] = cpu["targetPercentage"]
     of_v1(raw, warnings)
+    old: FieldPath = ("spec", "cpuUtilization", "targetPercentage")
+    warnings.moved = {new: old if place == _V1_CPU else place for new, place in warnings.moved.items()}
+    warnings.move(("spec", "scaleRef"), ("spec", "scaleTargetRef"))
 
 
 def of_v1(raw: Raw, warnings: Warnings) -> None:
@@ -39,14 +44,16 @@ def of_v1(raw: Raw, warnings: Warnings) -> None:
     if cpu_percent is not None:
         target = {"type": "Utilization", "averageUtilization": cpu_percent}
         metrics.append({"type": "Resource", "resource": {"name": "cpu", "target": target}})
+        warnings.move(_V1_CPU, ("spec", "metrics", 0))
+        warnings.move(_V1_CPU, ("spec", "metrics", 0, "resource", "target", "averageUtilization"))
     annotated = json_annotation(metadata, V1_METRICS, ("metadata",))
     if annotated is not None:
         metrics += [_metric_of_v2beta1(metric) for metric in mappings_in(annotated)]
-        warnings.append(f"annotation {V1_METRICS} is read as spec.metrics")
+        warnings.move(("metadata", "annotations", V1_METRICS), ("spec", "metrics"), "is read as spec.metrics")
     behavior = json_annotation(metadata, V1_BEHAVIOR, ("metadata",))
     if isinstance(behavior, dict):
         spec.setdefault("behavior", {key[0].lower() + key[1:]: value for key, value in behavior.items() if key})
-        warnings.append(f"annotation {V1_BEHAVIOR} is read as spec.behavior")
+        warnings.move(("metadata", "annotations", V1_BEHAVIOR), ("spec", "behavior"), "is read as spec.behavior")
     if metrics:
         spec["metrics"] = metrics
     any_version(raw, warnings)
@@ -69,7 +76,8 @@ def any_version(raw: Raw, warnings: Warnings) -> None:
     if isinstance(custom, dict):
         metrics = [_custom_metric(item) for item in mappings_in(custom.get("items"))]
         spec["metrics"] = [*(spec.get("metrics") or []), *metrics]
-        warnings.append(f"annotation {CUSTOM_METRICS} is read as metrics of the pods in spec.metrics")
+        text = "is read as metrics of the pods in spec.metrics"
+        warnings.move(("metadata", "annotations", CUSTOM_METRICS), ("spec", "metrics"), text)
     reference = mapping_at(spec, "scaleTargetRef")
     is_workload = reference is not None and reference.get("kind") in _WORKLOADS
     if reference is not None and is_workload and reference.get("apiVersion") in (None, "", *OLD_WORKLOAD_VERSIONS):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from objects.convert.raw import Raw, Warnings, json_annotation, mapping_at, mappings_in
+from objects.convert.raw import Raw, Warnings, json_annotation, mapping_at
+from objects.fields import FieldPath
 
 TEMPLATE_PLACES: Mapping[str, tuple[str, ...]] = {
     "Pod": (),
@@ -60,48 +61,64 @@ def convert_pod(raw: Raw, place: tuple[str, ...], warnings: Warnings) -> None:
     spec = mapping_at(pod, "spec") if pod is not None else None
     if pod is None or spec is None:
         return
-    _service_account(spec, warnings)
+    _service_account(spec, place, warnings)
     metadata = mapping_at(pod, "metadata") or {}
     annotations = mapping_at(metadata, "annotations")
     if annotations is None:
         return
     for key, field in _TEXT_FIELDS.items():
         if key in annotations:
-            spec.setdefault(field, annotations.pop(key))
-            warnings.append(f"annotation {key} is read as {field} of the pod")
+            _take(warnings, place, key, spec, field, annotations.pop(key))
     for key, field in _JSON_FIELDS.items():
         value = json_annotation(metadata, key, (*place, "metadata"))
         if value is not None:
-            spec.setdefault(field, value)
-            warnings.append(f"annotation {key} is read as {field} of the pod")
-    _security_annotations(spec, annotations, warnings)
+            _take(warnings, place, key, spec, field, value)
+    _security_annotations(spec, annotations, place, warnings)
 
 
-def _service_account(spec: Raw, warnings: Warnings) -> None:
+def _take(warnings: Warnings, place: FieldPath, annotation: str, spec: Raw, field: str, value: Any) -> None:
+    if spec.get(field) is not None:
+        warnings.add(f"is not looked at: {field} of the pod is set", (*place, "metadata", "annotations", annotation))
+        return
+    spec[field] = value
+    _moved(warnings, place, annotation, (*place, "spec", field), f"{field} of the pod")
+
+
+def _moved(warnings: Warnings, place: FieldPath, annotation: str, new: FieldPath, what: str) -> None:
+    warnings.move((*place, "metadata", "annotations", annotation), new, f"annotation is read as {what}")
+
+
+def _service_account(spec: Raw, place: FieldPath, warnings: Warnings) -> None:
     old = spec.pop("serviceAccount", None)
     if old and not spec.get("serviceAccountName"):
         spec["serviceAccountName"] = old
-        warnings.append("serviceAccount is deprecated and read as serviceAccountName")
+        text = "serviceAccount is deprecated and read as serviceAccountName"
+        warnings.move((*place, "spec", "serviceAccount"), (*place, "spec", "serviceAccountName"), text)
 
 
-def _security_annotations(spec: Raw, annotations: Raw, warnings: Warnings) -> None:
+def _security_annotations(spec: Raw, annotations: Raw, place: FieldPath, warnings: Warnings) -> None:
+    at: FieldPath = (*place, "spec", "securityContext")
     for key in [key for key in annotations if key in _SYSCTLS]:
         sysctls = [_sysctl(item) for item in str(annotations.pop(key)).split(",") if item]
         context = _context(spec)
         context["sysctls"] = [*context.get("sysctls", []), *sysctls]
-        warnings.append(f"annotation {key} is read as securityContext.sysctls of the pod")
+        _moved(warnings, place, key, (*at, "sysctls"), "securityContext.sysctls of the pod")
     if _SECCOMP_POD in annotations:
         _context(spec).setdefault("seccompProfile", _profile(annotations.pop(_SECCOMP_POD)))
-        warnings.append(f"annotation {_SECCOMP_POD} is read as securityContext.seccompProfile of the pod")
+        _moved(warnings, place, _SECCOMP_POD, (*at, "seccompProfile"), "securityContext.seccompProfile of the pod")
     containers = {
-        one.get("name"): one for field in ("containers", "initContainers") for one in mappings_in(spec.get(field))
+        one.get("name"): ((field, index), one)
+        for field in ("containers", "initContainers")
+        for index, one in enumerate(spec[field] if isinstance(spec.get(field), list) else ())
+        if isinstance(one, dict)
     }
     for prefix, field in ((_SECCOMP_CONTAINER, "seccompProfile"), (_APP_ARMOR, "appArmorProfile")):
         for key in [key for key in annotations if isinstance(key, str) and key.startswith(prefix)]:
-            container = containers.get(key.removeprefix(prefix))
+            where, container = containers.get(key.removeprefix(prefix), ((), None))
             if container is not None:
                 _context(container).setdefault(field, _profile(annotations.pop(key)))
-                warnings.append(f"annotation {key} is read as securityContext.{field} of that container")
+                new = (*place, "spec", *where, "securityContext", field)
+                _moved(warnings, place, key, new, f"securityContext.{field} of that container")
 
 
 def _context(owner: Raw) -> Raw:

@@ -7,11 +7,30 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from objects.codec import DecodeError
-from objects.fields import FieldError
+from objects.fields import FieldError, FieldPath
 
 Raw: TypeAlias = dict[str, Any]
-Warnings: TypeAlias = list[str]
-"""Collects one sentence for each thing that is read otherwise than it is written."""
+
+
+class Warnings:
+    """Collects what is read otherwise than it is written, and where in the file it stands."""
+
+    def __init__(self) -> None:
+        self.found: list[FieldError] = []
+        self.moved: dict[FieldPath, FieldPath] = {}
+        """Place in the converted manifest → the place in the file that it came from."""
+
+    def add(self, text: str, path: FieldPath = ()) -> None:
+        """One sentence. path: what it is about, as written in the file."""
+        self.found.append(FieldError(path, text))
+
+    def move(self, old: FieldPath, new: FieldPath, text: str = "") -> None:
+        """What stood at `old` stands at `new` now: a problem there is told at `old`. text: a warning, if it is one."""
+        self.moved[new] = old
+        if text:
+            self.add(text, old)
+
+
 Change: TypeAlias = Callable[[Raw, Warnings], None]
 """Changes a copy of a manifest in place."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from objects.convert.raw import Raw, Warnings, mapping_at, set_default
+from collections.abc import Mapping
+from typing import Any
+
+from objects.convert.raw import Raw, Warnings, mapping_at, mappings_in, set_default
 
 _UNLIMITED = 2**31 - 1
 """How the API servers of old wrote "no limit" into their defaults."""
@@ -16,7 +19,9 @@ def selector_from_template(raw: Raw, warnings: Warnings) -> None:
         return
     if not spec.get("selector"):
         spec["selector"] = {"matchLabels": dict(labels)}
-        warnings.append("spec.selector is taken from the labels of the template, as this old version did")
+        place = ("spec", "template", "metadata", "labels")
+        text = "spec.selector is taken from the labels of the template, as this old version did"
+        warnings.move(place, ("spec", "selector", "matchLabels"), text)
     metadata = mapping_at(raw, "metadata")
     if metadata is not None and not metadata.get("labels"):
         metadata["labels"] = dict(labels)
@@ -39,7 +44,7 @@ def deployment_of_apps_beta1(raw: Raw, warnings: Warnings) -> None:
 def _without_rollback(raw: Raw, warnings: Warnings) -> None:
     spec = mapping_at(raw, "spec")
     if spec is not None and spec.pop("rollbackTo", None) is not None:
-        warnings.append("spec.rollbackTo is left out: a rollback is a revert in Git")
+        warnings.add("is left out: a rollback is a revert in Git", ("spec", "rollbackTo"))
 
 
 def _rolling_update_defaults(raw: Raw, defaults: Raw) -> None:
@@ -61,7 +66,7 @@ def on_delete_by_default(raw: Raw, warnings: Warnings) -> None:
     strategy = spec.get("updateStrategy") or {}
     if isinstance(strategy, dict) and not strategy.get("type"):
         spec["updateStrategy"] = {**strategy, "type": "OnDelete"}
-        warnings.append("spec.updateStrategy is OnDelete, the default of this old version")
+        warnings.add("spec.updateStrategy is OnDelete, the default of this old version", ("spec", "updateStrategy"))
 
 
 def job_of_extensions(raw: Raw, _: Warnings) -> None:
@@ -72,3 +77,27 @@ def job_of_extensions(raw: Raw, _: Warnings) -> None:
     automatic = spec.pop("autoSelector", None)
     if spec.get("selector") and automatic is not True:
         spec.setdefault("manualSelector", True)
+
+
+# --- what current versions may say too ----------------------------------------------------------------------------
+
+
+def has_typed_claims(manifest: Mapping[str, Any]) -> bool:
+    """Whether a claim template says that it is a claim, as `kubectl get -o yaml` and charts write it."""
+    spec = mapping_at(manifest, "spec") or {}
+    return any("apiVersion" in claim or "kind" in claim for claim in mappings_in(spec.get("volumeClaimTemplates")))
+
+
+def claims_without_type(raw: Raw, warnings: Warnings) -> None:
+    """A claim template is a PersistentVolumeClaim whatever its type says; the API server does not look at that."""
+    spec = mapping_at(raw, "spec") or {}
+    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        if not isinstance(claim, dict):
+            continue
+        for field, only in (("apiVersion", "v1"), ("kind", "PersistentVolumeClaim")):
+            said = claim.get(field, only)
+            if isinstance(said, str):
+                claim.pop(field, None)
+            if isinstance(said, str) and said != only:
+                place = ("spec", "volumeClaimTemplates", index, field)
+                warnings.add(f"is not looked at: it can only be {only}", place)

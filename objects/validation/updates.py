@@ -14,11 +14,15 @@ import msgspec
 from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
 from objects.batch import Job
 from objects.core import ConfigMap, Secret
+from objects.equality import same
 from objects.fields import FieldPath
 from objects.meta import KubeObject
+from objects.networking import IngressClass
+from objects.pods import PodTemplateSpec
+from objects.policy import PriorityClass
 from objects.quantity import compare
 from objects.rbac import ClusterRoleBinding, RoleBinding
-from objects.services import Service
+from objects.services import EndpointSlice, Service
 from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from objects.validation.found import Found
 from objects.validation.storage import PERSISTENT_SOURCES
@@ -34,7 +38,7 @@ def check_update(found: Found, old: KubeObject, new: KubeObject) -> None:
 
 
 def _fixed(found: Found, path: FieldPath, old: object, new: object) -> None:
-    if old != new:
+    if not same(old, new):
         found.add(path, "cannot be changed", _HINT)
 
 
@@ -62,11 +66,16 @@ def _stateful_set(found: Found, old: StatefulSet, new: StatefulSet) -> None:
 
 
 def _job(found: Found, old: Job, new: Job) -> None:
+    # A suspended job runs nothing: where its pods will go may still be decided.
+    before, after = old.spec.template, new.spec.template
+    if old.spec.suspend:
+        before, after = _without_placement(before), _without_placement(after)
+    _fixed(found, ("spec", "template"), before, after)
     fields = (
         ("selector", "selector"),
-        ("template", "template"),
         ("completion_mode", "completionMode"),
         ("pod_failure_policy", "podFailurePolicy"),
+        ("success_policy", "successPolicy"),
         ("backoff_limit_per_index", "backoffLimitPerIndex"),
         ("managed_by", "managedBy"),
     )
@@ -75,6 +84,13 @@ def _job(found: Found, old: Job, new: Job) -> None:
     is_elastic = new.spec.completion_mode == "Indexed" and new.spec.completions == new.spec.parallelism
     if not is_elastic:
         _fixed(found, ("spec", "completions"), old.spec.completions, new.spec.completions)
+
+
+def _without_placement(template: PodTemplateSpec) -> PodTemplateSpec:
+    """A template without what may change in a suspended job: labels, and everything that chooses hosts."""
+    spec = msgspec.structs.replace(template.spec, node_selector={}, affinity=None, tolerations=(), scheduling_gates=())
+    metadata = msgspec.structs.replace(template.metadata, labels={}, annotations={})
+    return msgspec.structs.replace(template, metadata=metadata, spec=spec)
 
 
 def _config_map(found: Found, old: ConfigMap, new: ConfigMap) -> None:
@@ -93,15 +109,18 @@ def _secret(found: Found, old: Secret, new: Secret) -> None:
 
 
 def _claim(found: Found, old: PersistentVolumeClaim, new: PersistentVolumeClaim) -> None:
-    """Only the requested size may change, and only upwards; the volume's name is filled in when it is bound."""
+    """Size (upwards) and class of attributes may change; the volume's name is filled in when it is bound."""
     before, after = old.spec.resources.requests.get("storage", 0), new.spec.resources.requests.get("storage", 0)
     if compare(after, before) < 0:
         found.add(("spec", "resources", "requests", "storage"), f"cannot shrink from {before} to {after}")
     before_spec = msgspec.structs.replace(
-        old.spec, resources=new.spec.resources, volume_name=old.spec.volume_name or new.spec.volume_name
+        old.spec,
+        resources=new.spec.resources,
+        volume_name=old.spec.volume_name or new.spec.volume_name,
+        volume_attributes_class_name=new.spec.volume_attributes_class_name,
     )
     after_spec = msgspec.structs.replace(new.spec, volume_name=new.spec.volume_name or old.spec.volume_name)
-    if before_spec != after_spec:
+    if not same(before_spec, after_spec):
         found.add(("spec",), "cannot be changed, except for a larger storage request", _HINT)
 
 
@@ -119,6 +138,19 @@ def _storage_class(found: Found, old: StorageClass, new: StorageClass) -> None:
         ("volume_binding_mode", "volumeBindingMode"),
     ):
         _fixed(found, (wire,), getattr(old, attribute), getattr(new, attribute))
+
+
+def _priority_class(found: Found, old: PriorityClass, new: PriorityClass) -> None:
+    _fixed(found, ("value",), old.value, new.value)
+    _fixed(found, ("preemptionPolicy",), old.preemption_policy, new.preemption_policy)
+
+
+def _ingress_class(found: Found, old: IngressClass, new: IngressClass) -> None:
+    _fixed(found, ("spec", "controller"), old.spec.controller, new.spec.controller)
+
+
+def _endpoint_slice(found: Found, old: EndpointSlice, new: EndpointSlice) -> None:
+    _fixed(found, ("addressType",), old.address_type, new.address_type)
 
 
 def _service(found: Found, old: Service, new: Service) -> None:
@@ -142,6 +174,9 @@ _CHECKS: Mapping[type[KubeObject], Callable[[Found, Any, Any], None]] = {
     PersistentVolumeClaim: _claim,
     PersistentVolume: _persistent_volume,
     StorageClass: _storage_class,
+    PriorityClass: _priority_class,
+    IngressClass: _ingress_class,
+    EndpointSlice: _endpoint_slice,
     Service: _service,
     RoleBinding: _binding,
     ClusterRoleBinding: _binding,

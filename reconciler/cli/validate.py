@@ -26,7 +26,7 @@ def command(path: Path, output: str, *, strict: bool, quiet: bool) -> int:
     try:
         report = validate_path(path)
     except ManifestError as error:
-        report = Report((), (error,), ())
+        report = Report((), (error,), (), 1)
     report = report._replace(warnings=(*report.warnings, *profile_warnings(report)))
     is_valid = not report.errors and not (strict and report.warnings)
     if output == "json":
@@ -64,7 +64,10 @@ def as_lines(report: Report, path: Path) -> list[str]:
     lines = [f"{level}: {found}" for _, _, level, found in sorted(findings, key=lambda item: item[:3])]
     counts = [_count(len(report.warnings), "warning")] if report.warnings else []
     if report.errors:
-        return [*lines, f"{path}: not valid: " + ", ".join([_count(len(report.errors), "error"), *counts])]
+        number = max(report.error_count, len(report.errors))
+        if number > len(report.errors):
+            lines.append(f"and {_count(number - len(report.errors), 'more error')}")
+        return [*lines, f"{path}: not valid: " + ", ".join([_count(number, "error"), *counts])]
     return [*lines, f"{path}: valid: " + ", ".join([_count(len(report.objects), "object"), *counts])]
 
 
@@ -81,6 +84,7 @@ def as_document(report: Report) -> dict[str, Any]:
             for obj, origin in report.objects
         ],
         "errors": [{**_place(error), "hint": error.hint} for error in report.errors],
+        "errorCount": max(report.error_count, len(report.errors)),
         "warnings": [_place(warning) for warning in report.warnings],
     }
 

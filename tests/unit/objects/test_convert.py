@@ -81,11 +81,11 @@ def test_apps_v1beta2_had_todays_defaults(api_version: str, kind: str) -> None:
 def test_a_pet_set_is_a_stateful_set() -> None:
     converted = convert(old(without_selector("StatefulSet"), "apps/v1alpha1", "PetSet"))
     assert (converted.manifest["kind"], converted.manifest["apiVersion"]) == ("StatefulSet", "apps/v1")
-    assert converted.warnings == (
+    assert [warning.message for warning in converted.warnings] == [
         "apps/v1alpha1 PetSet is an old API version: read as apps/v1 StatefulSet",
         "spec.selector is taken from the labels of the template, as this old version did",
         "spec.updateStrategy is OnDelete, the default of this old version",
-    )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_rollback_is_a_matter_of_git() -> None:
     before = old(workload("Deployment", rollbackTo={"revision": 3}), "extensions/v1beta1")
     converted = convert(before)
     assert "rollbackTo" not in converted.manifest["spec"]
-    assert "spec.rollbackTo is left out: a rollback is a revert in Git" in converted.warnings
+    assert "spec.rollbackTo: is left out: a rollback is a revert in Git" in map(str, converted.warnings)
 
 
 # --- autoscalers --------------------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def test_what_pods_said_in_annotations(
     ],
 )
 def test_a_current_manifest_passes_as_it_is(manifest: dict[str, Any]) -> None:
-    assert convert(manifest) == (manifest, ())
+    assert convert(manifest) == (manifest, (), {})
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "HorizontalPodAutoscaler", "Ingress", "Job"])

@@ -180,10 +180,8 @@ def test_old_versions_are_converted_and_said() -> None:
     )
     said = [str(problem.as_warning("f.yaml")) for problem in parsed.warnings]
     assert ([found.obj.API_VERSION for found in parsed.manifests], parsed.errors) == (["apps/v1"], ())
-    assert (
-        "f.yaml:1: Deployment web: extensions/v1beta1 Deployment is an old API version: read as apps/v1 Deployment"
-        in said
-    )
+    old = "extensions/v1beta1 Deployment is an old API version: read as apps/v1 Deployment"
+    assert f"f.yaml:1: Deployment web: apiVersion: {old}" in said
 
 
 def test_secret_values_are_in_no_message() -> None:

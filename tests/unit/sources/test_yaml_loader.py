@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sources.errors import YamlError
 from sources.yaml_loader import Limits, load_documents
 from sources.yaml_scalars import old_boolean, resolve_plain
+from sources.yaml_syntax import PlaceFinder
 
 
 @pytest.mark.parametrize(
@@ -22,9 +23,10 @@ from sources.yaml_scalars import old_boolean, resolve_plain
         ("true", True), ("True", True), ("TRUE", True), ("tRUE", "tRUE"), ("false", False),
         ("yes", "yes"), ("no", "no"), ("on", "on"), ("Off", "Off"), ("y", "y"), ("N", "N"),
         ("0", 0), ("-0", 0), ("12", 12), ("+12", 12), ("-12", -12), ("007", 7), ("0644", 420), ("-0644", -420),
-        ("0899", "0899"), ("0o644", 420), ("0x1F", 31), ("-0x1f", -31), ("0b101", 5), ("0x", "0x"), ("0b2", "0b2"),
-        ("1_000", "1_000"), ("12:30:45", "12:30:45"), ("2024-01-01", "2024-01-01"), ("1.2.3", "1.2.3"),
-        ("1.5", 1.5), ("1.", 1.0), (".5", 0.5), ("-1.5e3", -1500.0), ("1e3", 1000.0), ("1e999", "1e999"),
+        ("0899", 899), ("0o644", 420), ("0x1F", 31), ("-0x1f", -31), ("0b101", 5), ("0x", "0x"), ("0b2", "0b2"),
+        ("1_000", 1000), ("12:30:45", "12:30:45"), ("2024-01-01", "2024-01-01"), ("1.2.3", "1.2.3"),
+        ("1.5", 1.5), ("1.", 1), (".5", 0.5), ("-1.5e3", -1500), ("1e3", 1000), ("2.0", 2),
+        ("1e+06", 1000000), ("1e999", "1e999"),
         (".inf", ".inf"), (".nan", ".nan"), (".", "."), ("-", "-"), ("+", "+"), ("1e", "1e"), ("100m", "100m"),
         ("18446744073709551615", 18446744073709551615), ("-9223372036854775808", -9223372036854775808),
         ("9" * 500, "9" * 500), ("=", "="), ("<<", "<<"), ("١", "١"),
@@ -35,10 +37,22 @@ def test_words(text: str, value: object) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
-@pytest.mark.parametrize("text", ["18446744073709551616", "-9223372036854775809", "0x1ffffffffffffffff"])
-def test_numbers_beyond_64_bits(text: str) -> None:
-    with pytest.raises(ValueError, match="a number does not fit into 64 bits"):
-        resolve_plain(text)
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("18446744073709551616", 18446744073709551616.0),
+        ("-9223372036854775809", -9223372036854775808),
+        ("1e20", 1e20),
+        ("0777777777777777777777777", 7.77777777777777777777777e23),
+        ("0x1ffffffffffffffff", "0x1ffffffffffffffff"),
+        ("0x52908400098527886E0F7030069857D2E4169EE7", "0x52908400098527886E0F7030069857D2E4169EE7"),
+        ("0b" + "1" * 65, "0b" + "1" * 65),
+        ("0o7777777777777777777777777", "0o7777777777777777777777777"),
+    ],
+)
+def test_numbers_beyond_64_bits(text: str, value: object) -> None:
+    found = resolve_plain(text)
+    assert (found, type(found)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +126,6 @@ _LAUGHS = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
         (b"? [a]\n: b\n", "a key must be plain text", 1, 3),
         (b"~: b\n", "a key is missing before ':'", 1, 1),
         (b"a:\n  <<: 3\n", "only mappings can be merged by '<<'", 2, 3),
-        (b"a: 99999999999999999999\n", "a number does not fit into 64 bits", 1, 4),
         (b"[" * 3_000_000, "nested deeper than 100 levels", 1, 101),
         (b"- " * 1_500_000, "nested deeper than 100 levels", 1, 201),
         (b"{a: " * 700_000, "nested deeper than 100 levels", 1, 401),
@@ -141,22 +154,42 @@ def test_bombs_need_little_memory() -> None:
         pytest.param('{"a": [1, 2.5, true, null, "\\ud83d\\ude00\\/"]}', {"a": [1, 2.5, True, None, "😀/"]}, id="all"),
         pytest.param('{\n\t"a": 1\n}\n', {"a": 1}, id="tabs"),
         pytest.param("[]", [], id="list"),
+        pytest.param('{"a": 1.0, "b": 1e3, "c": 99999999999999999999}', {"a": 1, "b": 1000, "c": 1e20}, id="numbers"),
     ],
 )
 def test_json(text: str, value: Any) -> None:
     assert [document.value for document in load_documents(text.encode(), is_json=True)] == [value]
 
 
+def test_json_documents_one_after_another() -> None:
+    text = '{"a": 1}\n\n{\n\t"b": "\\ud83d\\ude00",\n\t"c": {"d": 2}}\n---\n{"e": 3}'
+    for is_json in (True, False):
+        documents = load_documents(text.encode(), is_json=is_json)
+        assert [(found.number, found.line) for found in documents] == [(0, 1), (1, 3), (2, 7)]
+        assert [found.value for found in documents] == [{"a": 1}, {"b": "😀", "c": {"d": 2}}, {"e": 3}]
+    places = PlaceFinder(text, [found.json_span for found in documents if found.json_span])
+    found = [places.locate(1, ("b",)), places.locate(1, ("c", "d")), places.locate(2, ("e",)), places.locate(0, ())]
+    assert [(place.line, place.column) for place in found] == [(4, 2), (5, 8), (7, 2), (1, 1)]
+
+
+def test_an_anchor_may_be_given_again() -> None:
+    places = PlaceFinder("a: &x 1\nb: &x\n  c: 2\nd: *x\ne: {<<: *x, f: 3}\n---\ng: &x 4\n")
+    paths = [(0, ("b", "c")), (0, ("d", "c")), (0, ("e", "c")), (0, ("e", "f")), (1, ("g",))]
+    assert [places.locate(document, path).line for document, path in paths] == [3, 3, 3, 5, 7]
+
+
 @pytest.mark.parametrize(
     ("text", "message", "line"),
     [
-        ('{"a": 1,\n "a": 2}', "the key 'a' is given twice", 0),
+        ('{"a": 1,\n "a": 2}', "the key 'a' is given twice", 1),
         ('{"a": 1\n "b": 2}', "not valid JSON: expecting ',' delimiter", 2),
         ("", "not valid JSON: expecting value", 1),
-        ('{"a": NaN}', "NaN is not a JSON number", 0),
-        ('{"a": 99999999999999999999}', "a number does not fit into 64 bits", 0),
-        ('{"a": ' + "9" * 5000 + "}", "a number does not fit into 64 bits", 0),
-        ("[" * 101 + "]" * 101, "nested deeper than 100 levels", 0),
+        ('{"a": NaN}', "NaN is not a JSON number", 1),
+        ('{"a": ' + "9" * 5000 + "}", "a number is too large", 1),
+        ('{"a": 1e999}', "a number is too large", 1),
+        ('{"a": 1}\n{"a": }', "not valid JSON: expecting value", 2),
+        ('{"a": 1} b', "not valid JSON: expecting value", 1),
+        ("[" * 101 + "]" * 101, "nested deeper than 100 levels", 1),
         ("[" * 150_000, "nested deeper than 100 levels", 0),
         ("[" + "1," * 200_000 + "1]", "the file has more than 200000 values", 0),
     ],
