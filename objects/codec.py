@@ -19,6 +19,7 @@ from objects.errors import InvalidInput
 from objects.fields import FieldError, FieldPath
 from objects.kinds import kind_class
 from objects.meta import KubeObject, KubeStruct
+from objects.names import ANNOTATIONS_WITH_MANIFEST
 from objects.secrets import MASK, SecretValue
 
 _Struct = TypeVar("_Struct", bound=KubeStruct)
@@ -207,7 +208,19 @@ def encode_struct(value: KubeStruct) -> dict[str, Any]:
     return encoded
 
 
+def _without_manifest_inside(obj: Secret) -> Secret:
+    """A Secret whose annotations do not hold its values once more, as tools that apply manifests leave them there."""
+    if obj.metadata.annotations.keys().isdisjoint(ANNOTATIONS_WITH_MANIFEST):
+        return obj
+    annotations = {
+        name: MASK if name in ANNOTATIONS_WITH_MANIFEST else text for name, text in obj.metadata.annotations.items()
+    }
+    return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, annotations=annotations))
+
+
 def _encode_body(obj: KubeObject, *, reveal: bool) -> bytes:
+    if isinstance(obj, Secret) and not reveal:
+        obj = _without_manifest_inside(obj)
     if reveal and isinstance(obj, Secret) and obj.string_data:
         # `stringData` is plain text in a manifest, and revealed values are base64: they belong into `data`.
         obj = msgspec.structs.replace(obj, data={**obj.data, **obj.string_data}, string_data={})

@@ -45,6 +45,15 @@ ANNOTATION_APPLICATION = "berth.dev/application"
 """On bare Pods: which Application they came with, so that their host alone tells whose policy they are under."""
 ANNOTATION_PINNED = "berth.dev/pinned"
 """On bare Pods: `true` where the manifest names the host (`spec.nodeName`), so that they come back to no other."""
+ANNOTATIONS_WITH_MANIFEST = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "kapp.k14s.io/original",
+        "objectset.rio.cattle.io/applied",
+        "banzaicloud.com/last-applied",
+    }
+)
+"""Where tools that apply manifests keep the last one: on a Secret they hold its values, also those of earlier times."""
 
 _UID_NAMESPACE = uuid.UUID("5a1c6a3e-6a0b-5a53-8f4d-0c1f6e0b7a11")
 _SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

@@ -134,7 +134,7 @@ class CommitReader:
 def read_restored(branch: StatusBranch) -> Restored:
     """What an earlier process wrote; empty when there is no status branch yet. Raises SourceError."""
     snapshot = branch.read()
-    restored = status.restore(snapshot.files.items())
+    restored = status.restore(snapshot.files.items(), unseal=branch.unseal)
     return msgspec.structs.replace(restored, commit=snapshot.desired_commit, follows=CHARGE_PATH in snapshot.files)
 
 

@@ -290,7 +290,8 @@ def open_session(options: Options) -> Iterator[Session]:
             token_file=options.git_token_file,
             ca_file=options.git_ca_file,
         )
-        repository = Repository(repository_url(options.repo), options.cache_dir.expanduser(), access)
+        url, cache_dir = repository_url(options.repo), options.cache_dir.expanduser()
+        repository = Repository(url, cache_dir, access, words=options.words)
         stack.callback(repository.close)
         session = Session(options, repository, stack)
         stack.callback(session.close)

@@ -5,8 +5,10 @@ A value that the command line makes and `reconciler.compose` takes. Settings of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from sources.words import Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +17,7 @@ class Options:
 
     ssh_key, git_known_hosts, git_token_file, git_ca_file: for the Git remote only (SSH and HTTPS); hosts have theirs in
     the repository. cache_dir: bare clones, nothing that could not be fetched again. color: whether output has colours.
+    words: what this process must not say; no option, it goes where the options go.
     """
 
     repo: str = ""
@@ -26,3 +29,4 @@ class Options:
     cache_dir: Path = Path("~/.cache/berth")
     verbose: bool = False
     color: bool = False
+    words: Words = field(default_factory=Words, repr=False, compare=False)

@@ -14,11 +14,12 @@ import msgspec
 
 from differ.objects import comparable, diff_documents
 from differ.plan import Capacity, ObjectChange, Plan, PodChange, Waiting
+from differ.secret_changes import with_changes_marked
 from hosts.simulated import SimulatedHost
 from hosts.simulated_engine import Program
 from objects import codec
 from objects.config import Cluster, Host
-from objects.core import Node
+from objects.core import Node, Secret
 from objects.meta import KubeObject, ObjectKey, controller_of
 from objects.names import ANNOTATION_TEMPLATE_HASH, LABEL_ROLE
 from objects.observed import HostObservation, ObservedContainer
@@ -108,13 +109,20 @@ def _object_changes(
         if old is None:
             changes.append(ObjectChange(key=key, action="create", application=application))
         elif old != obj:
-            fields = diff_documents(_document(old), _document(obj))
+            fields = diff_documents(_document(old), _document_after(old, obj))
             if fields:
                 changes.append(ObjectChange(key=key, action="update", application=application, fields=fields))
     for key, application in sorted({**dict.fromkeys(before, ""), **observer.inventory}.items()):
         if key not in after and engine.store.find(key) is None:
             changes.append(ObjectChange(key=key, action="delete", application=application))
     return tuple(changes)
+
+
+def _document_after(old: KubeObject, obj: KubeObject) -> dict[str, object]:
+    document = _document(obj)
+    if isinstance(old, Secret) and isinstance(obj, Secret):
+        return with_changes_marked(document, old, obj)
+    return document
 
 
 def _document(obj: KubeObject) -> dict[str, object]:

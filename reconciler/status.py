@@ -12,7 +12,7 @@ have no file; since when they exist is in the inventory.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -148,10 +148,13 @@ def render_readme(
     return ("\n".join(lines) + "\n").encode()
 
 
-def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
+def restore(
+    files: Iterable[tuple[str, bytes]], *, unseal: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> Restored:
     """The status branch as a message to a fresh engine. Files that are not ours are passed over.
 
-    Raises InvalidInput for one of our files that does not decode: a half-read memory is worse than none.
+    unseal: puts secret values back into a document, where the writer put masks. Raises InvalidInput for one of our
+    files that does not decode: a half-read memory is worse than none.
     """
     objects: list[KubeObject] = []
     remembered: dict[ObjectKey, Remembered] = {}
@@ -162,7 +165,7 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
     orphaned: frozenset[str] = frozenset()
     for path, content in files:
         if path == INVENTORY_PATH:
-            document = yaml.load(content, Loader=yaml.CSafeLoader) or {}
+            document = unseal(yaml.load(content, Loader=yaml.CSafeLoader) or {})
             subnets = dict(document.get("subnets") or {})
             protected = frozenset(document.get("protected") or ())
             orphaned = frozenset(document.get("orphaned") or ())
@@ -174,7 +177,7 @@ def restore(files: Iterable[tuple[str, bytes]]) -> Restored:
                 since = Remembered(msgspec.convert(time, datetime), None)
                 remembered.update({ObjectKey(*key.split("/", 2)): since for key in keys})
         elif path.startswith(("objects/", "hosts/")):
-            document = yaml.load(content, Loader=yaml.CSafeLoader)
+            document = unseal(yaml.load(content, Loader=yaml.CSafeLoader))
             document.pop("health", None)
             if document.pop(_DEFINED_IN, None) is None:
                 objects.append(_restored_form(codec.decode(document)))

@@ -40,6 +40,8 @@ _FILE = "status file"
 class StatusWriter(Protocol):
     """The status branch, as `sources` writes it. Returns the commit, or None when nothing differed."""
 
+    def seal(self, document: dict[str, Any]) -> dict[str, Any]: ...
+
     def write(
         self,
         files: Mapping[str, bytes],
@@ -220,7 +222,10 @@ class StatusLoop:
             if batch is None:
                 return
             for path, document in batch.documents.items():
-                files.pop(path, None) if document is None else files.update({path: status.dump(document)})
+                if document is None:
+                    files.pop(path, None)
+                else:
+                    files[path] = status.dump(self._writer.seal(document))
                 gone.add(path) if document is None else gone.discard(path)
             files[status.README_PATH] = batch.readme
             files.update(self._in_charge.files)

@@ -112,9 +112,14 @@ class BranchWriter:
         allow_empty: for the sake of its message also a commit that changes nothing.
 
         expected: path → blob id ('' for none) that must still be there; otherwise somebody was faster: PushRejected.
-        notes: commit id → text, for a notes ref. guard: called with the commit that the new one shall follow ('' for
-        none), each time before it is made; may raise. Raises PushRejected, PushRefused, SourceUnreachable.
+        message, trailers and notes are written without values of Secrets; files as they are given: a person's edit may
+        be one of a Secret. notes: commit id → text, for a notes ref. guard: called with the commit that the new one
+        shall follow ('' for none), each time before it is made; may raise. Raises PushRejected, PushRefused,
+        SourceUnreachable.
         """
+        words = self._repository.words
+        message, trailers = words(message), words.inside(trailers or {})
+        notes = {sha: words(text) for sha, text in (notes or {}).items()}
         for path in changes:
             _check_path(path)
         tip = self._repository.known_tip(self._tracking) or self.fetch()
@@ -126,11 +131,11 @@ class BranchWriter:
             effective = {path: content for path, content in changes.items() if _differs(tree, path, content)}
             if not effective and not notes and not allow_empty:
                 return None
-            text = render_trailers(message, trailers or {})
+            text = render_trailers(message, trailers)
             begins_anew = may_begin_anew and self._is_long(tip)
             parent = "" if begins_anew else tip
             self._repository.fast_import(
-                self._stream(parent, effective, notes or {}, text, tree=tree.sha if begins_anew else "")
+                self._stream(parent, effective, notes, text, tree=tree.sha if begins_anew else "")
             )
             made = self._repository.known_tip(self._draft)
             if begins_anew:

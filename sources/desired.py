@@ -24,6 +24,7 @@ from sources.layout import Folder
 from sources.manifests import ManifestWarning, ParsedFile, parse_file
 from sources.repository import Repository
 from sources.revisions import Commit
+from sources.words import Words
 from sources.yaml_loader import DEFAULT_LIMITS
 
 MAX_ERRORS = 50
@@ -103,7 +104,9 @@ class _Key(NamedTuple):
 class ParsedFiles:
     """Results of parsing by blob id and namespace. Holds what the last two readings used, no more."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Words | None = None) -> None:
+        """words: what learns the Secrets of each file, also of one that is refused."""
+        self._words = words or Words()
         self._older: dict[_Key, ParsedFile] = {}
         self._newer: dict[_Key, ParsedFile] = {}
 
@@ -117,6 +120,7 @@ class ParsedFiles:
         if parsed is None:
             content = source.read(path, limit_bytes=DEFAULT_LIMITS.max_bytes)
             parsed = parse_file(content, is_json=key.is_json, namespace=namespace)
+            self._words.learn(found.obj for found in parsed.manifests)
         if key.sha:
             self._newer[key] = parsed
         return parsed
@@ -139,7 +143,7 @@ class DesiredReader:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._parsed = ParsedFiles()
+        self._parsed = ParsedFiles(repository.words)
 
     def read(self, sha: str, *, before: DesiredState | None = None) -> Reading:
         """The desired state of a commit that the clone has. Raises SourceError when it cannot be read completely.

@@ -27,6 +27,7 @@ from sources.git_process import STALL_SECONDS, TRANSFER_DEADLINE_SECONDS, GitPro
 from sources.object_reader import ObjectReader, parse_batch
 from sources.remotes import SHA, Access, check_branch, parse_revision, parse_url
 from sources.revisions import Commit, Tree, parse_tree
+from sources.words import Words
 
 POLL_DEADLINE_SECONDS = 30.0
 _TIDY_SECONDS = 300.0
@@ -49,8 +50,11 @@ class Repository:
         access: Access | None = None,
         *,
         stall_seconds: float = STALL_SECONDS,
+        words: Words | None = None,
     ) -> None:
         access = access or Access()
+        self.words = words or Words()
+        """Learns the Secrets of what is read here; what is written about them passes it."""
         self.url = parse_url(url)
         name = re.sub(r"[^A-Za-z0-9]+", "-", self.url.text.removesuffix(".git")).strip("-")[-40:]
         self.git_dir = cache_dir.absolute() / f"{name}-{hashlib.sha256(self.url.text.encode()).hexdigest()[:12]}.git"

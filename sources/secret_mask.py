@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from objects.errors import InvalidInput
+from objects.names import ANNOTATIONS_WITH_MANIFEST
 from objects.secrets import MASK
 from sources.edit import objects_in
 from sources.yaml_loader import load_documents
@@ -53,6 +54,11 @@ def _values(text: str) -> Iterator[_Value]:
             metadata = manifest.get("metadata")
             metadata = metadata if isinstance(metadata, dict) else {}
             owner = (str(metadata.get("namespace")), str(metadata.get("name")))
+            annotations = metadata.get("annotations")
+            for name, text in annotations.items() if isinstance(annotations, dict) else ():
+                if name in ANNOTATIONS_WITH_MANIFEST:
+                    span = places.locate(document.number, (*path, "metadata", "annotations", name)).scalar
+                    yield _Value((*owner, "annotations", name), text, span)
             for field in ("data", "stringData"):
                 values = manifest.get(field)
                 if values is not None and not isinstance(values, dict):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from objects.errors import SourceError
 from sources.branch_writer import BranchWriter, Identity, MovedOn
@@ -71,6 +71,14 @@ class StatusBranch:
         self._notes = BranchWriter(repository, NOTES_REF, identity=identity, clock=clock)
         self._unpushed: dict[str, bytes | None] = {}
 
+    def seal(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A document without values of Secrets, so that `unseal` finds them again."""
+        return self._repository.words.sealed(document)
+
+    def unseal(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A document of the branch with the secret values that it had before it was sealed, where they are known."""
+        return self._repository.words.unsealed(document)
+
     def read(self) -> StatusSnapshot:
         """The newest state of the branch. Raises SourceUnreachable: a failed read is not an empty branch."""
         tip = self._branch.fetch()
@@ -98,11 +106,16 @@ class StatusBranch:
     ) -> str | None:
         """Commit and push files and deletions, with what an earlier write could not push.
 
+        Files are texts; values of Secrets in them are masked. Those to be read back should have been sealed before
+        (`Words.sealed`).
+
         guard: given a way to read files of what the commit shall follow; may raise. Returns the commit, or None when
         the branch says all of it already. Raises PushRejected or SourceUnreachable; then everything is kept for the
         next write.
         """
-        self._unpushed |= {**dict.fromkeys(deletions), **files}
+        words = self._repository.words
+        texts = {path: words(content.decode()).encode() for path, content in files.items()}
+        self._unpushed |= {**dict.fromkeys(deletions), **texts}
         sha = self._branch.write(
             self._unpushed,
             message,

@@ -16,6 +16,7 @@ from sources.desired import ParsedFiles, Reading, read_plain, read_repository
 from sources.errors import ManifestError
 from sources.files import open_file, open_folder
 from sources.manifests import ManifestWarning
+from sources.words import Words
 
 
 class Report(NamedTuple):
@@ -30,22 +31,22 @@ class Report(NamedTuple):
     error_count: int = 0
 
 
-def validate_path(path: Path) -> Report:
+def validate_path(path: Path, *, words: Words | None = None) -> Report:
     """Check a repository's folder, a folder of manifests, or one file. Files are named relative to `path`.
 
-    Raises NotFound or SourceError when it cannot be read.
+    words: learns the Secrets that are read. Raises NotFound or SourceError when it cannot be read.
     """
-    reading = load_path(path)
+    reading = load_path(path, words=words)
     desired = reading.desired
     objects = () if desired is None else tuple((obj, desired.origins[key]) for key, obj in desired.objects.items())
     return Report(objects, reading.errors, reading.warnings, reading.error_count)
 
 
-def load_path(path: Path) -> Reading:
+def load_path(path: Path, *, words: Words | None = None) -> Reading:
     """Read a folder or file as a commit is read; a folder without berth.yaml is a plain collection of manifests."""
     if not path.exists():
         raise NotFound(f"{path} does not exist")
     source = open_folder(path) if path.is_dir() else open_file(path)
     if path.is_dir() and layout.is_repository(source.tree):
-        return read_repository(source, ParsedFiles())
-    return read_plain(source, ParsedFiles())
+        return read_repository(source, ParsedFiles(words))
+    return read_plain(source, ParsedFiles(words))

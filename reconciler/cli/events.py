@@ -28,7 +28,7 @@ WATCH_SECONDS = 5.0
 @click.option("-w", "--watch", is_flag=True, help="Go on with new ones, until Ctrl-C.")
 @click.pass_obj
 def command(options: Options, subject: str, namespace: str, types: str, output: str, *, watch: bool) -> int:
-    layout = Layout(checked_format(output))
+    layout = Layout(checked_format(output), words=options.words)
     wanted_types = frozenset(filter(None, types.split(",")))
     key = _key(subject, namespace)
     with live_view(options) as live:

@@ -19,6 +19,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from reconciler.cli.streams import masked_streams
 from reconciler.cli.verbs import SECTIONS, VERBS
 from reconciler.options import Options
 
@@ -153,9 +154,18 @@ def version_option() -> click.Option:
 
 
 def run_command(group: click.Group, arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code; whatever goes wrong is one clear message on stderr."""
+    """Run the command line and return its exit code; whatever goes wrong is one clear message on stderr.
+
+    Nothing is printed with a secret value in it that was read meanwhile.
+    """
+    options = default_options()
+    with masked_streams(options.words):
+        return _run(group, arguments, options)
+
+
+def _run(group: click.Group, arguments: list[str] | None, options: Options) -> int:
     try:
-        result = group.main(arguments, prog_name="berth", standalone_mode=False)
+        result = group.main(arguments, prog_name="berth", standalone_mode=False, obj=options)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except SystemExit as ended:

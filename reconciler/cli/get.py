@@ -52,7 +52,7 @@ def command(
     sort_by: str,
 ) -> int:
     wanted = parse_wanted(what)
-    layout = Layout(checked_format(output), show_labels, not no_headers, sort_by)
+    layout = Layout(checked_format(output), show_labels, not no_headers, sort_by, options.words)
     with live_view(options) as live:
         is_empty = not _print(live, wanted, scope, layout)
         if is_empty:

@@ -20,7 +20,7 @@ from reconciler.options import Options
 def command(options: Options, names: tuple[str, ...], output: str) -> int:
     """Exit code 5 if one of the hosts does not answer: a health check in one line."""
     wanted = Wanted(BY_KIND["Host"], names)
-    layout = Layout(checked_format(output))
+    layout = Layout(checked_format(output), words=options.words)
     with live_view(options) as live:
         around = live.surroundings()
         found = select(around, (wanted,), Scope(None))

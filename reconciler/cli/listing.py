@@ -17,6 +17,7 @@ from reconciler.cli.naming import Wanted, typed_name
 from reconciler.cli.printing import jsonpath
 from reconciler.cli.printing.printers import printer_of
 from reconciler.cli.printing.table import Surroundings, labels_text, render_table
+from sources.words import Words
 
 
 class Scope(NamedTuple):
@@ -39,12 +40,16 @@ def parse_fields(text: str) -> tuple[tuple[str, str, bool], ...]:
 
 
 class Layout(NamedTuple):
-    """format: '' for the table, `wide`, `name`, `yaml`, `json` or `jsonpath=TEMPLATE`."""
+    """format: '' for the table, `wide`, `name`, `yaml`, `json` or `jsonpath=TEMPLATE`.
+
+    words: what documents must not hold; a value is not found any more where YAML has broken its line.
+    """
 
     format: str = ""
     show_labels: bool = False
     headers: bool = True
     sort_by: str = ""
+    words: Words | None = None
 
 
 class Found(NamedTuple):
@@ -119,6 +124,7 @@ def render(found: Sequence[Found], around: Surroundings, layout: Layout, *, one:
         return _render_tables(found, around, layout, all_namespaces=all_namespaces)
     documents = [codec.encode(obj) for obj in objects]
     document = documents[0] if one else {"apiVersion": "v1", "kind": "List", "items": documents}
+    document = layout.words.inside(document) if layout.words is not None else document
     return render_document(document, layout.format)
 
 

@@ -18,9 +18,11 @@ from objects.pods import Pod
 from objects.selectors import parse_selector, requirements_match
 from reconciler.cli.exit_codes import FAILED, OK
 from reconciler.cli.looking import LiveView, live_view, namespace_option
+from reconciler.cli.streams import masked_lines
 from reconciler.cli.targets import container_names, find_container_name, find_pods
 from reconciler.compose import utc_now
 from reconciler.options import Options
+from sources.words import Words
 
 MAX_FOLLOWED = 20
 """Each follower holds a thread and a stream; more lines than these write, nobody reads."""
@@ -37,11 +39,12 @@ berth logs web-x7k2p -p               of the runs before the last start
 
 
 class Source(NamedTuple):
-    """A container whose log is wanted. prefix: before each line, '' for none."""
+    """A container whose log is wanted. prefix: before each line, '' for none. words: what is masked in it."""
 
     docker: DockerEngine
     container: PodContainer
     prefix: str
+    words: Words
 
 
 @click.command("logs", help=HELP)
@@ -114,7 +117,8 @@ def _pods(live: LiveView, what: Sequence[str], selector: str, namespace: str) ->
 
 def _source(live: LiveView, pod: Pod, name: str, *, prefix: bool) -> Source:
     docker = live.docker(pod)
-    return Source(docker, find_container(docker, pod.uid, name), f"[pod/{pod.name}/{name}] " if prefix else "")
+    container, words = find_container(docker, pod.uid, name), live.session.options.words
+    return Source(docker, container, f"[pod/{pod.name}/{name}] " if prefix else "", words)
 
 
 # --- printing ------------------------------------------------------------------------------------------------------
@@ -137,7 +141,7 @@ def _print_all(sources: Sequence[Source], options: LogOptions) -> int:
 
 
 def _print_one(source: Source, options: LogOptions, lock: threading.Lock) -> int:
-    pieces = read_logs(source.docker, source.container, options)
+    pieces = masked_lines(read_logs(source.docker, source.container, options), source.words)
     try:
         for block in _prefixed(pieces, source.prefix.encode()) if source.prefix else pieces:
             with lock:

@@ -17,9 +17,7 @@ from reconciler.options import Options
 def command(options: Options, from_revision: str | None, to_revision: str | None, output: str, exit_code: bool) -> int:
     """Looks at every host, tries the revision on a copy with the real controllers, and prints the difference."""
     from differ.markdown import render_markdown
-    from differ.redact import Redactor
     from differ.text import render_text
-    from objects.core import Secret
     from reconciler.cli.plan_json import render_json
     from reconciler.compose import open_session, utc_now
     from reconciler.planning import as_observed, make_plan
@@ -31,6 +29,6 @@ def command(options: Options, from_revision: str | None, to_revision: str | None
         with session.observe(as_observed(base, target)) as daemon:
             plan = make_plan(daemon.engine, daemon.observations(), base, target, now=utc_now(), warnings=warnings)
     render = {"text": render_text, "markdown": render_markdown, "json": render_json}[output]
-    known = (*target.objects, *(base.objects if base else ()))
-    click.echo(Redactor(obj for obj in known if isinstance(obj, Secret))(render(plan)), nl=False)
+    # Before rendering, which shortens and escapes: the text on its way out is looked at once more.
+    click.echo(render(options.words.inside(plan)), nl=False)
     return PLAN_HAS_CHANGES if exit_code and not plan.is_empty else 0

@@ -11,6 +11,7 @@ import click
 from objects.config import Cluster
 from objects.fields import show_path
 from reconciler.cli.exit_codes import INVALID, OK
+from reconciler.options import Options
 from sources.errors import ManifestError
 from sources.manifests import ManifestWarning
 from sources.validate import Report, validate_path
@@ -21,10 +22,11 @@ from sources.validate import Report, validate_path
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when all is well.")
-def command(path: Path, output: str, *, strict: bool, quiet: bool) -> int:
+@click.pass_obj
+def command(options: Options, path: Path, output: str, *, strict: bool, quiet: bool) -> int:
     """PATH: a repository, a folder of manifests or one file. Exit code 3 when something is wrong."""
     try:
-        report = validate_path(path)
+        report = validate_path(path, words=options.words)
     except ManifestError as error:
         report = Report((), (error,), (), 1)
     report = report._replace(warnings=(*report.warnings, *profile_warnings(report)))

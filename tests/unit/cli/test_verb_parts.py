@@ -212,6 +212,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_entries([str(tmp_path / "none")], [], [])
 
 
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SECRET = "kind: Secret\nmetadata: {name: a}\ndata: {k: c2VjcmV0}\nstringData:\n  long: |\n    one\n    two\n  n:\n"
 
 
@@ -224,6 +225,12 @@ SECRET = "kind: Secret\nmetadata: {name: a}\ndata: {k: c2VjcmV0}\nstringData:\n 
             SECRET.replace("c2VjcmV0", "b3RoZXI="),
             "kind: Secret\nmetadata: {name: a}\ndata: {k: '*** (changed)'}\nstringData:\n  long: '***'\n  n:\n",
             id="changed",
+        ),
+        pytest.param(
+            f"kind: Secret\nmetadata:\n  annotations:\n    {APPLIED}: |\n      {{}}\n    a: b\n",
+            "",
+            f"kind: Secret\nmetadata:\n  annotations:\n    {APPLIED}: '***'\n    a: b\n",
+            id="an annotation with the whole manifest",
         ),
         pytest.param("kind: Secret\ndata: [", "", UNREADABLE, id="broken"),
         pytest.param("kind: Secret\ndata: hunter2\n", "", UNREADABLE, id="of another shape"),

@@ -3,11 +3,8 @@
 from differ.markdown import MAX_COMMENT_CHARACTERS, render_markdown
 from differ.objects import FieldChange
 from differ.plan import Capacity, ObjectChange, Plan, PodChange, Waiting
-from differ.redact import Redactor
 from differ.text import render_text
-from objects.core import Secret
 from objects.meta import ObjectKey
-from objects.secrets import SecretValue
 
 PLAN = Plan(
     from_commit="a" * 40,
@@ -100,8 +97,3 @@ def test_markdown_is_cut_to_what_a_comment_may_hold():
     text = render_markdown(many)
     assert MAX_COMMENT_CHARACTERS < len(text) < MAX_COMMENT_CHARACTERS + 200
     assert text.endswith("longer than a comment may be.\n")
-
-
-def test_a_secret_is_masked_wherever_it_stands():
-    secret = Secret(data={"password": SecretValue(b"hunter2-hunter2"), "short": SecretValue(b"true")})
-    assert Redactor([secret])("args: --password=hunter2-hunter2 --tls=true") == "args: --password=*** --tls=true"

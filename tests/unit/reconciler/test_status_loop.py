@@ -1,10 +1,16 @@
 """The status loop against a real repository: one batched commit, verdicts as notes, nothing when nothing changed."""
 
+import base64
+
+import msgspec
 import pytest
 
 from objects.charge import Charge
 from objects.config import Application, ApplicationSpec
+from objects.core import Secret
 from objects.meta import ObjectKey, ObjectMeta
+from objects.pods import Pod
+from objects.secrets import SecretValue
 from reconciler import status
 from reconciler.charge import CHARGE_PATH, parse_record, render_record
 from reconciler.commits import read_restored
@@ -18,6 +24,7 @@ from tests.unit.sources.conftest import Remote
 
 CHARGE = Charge(epoch=7, holder="a1", name="berth run of a")
 LATER = Charge(epoch=8, holder="b2", name="berth run of b")
+CANARY = "s3cr3t-canary"
 WEB = ObjectKey("Deployment", "default", "web")
 
 
@@ -184,3 +191,30 @@ def test_an_object_whose_file_cannot_be_made_hides_no_other(written, monkeypatch
     written.run()
     assert any("replicaset" in path for path in written.loop._batch().documents)
     assert not written.cluster.engine.holds
+
+
+def test_a_secret_value_is_on_no_commit_and_a_fresh_process_has_the_pods_as_they_were(written):
+    """In clear in a template, and in base64 in an annotation of it: a person may put both beside the Secret."""
+    template = deployment("web:v1").spec.template
+    (container,) = template.spec.containers
+    container = msgspec.structs.replace(container, args=(f"--password={CANARY}",))
+    note = base64.b64encode(CANARY.encode()).decode()
+    template = msgspec.structs.replace(
+        template,
+        metadata=msgspec.structs.replace(template.metadata, annotations={"note": note}),
+        spec=msgspec.structs.replace(template.spec, containers=(container,)),
+    )
+    web = deployment("web:v1")
+    web = msgspec.structs.replace(web, spec=msgspec.structs.replace(web.spec, template=template))
+    secret = Secret(metadata=ObjectMeta(name="db", namespace="default"), data={"p": SecretValue(CANARY.encode())})
+    written.repository.words.learn([secret])
+    written.run(written.cluster.desired(web, secret, commit=written.commit))
+    written.loop.refuse(Refusal(written.commit, f"no {CANARY} here"))
+    written.flush()
+    everything = written.remote.in_remote("log", "--patch", "--notes=berth", "--all")
+    assert "***(Secret default/db p" in everything
+    assert [text for text in (CANARY, note) if text in everything] == []
+    pods = [obj for obj in read_restored(written.branch).objects if isinstance(obj, Pod)]
+    assert pods
+    for pod in pods:
+        assert (pod.spec.containers[0].args, pod.annotations["note"]) == (container.args, note)
