@@ -14,7 +14,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hosts.engine import Engine as DockerEngine
     from hosts.runtime import HostRuntime
     from hosts.ssh_links import SshLinks
+    from hosts.ssh_target import SshTarget
     from reconciler.daemon import Daemon, Listener
     from reconciler.engine import Engine
     from reconciler.query_loop import QueryLoop
@@ -113,7 +114,14 @@ class Session:
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
         from reconciler.daemon import Daemon
 
-        return Daemon(engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners)
+        return Daemon(
+            engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners, retain=self.retain_links
+        )
+
+    def retain_links(self, targets: Iterable[SshTarget]) -> None:
+        """Close the links of hosts that are gone or are reached in another way now. targets: those still used."""
+        if self._links is not None:
+            self._links.retain(targets)
 
     def make_query_loop(self, daemon: Daemon) -> QueryLoop:
         """Asks the metrics server that the Cluster names, for the daemon's engine."""

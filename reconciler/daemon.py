@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from hosts.runtime import HostRuntime
-from objects.config import Host
-from objects.errors import BerthError
+from hosts.ssh_target import SshTarget, resolve_target
+from objects.config import ClusterSpec, Host, HostSpec
+from objects.errors import BerthError, InvalidInput
 from objects.observed import HostObservation
 from reconciler.engine import Engine, StepResult
 from reconciler.host_pass import remember
@@ -24,10 +26,23 @@ from reconciler.worker import HostWorker
 log = logging.getLogger(__name__)
 
 RuntimeFactory = Callable[[Host, Engine], HostRuntime]
+Retain = Callable[[Iterable[SshTarget]], None]
 Listener = Callable[[StepResult], None]
 
 MAX_WAIT_SECONDS = 30.0
 """The engine is called at least this often: a clock that jumped must not stop it."""
+
+
+class Connection(NamedTuple):
+    """What a worker's connection depends on: when it differs, the host needs another worker.
+
+    target: with all jump hosts on the way, and what the Cluster's settings say of all; None: it cannot be addressed,
+    for which `spec` may be the reason.
+    """
+
+    target: SshTarget | None
+    docker_socket: str
+    spec: HostSpec | None = None
 
 
 class Daemon:
@@ -40,7 +55,9 @@ class Daemon:
         make_runtime: RuntimeFactory,
         clock: Callable[[], datetime],
         listeners: Iterable[Listener] = (),
+        retain: Retain = lambda _: None,
     ) -> None:
+        """retain: told the ways to hosts that are still used, whenever one is not any more: others may be closed."""
         self.engine = engine
         self.in_charge: InCharge | None = None
         """To be set before any commit is told, by whoever wants to act; without it hosts are only looked at."""
@@ -48,7 +65,11 @@ class Daemon:
         self._clock = clock
         self._listeners = tuple(listeners)
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._workers: dict[str, tuple[Host, HostWorker]] = {}
+        self._retain = retain
+        self._workers: dict[str, tuple[Connection, HostWorker]] = {}
+        self._ways: dict[str, Connection] = {}
+        self._settings: ClusterSpec | None = None
+        self._ending: list[tuple[str, Connection, HostWorker]] = []
         self._unaddressable: dict[str, Host] = {}
         self._wake_at: datetime | None = None
 
@@ -65,7 +86,7 @@ class Daemon:
                 continue
             level = logging.WARNING if occurrence.type == "Warning" else logging.INFO
             log.log(level, "%s %s: %s (%s)", occurrence.key, occurrence.reason, occurrence.message, source)
-        self._match_workers()
+        self._match_workers(result)
         for name, assignment in result.assignments.items():
             if name in self._workers:
                 self._workers[name][1].assign(assignment)
@@ -112,27 +133,48 @@ class Daemon:
         except queue.Empty:
             return messages
 
-    def _match_workers(self) -> None:
-        """A worker for each Host; a new one when the Host's address, key or user changed."""
-        hosts = {host.name: host for host in self.engine.store.all_of(Host)}
-        for name, (host, worker) in list(self._workers.items()):
-            if name not in hosts or connection_of(hosts[name]) != connection_of(host):
-                log.info("host %s: worker ends (%s)", name, "changed" if name in hosts else "removed from Git")
-                worker.stop()
-                del self._workers[name]
-        for name, host in hosts.items():
-            if name not in self._workers:
-                self._start_worker(host)
+    def _match_workers(self, result: StepResult) -> None:
+        """A worker for each Host; a new one when the way to it changed: its address, a jump host's, the settings."""
+        settings = self.engine.settings
+        is_news = settings is not self._settings or any(changed.key.kind == Host.KIND for changed in result.changed)
+        if is_news:
+            hosts = {host.name: host for host in self.engine.store.all_of(Host)}
+            self._settings = settings
+            self._ways = {name: connection_of(host, hosts, settings) for name, host in hosts.items()}
+            for name, (connection, worker) in list(self._workers.items()):
+                if self._ways.get(name) != connection:
+                    log.info("host %s: worker ends (%s)", name, "changed" if name in hosts else "removed from Git")
+                    worker.stop()
+                    del self._workers[name]
+                    self._ending.append((name, connection, worker))
+        if is_news or len(self._workers) < len(self._ways):
+            for name, connection in self._ways.items():
+                host = self.engine.store.get(Host, "", name) if name not in self._workers else None
+                if host is not None:
+                    self._start_worker(host, connection)
+        self._let_go()
 
-    def _start_worker(self, host: Host) -> None:
+    def _let_go(self) -> None:
+        """Close what nobody uses any more, once its worker has really ended."""
+        if not self._ending:
+            return
+        still = [one for one in self._ending if not one[2].has_ended]
+        if len(still) < len(self._ending):
+            used = [*(one for one, _ in self._workers.values()), *(one for _, one, _ in still)]
+            self._retain([one.target for one in used if one.target is not None])
+        self._ending = still
+
+    def _start_worker(self, host: Host, connection: Connection) -> None:
         try:
             runtime = self._make_runtime(host, self.engine)
         except BerthError as error:
-            # A host that cannot even be addressed is unknown like one that does not answer; tried again at each step.
-            if self._unaddressable.get(host.name) != host:
-                self._unaddressable[host.name] = host
-                self.tell(HostSilent(host=host.name, reason=error.reason, message=str(error)))
+            self._cannot_address(host, error)
             return
+        except Exception as error:
+            log.exception("host %s", host.name)
+            self._cannot_address(host, BerthError(f"internal error: {type(error).__name__}: {error}", host=host.name))
+            return
+        self._unaddressable.pop(host.name, None)
         worker = HostWorker(
             host.name,
             runtime,
@@ -141,12 +183,20 @@ class Daemon:
             relist_seconds=self.engine.settings.sync.relist_seconds,
             memory=remember(self.engine.last_known_pods(host.name)),
             in_charge=self.in_charge,
+            after=[before for name, _, before in self._ending if name == host.name],
+            on_end=self.tell,
         )
-        self._workers[host.name] = (host, worker)
+        self._workers[host.name] = connection, worker
         assignment = self.engine.assignment(host.name)
         if assignment is not None:
             worker.assign(assignment)
         worker.start()
+
+    def _cannot_address(self, host: Host, error: BerthError) -> None:
+        """Such a host is unknown like one that does not answer; it is tried again at each step."""
+        if self._unaddressable.get(host.name) != host:
+            self._unaddressable[host.name] = host
+            self.tell(HostSilent(host=host.name, reason=error.reason, message=str(error)))
 
 
 def is_worth_saying(count: int) -> bool:
@@ -154,7 +204,9 @@ def is_worth_saying(count: int) -> bool:
     return count & (count - 1) == 0
 
 
-def connection_of(host: Host) -> tuple[object, ...]:
-    """What a connection depends on: when it differs, the host needs another worker."""
-    spec = host.spec
-    return (spec.address, spec.port, spec.user, spec.key_files, spec.host_key, spec.jump, spec.docker_socket)
+def connection_of(host: Host, hosts: Mapping[str, Host], settings: ClusterSpec) -> Connection:
+    """The way to `host`. hosts: all, by name, for jump hosts."""
+    try:
+        return Connection(resolve_target(host.name, hosts, settings.ssh), host.spec.docker_socket)
+    except InvalidInput:
+        return Connection(None, host.spec.docker_socket, host.spec)

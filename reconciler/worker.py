@@ -13,8 +13,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import msgspec
@@ -58,6 +59,9 @@ FIRST_FIGURES_SECONDS = 1.0
 UNWATCHED_SECONDS = 10.0
 """Between two looks while events cannot be followed."""
 
+HAND_OVER_SECONDS = 15.0
+"""For the last calls of a worker whose host got another one. What hangs for longer hangs on a way that is given up."""
+
 EVENTS, PROBES = "Events", "Probes"
 """Parts of a host that may fail beside the looks; those of measuring are `reconciler.measuring.Part`."""
 
@@ -79,8 +83,17 @@ class HostWorker:
         lanes: int = LANES,
         memory: WorkerMemory | None = None,
         in_charge: InCharge | None = None,
+        after: Sequence[HostWorker] = (),
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """in_charge: None for those who only look."""
+        """in_charge: None for those who only look. on_end: called when nothing of this worker goes on any more.
+
+        after: earlier workers of this host, which were stopped: their last calls are waited for, since two that act on
+        one host at a time would each see what the other one does half done.
+        """
+        self._after = tuple(after)
+        self._on_end = on_end
+        self._has_ended = threading.Event()
         self.host = host
         self._runtime = runtime
         self._report_to = report
@@ -96,6 +109,7 @@ class HostWorker:
         self._at_work = 0
         self._at_work_lock = threading.Lock()
         self._is_resting = threading.Event()
+        self._is_resting.set()
         self._finished: queue.SimpleQueue[tuple[str, list[ActionResult]]] = queue.SimpleQueue()
         self.last_observation: HostObservation | None = None
         self._last_report: HostReport | None = None
@@ -147,11 +161,32 @@ class HostWorker:
 
     # --- the loop ------------------------------------------------------------------------------------------------
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing of this worker goes on any more: no look, no action, no stream."""
+        return self._has_ended.is_set()
+
+    def wait_for_end(self, timeout_seconds: float) -> bool:
+        """Wait at most so long. Returns whether it has ended."""
+        return self._has_ended.wait(timeout_seconds)
+
     def _run(self) -> None:
         try:
+            self._take_over()
             self._observe_until_stopped()
         finally:
             self._runtime.close()
+            self._is_resting.wait(HAND_OVER_SECONDS)
+            self._has_ended.set()
+            self._on_end()
+
+    def _take_over(self) -> None:
+        """Wait for the last calls of earlier workers of this host, as long as calls to a host may take."""
+        ends = time.monotonic() + HAND_OVER_SECONDS
+        for before in self._after:
+            while not self._stopped.is_set() and time.monotonic() < ends and not before.wait_for_end(0.1):
+                pass
+        self._after = ()
 
     def _observe_until_stopped(self) -> None:
         pause = 0.0
@@ -372,9 +407,11 @@ class HostWorker:
                 threads = self._pulls if isinstance(actions[0], PullImage) else self._lanes
                 self._count(1)
                 try:
-                    threads.submit(self._perform, lane, actions)
+                    future = threads.submit(self._perform, lane, actions)
                 except RuntimeError:
+                    self._count(-1)
                     return  # stopped meanwhile
+                future.add_done_callback(self._count_cancelled)
 
     def _perform(self, lane: str, actions: list[Action]) -> None:
         """In a thread of its own: one lane's actions in order, until one fails."""
@@ -389,6 +426,10 @@ class HostWorker:
         self._finished.put((lane, results))
         self._count(-1)
         self.wake()
+
+    def _count_cancelled(self, future: Future[None]) -> None:
+        if future.cancelled():
+            self._count(-1)
 
     def _count(self, lanes: int) -> None:
         with self._at_work_lock:
