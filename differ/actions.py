@@ -155,7 +155,7 @@ class EnsureNetwork(Action, kw_only=True):
 class PullImage(Action, kw_only=True):
     """Fetch an image. waiting: the (pod uid, container name) pairs that want it; `pod_uid` is empty.
 
-    credentials: tried in this order, then without any.
+    credentials: those of each of these pods, tried in this order, then without any.
     """
 
     image: str
@@ -164,7 +164,9 @@ class PullImage(Action, kw_only=True):
 
     @property
     def lane(self) -> str:
-        return f"image/{self.image}"
+        """Pulls with other log-ins do not wait for one another; who logs in is no secret, with what is."""
+        users = ", ".join(f"{one.username} at {one.registry}" for one in self.credentials)
+        return f"image/{self.image}" + (f" as {users}" if users else "")
 
 
 class RemoveImage(Action, kw_only=True):

@@ -140,7 +140,7 @@ def _create(
         context=situation.context,
         memory=situation.memory,
         present=host.images,
-        failure=host.image_failures.get(image),
+        failure=host.image_failures.get((pod.uid, image)),
     )
     if not state.is_there:
         waiting = {name: state.waiting} if state.waiting else {}

@@ -119,7 +119,7 @@ class PodMemory(DifferStruct):
 
 
 class WorkerMemory(DifferStruct):
-    """Of one host. Keys: pod uid, image reference as written; then the image's id, twice; the volume's name.
+    """Of one host. Keys: pod uid; pod uid and image reference as written; the image's id, twice; the volume's name.
 
     unused_images: since when an image is seen unused. image_removals, volume_removals: those that could not be removed.
     looked_at: when the last look was taken, by the host's steady clock; None: there was none. looks_before: by pod uid,
@@ -127,7 +127,7 @@ class WorkerMemory(DifferStruct):
     """
 
     pods: Mapping[str, PodMemory] = {}
-    images: Mapping[str, Failure] = {}
+    images: Mapping[tuple[str, str], Failure] = {}
     unused_images: Mapping[str, datetime] = {}
     image_removals: Mapping[str, Failure] = {}
     volume_removals: Mapping[str, Failure] = {}
@@ -172,9 +172,12 @@ _NO_POD = PodMemory()
 
 
 def _record_pull(memory: WorkerMemory, action: PullImage, error: BerthError | None, now: datetime) -> WorkerMemory:
-    failure = _next_failure(memory.images.get(action.image), error, now, PULL_RETRY_SECONDS)
-    images = {image: kept for image, kept in memory.images.items() if image != action.image}
-    memory = structs.replace(memory, images=images if failure is None else {**images, action.image: failure})
+    images = dict(memory.images)
+    for pull in dict.fromkeys((uid, action.image) for uid, _ in action.waiting):
+        failure = _next_failure(images.pop(pull, None), error, now, PULL_RETRY_SECONDS)
+        if failure is not None:
+            images[pull] = failure
+    memory = structs.replace(memory, images=images)
     if error is not None:
         return memory
     pods = dict(memory.pods)

@@ -93,8 +93,8 @@ def plan_host(
     for uid, result in results.items():
         # What would be planned from an old look at a pod may be done already: it is asked for still.
         actions += () if uid in slow else result.step.actions
-    wanted = {want.image for result in results.values() for want in result.step.wants}
-    images = {image: failure for image, failure in memory.images.items() if image in wanted}
+    wanted = {(want.pod_uid, want.image) for result in results.values() for want in result.step.wants}
+    images = {pull: failure for pull, failure in memory.images.items() if pull in wanted}
     pods = {uid: result.memory for uid, result in results.items()}
     wake_times = (network_wake, pull_wake, *(result.step.wake_at for result in results.values()))
     return HostPlan(

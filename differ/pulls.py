@@ -1,7 +1,9 @@
 """Whether a container's image is there, and which pulls the host needs. Pure.
 
-One pull serves every pod that waits for the image. `Always` means a pull before each *creation* of a container: the
-pull hands a ticket to each container that waited for it, the creation uses it up.
+One pull serves every pod that waits for the image with the same log-ins; back-off belongs to a pod and an image, as the
+kubelet has it, so nobody waits for, or is told of, what another pod's log-in met. `Always` means a pull, with the pod's
+own log-ins, before each *creation* of a container: the pull hands a ticket to each container that waited for it, the
+creation uses it up.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from differ.actions import PullImage, RegistryCredentials
 from differ.environment import PodContext
 from differ.memory import Failure, PodMemory
 from objects.core import Secret
-from objects.image_reference import DEFAULT_REGISTRY, canonical_image, parse_image_reference
+from objects.image_reference import DEFAULT_REGISTRY, canonical_image, is_image_reference, parse_image_reference
 from objects.observed import HostFacts
 from objects.pods import ContainerStateWaiting
 from objects.secrets import SecretValue
@@ -59,7 +61,10 @@ def image_state(
     present: frozenset[str],
     failure: Failure | None,
 ) -> ImageState:
-    """failure: of the last pull of this image."""
+    """failure: of the last pull of this image for this pod."""
+    if not is_image_reference(image):
+        message = f'Failed to apply default image tag "{image}": invalid reference format'
+        return ImageState(waiting=ContainerStateWaiting(reason="InvalidImageName", message=message))
     is_present = image in present or canonical_image(image) in present
     if pull_policy == "Always":
         if memory.container(container).has_pulled and is_present:
@@ -78,22 +83,30 @@ def image_state(
 
 
 def plan_pulls(
-    wants: Iterable[ImageWant], failures: Mapping[str, Failure], now: datetime
+    wants: Iterable[ImageWant], failures: Mapping[tuple[str, str], Failure], now: datetime
 ) -> tuple[tuple[PullImage, ...], datetime | None]:
-    """One pull for each image that is wanted and not in back-off; and when the next back-off ends."""
-    by_image: dict[str, list[ImageWant]] = {}
-    for want in wants:
-        by_image.setdefault(want.image, []).append(want)
-    pulls = []
+    """A pull for each image and log-in that is wanted and not in back-off; and when the next back-off ends.
+
+    failures: by pod uid and image. Of the pulls of one image those that have not failed yet come first: pulls in one lane
+    follow one another until one fails.
+    """
+    groups: dict[tuple[str, tuple[RegistryCredentials, ...]], list[ImageWant]] = {}
     ends = []
-    for image, wanting in by_image.items():
-        failure = failures.get(image)
+    for want in wants:
+        failure = failures.get((want.pod_uid, want.image))
         if failure is not None and now < failure.retry_at:
             ends.append(failure.retry_at)
-            continue
-        credentials = dict.fromkeys(one for want in wanting for one in want.credentials)
-        waiting = tuple((want.pod_uid, want.container) for want in wanting)
-        pulls.append(PullImage(image=image, credentials=tuple(credentials), waiting=waiting))
+        else:
+            groups.setdefault((want.image, want.credentials), []).append(want)
+    pulls = [
+        PullImage(
+            image=image,
+            credentials=credentials,
+            waiting=tuple((want.pod_uid, want.container) for want in wanting),
+        )
+        for (image, credentials), wanting in groups.items()
+    ]
+    pulls.sort(key=lambda pull: all((uid, pull.image) in failures for uid, _ in pull.waiting))
     return tuple(pulls), min(ends, default=None)
 
 

@@ -30,7 +30,7 @@ class Situation(NamedTuple):
     now: datetime
     facts: HostFacts
     images: frozenset[str]
-    image_failures: Mapping[str, Failure]
+    image_failures: Mapping[tuple[str, str], Failure]
     network: str = ""
 
     def engine_time(self, steady_time: datetime) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from differ.actions import PullImage, RegistryCredentials, RemoveImage
@@ -19,18 +19,26 @@ def pull_image(engine: Engine, action: PullImage) -> None:
     """Fetch the image: with each log-in in turn, then without. Raises ImagePullFailed, DiskFull or what the link
     raises.
 
-    The last refusal is the one that is told; a log-in that the registry does not take is passed over.
+    A log-in that the registry does not take is passed over. Told is the refusal that says most (`telling_refusal`).
     """
-    refusal: ImagePullFailed | None = None
+    refusals: list[ImagePullFailed] = []
     for credentials in (*action.credentials, None):
         try:
             _pull(engine, action.image, credentials)
         except ImagePullFailed as error:
-            refusal = refusal or error
+            refusals.append(error)
             continue
         return
-    if refusal is not None:
-        raise refusal
+    raise telling_refusal(refusals)
+
+
+def telling_refusal(refusals: Sequence[ImagePullFailed]) -> ImagePullFailed:
+    """Of the refusals of one image, in the order of the tries, the one to be told.
+
+    The first that is not about the log-in: who was let in and heard that there is no such tag knows more than who was
+    turned away at the door. Else the first: a log-in was meant for this registry, the try without any comes last.
+    """
+    return next((one for one in refusals if not _is_about_log_in(one.message)), refusals[0])
 
 
 def remove_image(engine: Engine, action: RemoveImage) -> None:
@@ -83,10 +91,15 @@ def _check_line(line: Mapping[str, Any], image: str, host: str) -> None:
     raise refused(image, message, host)
 
 
+def _is_about_log_in(message: str) -> bool:
+    text = message.lower()
+    return any(words in text for words in ("unauthorized", "authentication required", "no basic auth", "denied"))
+
+
 def refused(image: str, message: str, host: str) -> ImagePullFailed:
     """What a registry's or engine's refusal means, and what to do about it."""
     text = message.lower()
-    if any(words in text for words in ("unauthorized", "authentication required", "no basic auth", "denied")):
+    if _is_about_log_in(text):
         hint = "the registry wants a log-in: check imagePullSecrets, and the image's name"
     elif any(words in text for words in ("manifest unknown", "not found", "does not exist")):
         hint = "the registry does not know this image or tag"

@@ -7,10 +7,20 @@ is there. Rules: the `distribution/reference` grammar, with Docker Hub's `docker
 from __future__ import annotations
 
 import functools
+import re
 from typing import NamedTuple
 
 DEFAULT_REGISTRY = "docker.io"
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+_DOMAIN_PART = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_PATH_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_GRAMMAR = re.compile(
+    rf"(?:(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?{_PATH_PART}(?:/{_PATH_PART})*"
+    r"(?::\w[\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?",
+    re.ASCII,
+)
+_MAX_NAME_LENGTH = 255
 
 
 class ImageReference(NamedTuple):
@@ -23,6 +33,16 @@ class ImageReference(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.repository}" + (f"@{self.digest}" if self.digest else f":{self.tag}")
+
+
+@functools.lru_cache(maxsize=4096)
+def is_image_reference(text: str) -> bool:
+    """Whether the text is an image reference at all, by the grammar of `distribution/reference`.
+
+    web:v1            yes        web:v1:2   no (two tags)      Web   no (capital letters in the path)
+    r.example:5/a/b   yes        web:       no (empty tag)
+    """
+    return _GRAMMAR.fullmatch(text) is not None and len(text.partition("@")[0]) <= _MAX_NAME_LENGTH
 
 
 @functools.lru_cache(maxsize=4096)

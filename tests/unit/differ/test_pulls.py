@@ -6,6 +6,7 @@ import base64
 import json
 from datetime import datetime
 
+import msgspec
 import pytest
 
 from differ.actions import PullImage, RegistryCredentials
@@ -16,8 +17,10 @@ from differ.pulls import credentials_for
 from objects.core import Secret
 from objects.errors import ImagePullFailed
 from objects.meta import LocalObjectReference, ObjectMeta
+from objects.observed import ImageFact
+from objects.pods import Pod
 from objects.secrets import SecretValue
-from tests.unit.differ.building import NOW, after, assign, container, make_pod, observe, show
+from tests.unit.differ.building import FACTS, NOW, after, assign, container, make_pod, observe, show
 
 
 def pull_secret(name: str, auths: object, *, key: str = ".dockerconfigjson") -> Secret:
@@ -81,7 +84,7 @@ BACK_OFF = 'ImagePullBackOff: Back-off pulling image "r.example/app:1": denied; 
 )
 def test_back_off(retry_in: float, pulls: bool, wake: datetime | None) -> None:
     failure = Failure(count=1, retry_at=after(retry_in), reason="ErrImagePull", message="denied")
-    plan = plan_host(assign(POD), observe(), WorkerMemory(images={"r.example/app:1": failure}), NOW)
+    plan = plan_host(assign(POD), observe(), WorkerMemory(images={(POD.uid, "r.example/app:1"): failure}), NOW)
     assert show(plan.statuses[POD.uid]) == f"Pending [main {BACK_OFF} r0]"
     pull = PullImage(image="r.example/app:1", waiting=((POD.uid, "main"),))
     assert (plan.actions, plan.wake_at) == ((pull,) if pulls else (), wake)
@@ -92,7 +95,54 @@ def test_back_off_doubles_and_ends_with_the_want() -> None:
     memory, at, waits = WorkerMemory(), NOW, []
     for _ in range(7):
         memory = memory.record(pull, ImagePullFailed("denied"), at)
-        waits.append((memory.images["r.example/app:1"].retry_at - at).total_seconds())
-        at = memory.images["r.example/app:1"].retry_at
+        waits.append((memory.images[POD.uid, "r.example/app:1"].retry_at - at).total_seconds())
+        at = memory.images[POD.uid, "r.example/app:1"].retry_at
     assert waits == [10, 20, 40, 80, 160, 300, 300]
     assert plan_host(assign(), observe(), memory, NOW).memory.images == {}
+
+
+def two_pods(*, policy: str = "Always") -> tuple[Pod, Pod, dict[tuple[str, str], Secret]]:
+    """Pods of one image of one registry: `a` with a log-in, `b` without."""
+    main = container(image="r.example/app:1", image_pull_policy=policy)
+    a = make_pod(main, name="a", image_pull_secrets=(LocalObjectReference(name="s"),))
+    b = make_pod(main, name="b")
+    return a, b, {("default", "s"): pull_secret("s", {"r.example": log_in("u")})}
+
+
+def test_a_pull_has_the_log_ins_of_those_who_wait_for_it_and_no_others() -> None:
+    a, b, secrets = two_pods()
+    plan = plan_host(assign(a, b, secrets=secrets), observe(), WorkerMemory(), NOW)
+    log_ins = {action.waiting: [one.username for one in action.credentials] for action in plan.actions}
+    assert log_ins == {((a.uid, "main"),): ["u"], ((b.uid, "main"),): []}
+    assert len({action.lane for action in plan.actions}) == 2
+
+
+def test_always_means_with_ones_own_log_in() -> None:
+    """What another pod could pull is there, and still not for whoever may not."""
+    a, b, secrets = two_pods()
+    memory = WorkerMemory()
+    for action in plan_host(assign(a, b, secrets=secrets), observe(), memory, NOW).actions:
+        error = None if action.credentials else ImagePullFailed("unauthorized")
+        memory = memory.record(action, error, NOW)
+    image = ImageFact(id="sha256:1", names=("r.example/app:1",), size_bytes=1)
+    there = observe(facts=msgspec.structs.replace(FACTS, images=(image,)))
+    plan = plan_host(assign(a, b, secrets=secrets), there, memory, NOW)
+    assert [type(action).__name__ for action in plan.actions if action.pod_uid == a.uid] == ["CreateContainer"]
+    assert show(plan.statuses[b.uid]).startswith("Pending [main ImagePullBackOff")
+
+
+def test_nobody_waits_for_the_back_off_of_another() -> None:
+    a, b, secrets = two_pods()
+    pull = PullImage(image="r.example/app:1", waiting=((b.uid, "main"),))
+    memory = WorkerMemory().record(pull, ImagePullFailed("unauthorized"), NOW)
+    plan = plan_host(assign(a, b, secrets=secrets), observe(), memory, NOW)
+    assert [action.waiting for action in plan.actions] == [((a.uid, "main"),)]
+    assert show(plan.statuses[a.uid]) == "Pending [main ContainerCreating r0]"
+    assert plan.wake_at == after(10)
+
+
+def test_an_image_with_two_tags_is_none() -> None:
+    pod = make_pod(container(image="r.example:5000/web:v1:2"))
+    plan = plan_host(assign(pod), observe(), WorkerMemory(), NOW)
+    assert plan.actions == ()
+    assert show(plan.statuses[pod.uid]).startswith("Pending [main InvalidImageName: ")

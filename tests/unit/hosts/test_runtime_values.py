@@ -21,7 +21,7 @@ from differ.assignment import PodNetwork
 from hosts.container_facts import compose_container, compose_just_made, parse_time
 from hosts.container_request import container_request, update_request
 from hosts.docker_runtime import pack, without_secrets
-from hosts.images import refused
+from hosts.images import refused, telling_refusal
 from hosts.pod_network import masquerade_command, network_request
 from objects.errors import EngineError
 from objects.observed import ObservedContainer
@@ -344,3 +344,15 @@ def test_the_pod_network() -> None:
     assert masquerade_command(NETWORK) == (
         f"iptables -w 5 -t nat -C {rule} 2>/dev/null || iptables -w 5 -t nat -A {rule}"
     )
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        pytest.param(["unauthorized: wrong password", "denied"], "unauthorized: wrong password", id="the-log-in-s"),
+        pytest.param(["unauthorized", "manifest unknown", "denied"], "manifest unknown", id="of-whoever-was-let-in"),
+        pytest.param(["denied"], "denied", id="only-one"),
+    ],
+)
+def test_which_of_several_refusals_is_told(messages, told):
+    assert told in telling_refusal([refused("x:2", message, "h") for message in messages]).message

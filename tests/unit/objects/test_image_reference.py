@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from objects.image_reference import ImageReference, canonical_image, parse_image_reference
+from objects.image_reference import ImageReference, canonical_image, is_image_reference, parse_image_reference
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -31,3 +31,27 @@ def test_canonical(text: str, canonical: str) -> None:
 
 def test_parts() -> None:
     assert parse_image_reference("r:5/a/b:1") == ImageReference(registry="r:5", repository="a/b", tag="1", digest="")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        pytest.param("web", True, id="name"),
+        pytest.param("web:v1", True, id="tag"),
+        pytest.param("r.example:5000/team/web:v1", True, id="registry-with-a-port"),
+        pytest.param("[::1]:5000/web", True, id="registry-by-address"),
+        pytest.param(f"web:v1@sha256:{'a' * 64}", True, id="tag-and-digest"),
+        pytest.param("a__b/c-d.e_f", True, id="separators"),
+        pytest.param("r.example:5000/web:v1:2", False, id="two-tags"),
+        pytest.param("web:v1:2", False, id="two-tags-without-a-registry"),
+        pytest.param("web:", False, id="empty-tag"),
+        pytest.param("Team/Web", False, id="capital-letters"),
+        pytest.param("web@sha256:abc", False, id="short-digest"),
+        pytest.param(" web", False, id="space"),
+        pytest.param("https://r.example/web", False, id="address"),
+        pytest.param("", False, id="empty"),
+        pytest.param("a/" * 127 + "bb", False, id="too-long"),
+    ],
+)
+def test_what_is_a_reference(text: str, is_one: bool) -> None:
+    assert is_image_reference(text) is is_one
