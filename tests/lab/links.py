@@ -14,9 +14,11 @@ from hosts.ssh_target import SshTarget, resolve_target
 from objects.config import Host, HostSpec, SshSettings
 from objects.meta import ObjectMeta
 from tests.lab.host import LabHost
+from tests.lab.processes import slowness
 
 KEEPALIVE_SECONDS = 0.5
-"""A dead peer is found after three of these, plus the watchdog's second."""
+"""A dead peer is found after three of these, plus the watchdog's second; up to three times as long on a busy machine,
+where a living peer may be silent for that long."""
 
 
 def host_object(host: LabHost) -> Host:
@@ -39,7 +41,9 @@ def target_of(host: LabHost, *, key_file: str = "") -> SshTarget:
         objects[hop.name] = host_object(hop)
         hop = hop.jump
     settings = SshSettings(
-        key_files=(key_file or str(host.key_path),), connect_timeout_seconds=5, keepalive_seconds=KEEPALIVE_SECONDS
+        key_files=(key_file or str(host.key_path),),
+        connect_timeout_seconds=round(5 * slowness()),
+        keepalive_seconds=KEEPALIVE_SECONDS * min(3.0, slowness()),
     )
     return resolve_target(host.name, objects, settings)
 

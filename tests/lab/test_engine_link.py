@@ -34,7 +34,7 @@ AddHost = Callable[[HostSpec], LabHost]
 
 def answers(engine: Engine) -> bool:
     try:
-        engine.ping(timeout_seconds=5)
+        engine.ping(timeout_seconds=30)
     except HostError:
         return False
     return True
@@ -210,7 +210,7 @@ def test_a_paused_engine_is_unavailable_while_its_host_is_reachable(lab: Lab) ->
                 engine.ping(timeout_seconds=0.5)
             with engine.deadline(0.5), pytest.raises(DeadlineExceeded):
                 engine.api.containers()
-            assert engine.link.run("echo fine", timeout_seconds=5).stdout == b"fine\n"
+            assert engine.link.run("echo fine", timeout_seconds=30).stdout == b"fine\n"
         finally:
             host.resume_engine()
         assert answers(engine)
@@ -223,7 +223,7 @@ def test_a_killed_engine_is_unavailable_until_it_is_back(lab: Lab) -> None:
         host.kill_engine()
         try:
             with pytest.raises(EngineUnavailable):
-                engine.ping(timeout_seconds=5)
+                engine.ping(timeout_seconds=30)
             with pytest.raises(EngineUnavailable):
                 engine.api.containers()
         finally:

@@ -80,20 +80,20 @@ def test_a_shell_that_stays(lab: Lab) -> None:
     host = lab.hosts[0]
     with link_to(host) as link:
         shell = LastingShell(link)
-        assert shell.ask("x=1; echo one; cd /tmp", timeout_seconds=5) == "one\n"
-        assert shell.ask('echo "$x$(pwd)"; exit 0', timeout_seconds=5) == "/root\n"
-        assert shell.ask("printf no-end-of-line", timeout_seconds=5) == "no-end-of-line"
+        assert shell.ask("x=1; echo one; cd /tmp", timeout_seconds=30) == "one\n"
+        assert shell.ask('echo "$x$(pwd)"; exit 0', timeout_seconds=30) == "/root\n"
+        assert shell.ask("printf no-end-of-line", timeout_seconds=30) == "no-end-of-line"
         assert link.channel_count == 1
         with pytest.raises(CommandFailed, match="code 3: it said why"):
-            shell.ask("echo it said why; exit 3", timeout_seconds=5)
+            shell.ask("echo it said why; exit 3", timeout_seconds=30)
         with pytest.raises(DeadlineExceeded):
             shell.ask("sleep 30", timeout_seconds=0.3)
-        assert shell.ask("echo again", timeout_seconds=5) == "again\n"
+        assert shell.ask("echo again", timeout_seconds=30) == "again\n"
         host.kill_sshd()
         host.start_sshd()
         for _ in range(50):
             try:
-                assert shell.ask("echo and again", timeout_seconds=5) == "and again\n"
+                assert shell.ask("echo and again", timeout_seconds=30) == "and again\n"
                 break
             except HostError:
                 time.sleep(0.2)
