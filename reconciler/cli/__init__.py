@@ -7,14 +7,14 @@ import sys
 
 import click
 
-from reconciler.cli.frame import VerbGroup, global_options, run_command, version_option
+from reconciler.cli.frame import VerbGroup, global_options, namespace_before_verb, run_command, version_option
 
 
 def make_group() -> click.Group:
     """The command `berth` with all its verbs."""
     return VerbGroup(
         name="berth",
-        params=[*global_options(), version_option()],
+        params=[*global_options(), namespace_before_verb(), version_option()],
         help="Ordinary Kubernetes manifests on plain Docker hosts, reconciled from Git over SSH.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )

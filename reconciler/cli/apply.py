@@ -8,6 +8,8 @@ import time
 
 import click
 
+from objects.config import Host
+from objects.errors import InvalidInput
 from reconciler.cli.exit_codes import FAILED, NOT_CONVERGED
 from reconciler.cli.progress import Progress, progress
 from reconciler.cli.waiting import DURATION
@@ -45,6 +47,11 @@ def command(options: Options, timeout: float, no_status: bool, take_over: bool) 
             for warning in session.commits.warnings:
                 shown.note(str(warning))
             shown.note(f"commit {desired.commit[:10]}: {len(desired.objects)} objects")
+            if not any(isinstance(obj, Host) for obj in desired.objects):
+                raise InvalidInput(
+                    f"commit {desired.commit[:10]} has no Host, so nothing can run",
+                    hint="write one to hosts/NAME.yaml; berth init --host NAME=USER@ADDRESS makes it",
+                )
             if not no_status:
                 branch = session.status_branch(session.status_branch_name)
                 assert daemon.in_charge is not None, "nothing is told before"

@@ -20,7 +20,7 @@ import click
 from click.core import ParameterSource
 
 from reconciler.cli.streams import masked_streams
-from reconciler.cli.verbs import SECTIONS, VERBS
+from reconciler.cli.verbs import ELSEWHERE, SECTIONS, VERBS
 from reconciler.options import Options
 
 ENVIRONMENT_PREFIX = "BERTH"
@@ -30,7 +30,7 @@ class VerbGroup(click.Group):
     """Imports a verb when it is used, not before; names the nearest one when there is none."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(VERBS)
+        return [name for name in VERBS if _is_offered(name)]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         verb = VERBS.get(cmd_name)
@@ -45,10 +45,18 @@ class VerbGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in VERBS and not args[0].startswith("-"):
-            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            near = [name for name in difflib.get_close_matches(args[0], VERBS) if _is_offered(name)]
             meant = f", did you mean {near[0]!r}?" if near else "; see: berth --help"
+            if args[0] in ELSEWHERE:
+                meant = f": {ELSEWHERE[args[0]]}"
             raise click.UsageError(f"there is no command {args[0]!r}{meant}", ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        namespace = ctx.params.get("namespace")
+        if namespace and command is not None:
+            # Said before the verb, as kubectl allows it: it is the verb's option all the same.
+            words = leaf_words(command, rest)
+            rest = [*rest[:words], "--namespace", namespace, *rest[words:]]
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -61,13 +69,27 @@ class VerbGroup(click.Group):
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, verbs in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, verb.help) for name, verb in verbs.items()])
+                formatter.write_dl([(name, verb.help) for name, verb in verbs.items() if _is_offered(name)])
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from reconciler.cli.exit_codes import MEANINGS
 
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in MEANINGS])
+
+
+def leaf_words(command: click.Command, words: list[str]) -> int:
+    """How many of the words after a verb name the command in it (`rollout`: 1 of `history deploy/web`)."""
+    count = 0
+    while isinstance(command, click.Group) and count < len(words) and words[count] in command.commands:
+        command = command.commands[words[count]]
+        count += 1
+    return count
+
+
+def _is_offered(verb: str) -> bool:
+    """The lab is part of a checkout, not of an installed Berth."""
+    return verb != "lab" or (Path(__file__).resolve().parents[2] / "tests" / "lab").is_dir()
 
 
 def leaves_of(command: click.Command) -> list[click.Command]:
@@ -133,6 +155,11 @@ def default_options() -> Options:
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "berth"
     return Options(cache_dir=cache, color=sys.stdout.isatty() and not plain)
+
+
+def namespace_before_verb() -> click.Option:
+    """`berth -n shop get pods`: handed on to the verb, which knows whether it has namespaces."""
+    return click.Option(["-n", "--namespace"], metavar="NAME", hidden=True, expose_value=True)
 
 
 def version_option() -> click.Option:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import click
 
 from objects.core import Event
-from objects.errors import InvalidInput
-from reconciler.cli.listing import Found, Layout, Scope, render, select
+from objects.errors import InvalidInput, NotFound
+from reconciler.cli.exit_codes import FAILED
+from reconciler.cli.listing import Found, Layout, Scope, render, select, select_there
 from reconciler.cli.looking import LiveView, live_view, scope_options
 from reconciler.cli.naming import Wanted, parse_wanted
 from reconciler.cli.printing import jsonpath
@@ -54,8 +55,12 @@ def command(
     wanted = parse_wanted(what)
     layout = Layout(checked_format(output), show_labels, not no_headers, sort_by, options.words)
     with live_view(options) as live:
-        is_empty = not _print(live, wanted, scope, layout)
-        if is_empty:
+        is_empty, missing = _print(live, wanted, scope, layout)
+        for problem in missing:
+            click.echo(f"error: {problem}", err=True)
+        if missing and not watch:
+            return FAILED
+        if is_empty and not missing:
             click.echo(_nothing(scope), err=True)
         if watch:
             _watch(live, wanted, scope, layout)
@@ -74,14 +79,17 @@ def checked_format(output: str) -> str:
     return output
 
 
-def _print(live: LiveView, wanted: Sequence[Wanted], scope: Scope, layout: Layout) -> bool:
-    """Returns whether there was anything to print."""
-    found = select(surroundings_for(live, wanted), wanted, scope, sort_by=layout.sort_by)
+def _print(live: LiveView, wanted: Sequence[Wanted], scope: Scope, layout: Layout) -> tuple[bool, tuple[NotFound, ...]]:
+    """Returns whether there was nothing to print, and what is said of names that are not there."""
+    found = select_there(surroundings_for(live, wanted), wanted, scope, sort_by=layout.sort_by)
+    missing = tuple(problem for group in found for problem in group.missing)
+    if missing and not any(group.objects for group in found):
+        return True, missing
     is_one = len(wanted) == 1 and len(wanted[0].names) == 1
     text = render(found, live.surroundings(), layout, one=is_one, all_namespaces=scope.namespace is None)
     if text:
         click.echo(text, nl=not layout.format.startswith("jsonpath"))
-    return bool(text)
+    return not text, missing
 
 
 def surroundings_for(live: LiveView, wanted: Sequence[Wanted]) -> Surroundings:

@@ -53,22 +53,45 @@ class Layout(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Objects of one kind, in order."""
+    """Objects of one kind, in order. missing: what is wrong with each name that was asked for and is not there."""
 
     kind: KindInfo
     objects: tuple[KubeObject, ...]
+    missing: tuple[NotFound, ...] = ()
 
 
 def select(around: Surroundings, wanted: Iterable[Wanted], scope: Scope, *, sort_by: str = "") -> tuple[Found, ...]:
-    """The objects that are meant, kind by kind. Raises NotFound for a name that is not there."""
-    return tuple(Found(item.kind, tuple(_sorted(_of_kind(around, item, scope), sort_by))) for item in wanted)
+    """The objects that are meant, kind by kind. Raises NotFound for the first name that is not there."""
+    found = select_there(around, wanted, scope, sort_by=sort_by)
+    for group in found:
+        for problem in group.missing:
+            raise problem
+    return found
 
 
-def _of_kind(around: Surroundings, wanted: Wanted, scope: Scope) -> list[KubeObject]:
+def select_there(
+    around: Surroundings, wanted: Iterable[Wanted], scope: Scope, *, sort_by: str = ""
+) -> tuple[Found, ...]:
+    """The objects that are meant and there; names that are not there are told of in `missing`."""
+    groups = []
+    for item in wanted:
+        missing: list[NotFound] = []
+        objects = _of_kind(around, item, scope, missing)
+        groups.append(Found(item.kind, tuple(_sorted(objects, sort_by)), tuple(missing)))
+    return tuple(groups)
+
+
+def _of_kind(around: Surroundings, wanted: Wanted, scope: Scope, missing: list[NotFound]) -> list[KubeObject]:
     kind = wanted.kind.kind
     namespace = scope.namespace if kind.NAMESPACED else None
     if wanted.names:
-        return [_named(around, wanted.kind, namespace, name) for name in wanted.names]
+        named: list[KubeObject] = []
+        for name in wanted.names:
+            try:
+                named.append(_named(around, wanted.kind, namespace, name))
+            except NotFound as error:
+                missing.append(error)
+        return named
     found = around.view.all_of(kind, namespace)
     return [obj for obj in found if requirements_match(scope.labels, obj.labels) and _fields_match(obj, scope.fields)]
 

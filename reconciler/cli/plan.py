@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from reconciler.cli.exit_codes import PLAN_HAS_CHANGES
 from reconciler.options import Options
+
+if TYPE_CHECKING:
+    from reconciler.store import Store
+
+
+def require_a_host(store: Store) -> None:
+    """Raises HostUnreachable when no host answers: a plan would tell of a cluster that nobody has seen."""
+    from objects.config import Host
+    from objects.errors import HostUnreachable
+    from reconciler.host_status import HostStatus
+
+    silent = {status.name: status for status in store.all_of(HostStatus) if not status.reachable}
+    if silent and len(silent) == sum(1 for _ in store.all_of(Host)):
+        why = "; ".join(f"{name}: {status.message or status.reason}" for name, status in sorted(silent.items())[:3])
+        raise HostUnreachable(f"none of {len(silent)} hosts answers, so nothing can be planned ({why})")
 
 
 @click.command("plan", help="Show what would happen, and change nothing.")
@@ -27,6 +44,7 @@ def command(options: Options, from_revision: str | None, to_revision: str | None
         warnings = tuple(map(str, session.commits.warnings))
         base = session.read_base(from_revision)
         with session.observe(as_observed(base, target)) as daemon:
+            require_a_host(daemon.engine.store)
             plan = make_plan(daemon.engine, daemon.observations(), base, target, now=utc_now(), warnings=warnings)
     render = {"text": render_text, "markdown": render_markdown, "json": render_json}[output]
     # Before rendering, which shortens and escapes: the text on its way out is looked at once more.

@@ -32,7 +32,7 @@ def command(options: Options, path: Path, output: str, *, strict: bool, quiet: b
     report = report._replace(warnings=(*report.warnings, *profile_warnings(report)))
     is_valid = not report.errors and not (strict and report.warnings)
     if output == "json":
-        click.echo(json.dumps(as_document(report), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(as_document(report, is_valid=is_valid), indent=2, ensure_ascii=False))
     elif not (quiet and is_valid and not report.warnings):
         click.echo("\n".join(as_lines(report, path)))
     return OK if is_valid else INVALID
@@ -77,10 +77,11 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def as_document(report: Report) -> dict[str, Any]:
-    """The same as JSON: `valid`, `objects` by kind, namespace and name with their places, `errors`, `warnings`."""
+def as_document(report: Report, *, is_valid: bool) -> dict[str, Any]:
+    """The same as JSON: `valid` (as the exit code says), `objects` by kind, namespace and name with their places,
+    `errors`, `warnings`."""
     return {
-        "valid": not report.errors,
+        "valid": is_valid,
         "objects": [
             {"kind": obj.KIND, "namespace": obj.namespace, "name": obj.name, "file": origin.file, "line": origin.line}
             for obj, origin in report.objects

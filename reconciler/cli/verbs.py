@@ -54,4 +54,21 @@ SECTIONS: Final[dict[str, dict[str, Verb]]] = {
     },
 }
 
+ELSEWHERE: Final[dict[str, str]] = {
+    "annotate": "berth edit or berth patch changes an object's annotations, as a commit",
+    "api-resources": "docs/features.md lists the kinds",
+    "attach": "berth logs -f follows what a container writes, berth exec runs a command in it",
+    "config": "settings are the Cluster in Git and the options of berth --help",
+    "cp": "docker cp on the pod's host; berth get pod NAME -o wide names the host",
+    "diff": "berth plan shows what a commit would change, and where",
+    "expose": "write a Service into Git",
+    "kustomize": "kustomize is not rendered yet; commit what `kustomize build` prints",
+    "label": "berth edit or berth patch changes an object's labels, as a commit",
+    "port-forward": "ssh -L PORT:POD_ADDRESS:PORT to the pod's host; berth get pod NAME -o wide names both",
+    "replace": "commit the manifest; berth edit opens it",
+    "taint": "berth edit host NAME, spec.taints",
+    "wait": "berth rollout status waits for a workload, berth apply for everything",
+}
+"""Commands that people know from kubectl and that Berth has under another name, or not: what to type instead."""
+
 VERBS: Final[dict[str, Verb]] = {name: verb for verbs in SECTIONS.values() for name, verb in verbs.items()}

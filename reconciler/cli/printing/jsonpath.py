@@ -1,12 +1,13 @@
 """The part of kubectl's JSONPath that people use: fields, indices, slices, `*`, `..name`, filters, `range`, text.
 
-    {.metadata.name}                     a field; `['a.b']` and `\\.` for names with dots
-    {.items[0].status.podIP} {[-1]} {[0:2]} {[*]}
+    {.metadata.name}                     a field; `['a.b/c']` and `a\\.b/c` for names with dots
+    {.items[0].status.podIP} {[-1]} {[0:4:2]} {[*]}
+    {.metadata['name','uid']} {.items[0,2]}   unions
     {.items[?(@.type=="Ready")].status}  filters with == != < <= > >=, or that a field is there
     {range .items[*]}{.metadata.name}{"\\n"}{end}
 
-Values that are not there are no error and print nothing. No scripts, no unions, no functions: a template that needs
-them is refused.
+Values that are not there are no error and print nothing. No scripts and no functions: a template that needs them is
+refused. What ends a name is what ends it in kubectl (`isTerminator` of client-go's jsonpath).
 """
 
 from __future__ import annotations
@@ -24,14 +25,13 @@ Step: TypeAlias = Callable[[Any], Iterator[Any]]
 _TOKEN: Final = re.compile(
     r"""
       (?P<deep>\.\.)(?P<deep_name>[\w*-]+)
-    | \.(?P<name>(?:[\w-]|\\.)+|\*)
+    | \.(?P<name>(?:[^\s.,\[\]$@{}()<>=!'"\\*]|\\.)+|\*)
     | \[\s*(?:
-          '(?P<quoted>[^']*)'
-        | "(?P<double>[^"]*)"
+          (?P<names>(?:'[^']*'|"[^"]*")(?:\s*,\s*(?:'[^']*'|"[^"]*"))*)
         | (?P<star>\*)
-        | (?P<first>-?\d*)\s*:\s*(?P<last>-?\d*)
-        | (?P<index>-?\d+)
-        | \?\(\s*@(?P<left>(?:\.(?:[\w-]|\\.)+|\['[^']*'\])+)\s*
+        | (?P<first>-?\d*)\s*:\s*(?P<last>-?\d*)(?:\s*:\s*(?P<stride>\d*))?
+        | (?P<indices>-?\d+(?:\s*,\s*-?\d+)*)
+        | \?\(\s*@(?P<left>(?:\.(?:[^\s.,\[\]$@{}()<>=!'"\\*]|\\.)+|\['[^']*'\])+)\s*
               (?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<right>"[^"]*"|'[^']*'|[\w.+-]+))?\s*\)
       )\s*\]
     """,
@@ -150,17 +150,20 @@ def _step(token: re.Match[str]) -> Step:
     part = token.groupdict()
     if part["deep"]:
         return _deep_step(part["deep_name"])
-    name = part["name"] or part["quoted"] or part["double"]
     if part["star"] or part["name"] == "*":
         return _children
-    if name is not None:
-        return _field_step(name.replace("\\", ""))
-    if part["index"] is not None:
-        index = int(part["index"])
-        return _slice_step(slice(index, index + 1 or None))
+    if part["name"]:
+        return _field_step(part["name"].replace("\\", ""))
+    if part["names"]:
+        return _union_step([_field_step(quoted[1:-1]) for quoted in re.findall(r"'[^']*'|\"[^\"]*\"", part["names"])])
+    if part["indices"]:
+        return _union_step([_slice_step(slice(i, i + 1 or None)) for i in map(int, part["indices"].split(","))])
     if part["left"]:
         return _filter_step(_parse_path(part["left"], part["left"]), part["op"], part["right"])
-    return _slice_step(slice(int(part["first"] or 0), int(part["last"]) if part["last"] else None))
+    last, stride = (int(part[name]) if part[name] else None for name in ("last", "stride"))
+    if stride == 0:
+        raise InvalidInput(f"jsonpath {token[0]!r}: a slice's step must be above 0")
+    return _slice_step(slice(int(part["first"] or 0), last, stride))
 
 
 # --- steps ---------------------------------------------------------------------------------------------------------
@@ -177,6 +180,14 @@ def _field_step(name: str) -> Step:
     def step(value: Any) -> Iterator[Any]:
         if isinstance(value, dict) and name in value:
             yield value[name]
+
+    return step
+
+
+def _union_step(parts: list[Step]) -> Step:
+    def step(value: Any) -> Iterator[Any]:
+        for part in parts:
+            yield from part(value)
 
     return step
 

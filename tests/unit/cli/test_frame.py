@@ -75,6 +75,11 @@ def test_help_lists_all_and_imports_nothing_heavy() -> None:
         pytest.param(("verson",), 2, "there is no command 'verson', did you mean 'version'?", id="near"),
         pytest.param(("zzzzz",), 2, "there is no command 'zzzzz'; see: berth --help", id="unknown"),
         pytest.param(("--nonsense",), 2, "--nonsense", id="option"),
+        pytest.param(("diff",), 2, "no command 'diff': berth plan shows what a commit would change", id="of-kubectl"),
+        pytest.param(("label", "pod", "a", "b=c"), 2, "'label': berth edit or berth patch changes", id="no-guess"),
+        pytest.param(("-n", "shop", "get"), 2, "which kind?", id="namespace-before-the-verb"),
+        pytest.param(("-n", "shop", "rollout", "history"), 2, "which kind?", id="namespace-before-a-group"),
+        pytest.param(("-n", "shop", "version"), 2, "No such option '--namespace'", id="a-verb-without-namespaces"),
         pytest.param(("get",), 2, "which kind?", id="usage-of-a-verb"),
         pytest.param(
             ("get", "pods", "-o", "xml"), 2, "there is no output format 'xml'", id="before-anything-is-fetched"

@@ -51,7 +51,7 @@ def test_mistakes_are_named_in_order(tmp_path: Path) -> None:
         ["here", "not valid"],
     ]
     assert "did you mean 'replicas'" in lines[1]
-    document = as_document(report)
+    document = as_document(report, is_valid=False)
     assert (document["valid"], document["objects"], len(document["errors"])) == (False, [], 2)
     assert document["errors"][1]["path"] == "spec.replcas"
 
