@@ -28,7 +28,7 @@ from objects.pods import Pod, PodStatus
 from objects.storage import PersistentVolume, PersistentVolumeClaim
 from policies.scheduling.profiles import Rules
 from reconciler import desired as desiring
-from reconciler.addresses import slice_for_host
+from reconciler.addresses import Slice, slice_for_host
 from reconciler.admission import admit_pod
 from reconciler.adoption import is_fragment, is_from_git, made_whole, owners_as_found
 from reconciler.assignment_book import AssignmentBook
@@ -347,6 +347,9 @@ class Engine:
         self._given_up |= message.given_up
         for key in wanted:
             self.isolation.run("desired object", key, partial(self._want_again, key), now)
+        for host in self.store.all_of(Host):
+            if host.spec.pod_cidr:
+                self._slices.reserve(host.name, host.spec.pod_cidr)
         self._book.mark_hosts(host.name for host in self.store.all_of(Host))
 
     def _want_again(self, key: ObjectKey, now: datetime) -> None:
@@ -391,14 +394,14 @@ class Engine:
     def _take_report(self, message: HostReport, now: datetime) -> None:
         self._heard.add(message.host)
         known = self.store.get(HostStatus, "", message.host)
-        subnet = message.pod_subnet or (known.pod_subnet if known else "")
-        host = self.store.get(Host, "", message.host)
-        subnet = subnet or slice_for_host(host, message.host, self.settings.network, self._slices)
+        of_network = self._slice_for(message.host, message.pod_subnet, known)
         status = HostStatus(
             metadata=desiring.named(message.host),
             facts=message.facts,
             reachable=True,
-            pod_subnet=subnet,
+            pod_subnet=of_network.subnet,
+            network_reason=of_network.reason,
+            network_message=of_network.message,
             foreign=message.foreign,
             is_reclaiming=message.is_reclaiming,
             failures=known.failures if known else (),
@@ -426,6 +429,19 @@ class Engine:
         for happened in message.happenings if not self.is_observer else ():
             said = Occurrence(happened.pod, happened.type, happened.reason, happened.message)
             self._note_event(said, f"host/{message.host}", now)
+
+    def _slice_for(self, name: str, found: str, known: HostStatus | None) -> Slice:
+        """found: what the look shows. Not asked again for a host that has what it had."""
+        host = self.store.get(Host, "", name)
+        has = found or (known.pod_subnet if known else "")
+        is_settled = known is not None and known.facts is not None and bool(has) and known.pod_subnet == has
+        if is_settled and (host is None or host.spec.pod_cidr in ("", has)):
+            return Slice(has)
+        return slice_for_host(host, name, has, self.settings.network, self._slices, is_in_use=self._is_slice_in_use)
+
+    def _is_slice_in_use(self, host: str) -> bool:
+        status = self.store.get(HostStatus, "", host)
+        return bool(status.pod_subnet if status is not None else self._restored_subnets.get(host))
 
     def _take_status(self, pod: Pod, reported: PodStatus, now: datetime) -> None:
         try:

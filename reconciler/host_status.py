@@ -19,7 +19,8 @@ from reconciler.messages import HostFailure
 class HostStatus(KubeObject):
     """reachable: the last attempt to observe it worked. unreachable_since: None while it is reachable.
 
-    pod_subnet: its slice of the pod network, '' until it was reached for the first time. foreign: what others run on
+    pod_subnet: its slice of the pod network, '' until it was reached for the first time, and when it gets none:
+    network_reason and network_message say why, or what is wrong with it. foreign: what others run on
     it. measured_at: when its pods were last measured; moves only while somebody wants that. is_reclaiming: unused
     images, or what evicted pods left, are being removed.
 
@@ -40,6 +41,8 @@ class HostStatus(KubeObject):
     reason: str = ""
     message: str = ""
     pod_subnet: str = ""
+    network_reason: str = ""
+    network_message: str = ""
     may_hold_pods: bool = False
     foreign: tuple[ForeignLoad, ...] = ()
     measured_at: datetime | None = None

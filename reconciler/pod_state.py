@@ -68,12 +68,13 @@ def with_past(pod: Pod, before: Pod) -> Pod:
 
 def with_same_address(pods: Iterable[Pod], pod: Pod) -> list[Pod]:
     """Those of `pods` of the same host that are said to have the address of `pod`. One that has ended needs none."""
-    if not _holds_address(pod):
+    if not holds_address(pod):
         return []
-    return [p for p in pods if p.uid != pod.uid and p.status.pod_ip == pod.status.pod_ip and _holds_address(p)]
+    return [p for p in pods if p.uid != pod.uid and p.status.pod_ip == pod.status.pod_ip and holds_address(p)]
 
 
-def _holds_address(pod: Pod) -> bool:
+def holds_address(pod: Pod) -> bool:
+    """Whether nobody else may get the pod's address. One that has ended gives it back: its containers do not run."""
     return bool(pod.status.pod_ip) and not pod.spec.host_network and not pod.is_finished
 
 

@@ -43,6 +43,7 @@ from reconciler.controllers.claim_binding import (
 )
 from reconciler.foreign import foreign_ports, foreign_requests, frees_room
 from reconciler.host_status import HostStatus
+from reconciler.pod_state import holds_address
 from reconciler.store import Changed, View
 
 Decision = tuple[Change, Occurrence | None]
@@ -315,7 +316,7 @@ class SchedulingLoop:
                 self._queue.add(pod.key)
 
     def _free_address(self, view: View, node: str, subnet: str) -> str | None:
-        taken = {pod.status.pod_ip for pod in view.pods_on(node) if pod.status.pod_ip and not pod.spec.host_network}
+        taken = {pod.status.pod_ip for pod in view.pods_on(node) if holds_address(pod)}
         address = choose_address(subnet, taken, after=self._last_address.get(node, ""))
         if address is not None:
             self._last_address[node] = address

@@ -46,6 +46,22 @@ class SliceBook:
         """The slice of a host, '' when it has none."""
         return self._of_host.get(host, "")
 
+    def reserve(self, host: str, subnet: str) -> None:
+        """What a person chose for a host that has none yet: nobody else gets it meanwhile."""
+        if host not in self._of_host:
+            self._remembered[host] = subnet
+            self._set(host, subnet)
+
+    def touching(self, subnet: str, *, but: str) -> list[str]:
+        """Other hosts whose slices overlap with `subnet`."""
+        network = ipaddress.ip_network(subnet, strict=False)
+        others = ((host, ipaddress.ip_network(other, strict=False)) for host, other in self._of_host.items())
+        return sorted(
+            host
+            for host, other in others
+            if host != but and other.version == network.version and other.overlaps(network)
+        )
+
     def first_free(self, settings: NetworkSettings) -> str:
         """The first slice that nobody has or touches; '' when all are taken."""
         if self._layout != (settings.pod_cidr, settings.host_prefix):

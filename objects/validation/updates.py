@@ -13,6 +13,7 @@ import msgspec
 
 from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
 from objects.batch import Job
+from objects.config import Host
 from objects.core import ConfigMap, Secret
 from objects.equality import same
 from objects.fields import FieldPath
@@ -159,11 +160,18 @@ def _service(found: Found, old: Service, new: Service) -> None:
         _fixed(found, ("spec", "clusterIP"), old.spec.cluster_ip, new.spec.cluster_ip)
 
 
+def _host(found: Found, old: Host, new: Host) -> None:
+    """Containers have the addresses of a host's slice in their settings. One that was not said may be said."""
+    if old.spec.pod_cidr:
+        _fixed(found, ("spec", "podCIDR"), old.spec.pod_cidr, new.spec.pod_cidr)
+
+
 def _binding(found: Found, old: Any, new: Any) -> None:
     _fixed(found, ("roleRef",), old.role_ref, new.role_ref)
 
 
 _CHECKS: Mapping[type[KubeObject], Callable[[Found, Any, Any], None]] = {
+    Host: _host,
     Deployment: _selector,
     ReplicaSet: _selector,
     DaemonSet: _selector,

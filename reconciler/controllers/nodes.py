@@ -42,7 +42,7 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     new = node_of(host, seen, node, context)
     return Outcome(
         changes=(Put(new),),
-        occurrences=tuple(_of_parts(host, node, new)),
+        occurrences=(*_of_parts(host, node, new), *_of_slice(host, seen, node)),
         hold=_hold_of(seen),
         again_at=_may_end_at(new, host.spec.eviction, context.now),
     )
@@ -145,11 +145,19 @@ def _conditions(host: Host, seen: HostStatus, before: Conditions, context: Conte
     else:
         wanted = [
             *_pressures(seen.facts, host.spec.eviction, before, context.now),
-            _claim("Ready", "True", "EngineReady", "Docker Engine answers."),
+            _ready(seen),
         ]
     for condition in (*wanted, *_parts(seen, before)):
         conditions = with_condition(conditions, condition, now=context.now)
     return conditions
+
+
+def _ready(seen: HostStatus) -> Condition:
+    """Of a host that answers. Without a slice of the pod network nothing can run there."""
+    if not seen.pod_subnet and seen.network_reason:
+        return _claim("Ready", "False", seen.network_reason, seen.network_message)
+    said = f"Docker Engine answers; {seen.network_message}" if seen.network_reason else "Docker Engine answers."
+    return _claim("Ready", "True", seen.network_reason or "EngineReady", said)
 
 
 _UNAVAILABLE = "Unavailable"
@@ -177,8 +185,17 @@ def _of_parts(host: Host, before: Node | None, after: Node) -> Iterator[Occurren
             yield Occurrence(host.key, "Warning" if is_bad else "Normal", reason, one.message or "Works again.")
 
 
+def _of_slice(host: Host, seen: HostStatus, before: Node | None) -> Iterator[Occurrence]:
+    """An event of a host that gets no slice of the pod network, or keeps another one than its Host says."""
+    ready = find_condition(before.status.conditions, "Ready") if before is not None else None
+    if seen.reachable and seen.network_reason and (ready is None or ready.reason != seen.network_reason):
+        yield Occurrence(host.key, "Warning", seen.network_reason, seen.network_message)
+
+
 def _hold_of(seen: HostStatus) -> Hold | None:
     """What is tried again next of what fails on the host."""
+    if seen.reachable and seen.network_reason:
+        return Hold(seen.network_reason, seen.network_message)
     first = min(seen.failures, key=lambda one: one.retry_at, default=None)
     return Hold(f"{first.part}{_UNAVAILABLE}", first.message, first.retry_at) if first is not None else None
 

@@ -1,10 +1,20 @@
 """Slices of hosts and addresses of pods."""
 
+import msgspec
 import pytest
 
-from objects.config import NetworkSettings
+from objects.batch import Job, JobSpec
+from objects.conditions import find_condition
+from objects.config import Cluster, ClusterSpec, Host, NetworkSettings
+from objects.core import Namespace, Node
+from objects.defaults import default
+from objects.meta import ObjectMeta
+from objects.pods import Container, PodSpec, PodTemplateSpec
 from reconciler.addresses import choose_address
+from reconciler.host_status import HostStatus
+from reconciler.messages import Desired, HostSilent
 from reconciler.slices import SliceBook
+from tests.unit.reconciler.cluster import FakeCluster, make_host
 
 NETWORK = NetworkSettings(pod_cidr="10.1.0.0/22", host_prefix=24)
 
@@ -65,3 +75,91 @@ def test_a_slice_that_is_remembered_stays_its_hosts():
 )
 def test_choose_address(taken, after, chosen):
     assert choose_address("10.1.0.0/29", taken, after=after) == chosen
+
+
+# --- through the engine ----------------------------------------------------------------------------------------------
+
+
+def cluster_of(*hosts: Host, prefix: int = 24, pool: str = "10.1.0.0/22") -> tuple[FakeCluster, Desired]:
+    """A cluster whose hosts are as given, and the commit that says so."""
+    cluster = FakeCluster(*(host.name for host in hosts))
+    network = NetworkSettings(pod_cidr=pool, host_prefix=prefix)
+    settings = Cluster(metadata=ObjectMeta(name="main"), spec=ClusterSpec(network=network))
+    return cluster, Desired(commit="c", objects=(settings, Namespace(metadata=ObjectMeta(name="default")), *hosts))
+
+
+def with_slice(name: str, pod_cidr: str = "") -> Host:
+    host = make_host(name)
+    return msgspec.structs.replace(host, spec=msgspec.structs.replace(host.spec, pod_cidr=pod_cidr))
+
+
+def ready(cluster: FakeCluster, name: str) -> tuple[str, str]:
+    node = cluster.engine.store.get(Node, "", name)
+    assert node is not None
+    found = find_condition(node.status.conditions, "Ready")
+    assert found is not None
+    return found.status, found.reason
+
+
+def subnets(cluster: FakeCluster) -> dict[str, str]:
+    return {one.name: one.pod_subnet for one in cluster.engine.store.all_of(HostStatus)}
+
+
+def test_a_host_without_a_slice_is_not_ready_and_says_why_until_one_is_free():
+    cluster, desired = cluster_of(*map(with_slice, "abcde"))
+    cluster.settle(desired)
+    assert subnets(cluster)["e"] == ""
+    assert ready(cluster, "e") == ("False", "NoFreePodCIDR")
+    assert ready(cluster, "a") == ("True", "EngineReady")
+    said = [one.occurrence for one in cluster.engine.events if one.occurrence.reason == "NoFreePodCIDR"]
+    assert [(one.key.name, one.type) for one in said] == [("e", "Warning")]
+    assert "all slices (/24) of the pod network 10.1.0.0/22 are taken" in said[0].message
+    assert [hold.reason for (_, key), hold in cluster.engine.holds.items() if key.name == "e"] == ["NoFreePodCIDR"]
+    del cluster.hosts["b"]
+    cluster.settle(msgspec.structs.replace(desired, objects=tuple(o for o in desired.objects if o.name != "b")))
+    assert (subnets(cluster)["e"], ready(cluster, "e")) == ("10.1.1.0/24", ("True", "EngineReady"))
+
+
+def test_a_slice_chosen_by_hand_that_another_host_has_is_refused_by_name():
+    cluster, desired = cluster_of(with_slice("a"))
+    cluster.settle(desired)
+    cluster.hosts["b"], cluster.volumes["b"] = {}, set()
+    cluster.settle(msgspec.structs.replace(desired, objects=(*desired.objects, with_slice("b", "10.1.0.128/25"))))
+    assert subnets(cluster) == {"a": "10.1.0.0/24", "b": ""}
+    assert ready(cluster, "b") == ("False", "PodCIDRConflict")
+    node = cluster.engine.store.get(Node, "", "b")
+    assert "overlaps with 10.1.0.0/24 of host a" in find_condition(node.status.conditions, "Ready").message
+
+
+def test_a_slice_chosen_by_hand_is_not_given_to_another_host_before_its_own_is_seen():
+    cluster, desired = cluster_of(with_slice("a"), with_slice("b", "10.1.0.0/24"))
+    cluster.step(desired, HostSilent(host="b", reason="HostUnreachable", message="no"))
+    cluster.step(cluster.report("a"))
+    cluster.settle()
+    assert subnets(cluster) == {"a": "10.1.1.0/24", "b": "10.1.0.0/24"}
+
+
+def test_a_slice_that_is_chosen_later_does_not_replace_the_one_that_containers_have():
+    cluster, desired = cluster_of(with_slice("a"))
+    cluster.settle(desired)
+    objects = tuple(o for o in desired.objects if o.name != "a")
+    cluster.settle(msgspec.structs.replace(desired, objects=(*objects, with_slice("a", "10.1.2.0/24"))))
+    assert subnets(cluster) == {"a": "10.1.0.0/24"}
+    assert ready(cluster, "a") == ("True", "PodCIDRChanged")
+    assert [one.occurrence.reason for one in cluster.engine.events].count("PodCIDRChanged") == 1
+
+
+def test_finished_pods_give_their_addresses_back():
+    cluster, desired = cluster_of(with_slice("a"), with_slice("b"), prefix=29)
+    template = PodTemplateSpec(
+        metadata=ObjectMeta(labels={"job": "many"}),
+        spec=PodSpec(containers=(Container(name="c", image="web:v1"),), restart_policy="Never"),
+    )
+    job = Job(
+        metadata=ObjectMeta(name="many", namespace="default"),
+        spec=JobSpec(completions=40, parallelism=4, template=template),
+    )
+    cluster.ends["many"] = "Succeeded"
+    cluster.settle(msgspec.structs.replace(desired, objects=(*desired.objects, default(job))), rounds=200)
+    live = cluster.engine.store.get(Job, "default", "many")
+    assert live.status.succeeded == 40
