@@ -190,9 +190,13 @@ class Engine:
     def is_forwarded(self) -> bool:
         """Whether streams to the engine are channels of this connection, and the API version is agreed: then requests
         by hand need not wait for anything first."""
+        return self.agreed is not None and self.streams.is_forwarded
+
+    @property
+    def agreed(self) -> EngineClient | None:
+        """The SDK's client if an API version is agreed on, without waiting for it."""
         with self._lock:
-            is_agreed = self._client is not None
-        return is_agreed and self.streams.is_forwarded
+            return self._client
 
     @property
     def api(self) -> EngineClient:

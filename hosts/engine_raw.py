@@ -22,7 +22,7 @@ async def ask_engine(way: Way, method: str, path: str, body: Mapping[str, Any] |
     """One request with a short answer in JSON, {} when it is empty. Raises EngineError, HostError."""
     stream = await way.to_engine()
     try:
-        await stream.send(compose_request(way.engine.api.versioned_path(path), method, body))
+        await stream.send(compose_request(way.api_path(path), method, body))
         answer = _Reader(stream)
         status, head = await answer.head()
         content = await answer.body(head)
@@ -40,7 +40,7 @@ async def follow_engine(way: Way, method: str, path: str, body: Mapping[str, Any
     """One request whose answer goes on until the engine ends it; of it the beginning. Raises EngineError, HostError."""
     stream = await way.to_engine()
     try:
-        await stream.send(compose_request(way.engine.api.versioned_path(path), method, body))
+        await stream.send(compose_request(way.api_path(path), method, body))
         answer = _Reader(stream)
         status, head = await answer.head()
         if status >= 400:

@@ -9,7 +9,6 @@ Whatever is raised here is from `objects.errors` (or a subclass of HostError def
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -39,10 +38,11 @@ would be called in a tight loop."""
 SLOT_SECONDS = 60.0
 """For a turn to connect: 1,000 hosts, 8 at a time, 0.1 s each, take 13 s; dead ones more."""
 
-TURNED_AWAY_TRIES = 4
+TURNED_AWAY_TRIES = 12
 TURNED_AWAY_FIRST_SECONDS = 0.1
-"""Doubled from try to try. sshd drops a part of those who come while ten others log in: a login takes some 0.1 s, so
-the next tries meet other company. All of it stays within the time for connecting."""
+TURNED_AWAY_MOST_SECONDS = 1.0
+"""Doubled from try to try, up to the most. sshd drops a part of those who come while ten others log in: a login takes
+some 0.1 s, so the next tries meet other company. All of it stays within the time for connecting."""
 
 SESSIONS_AT_ONCE = 9
 """sshd's default MaxSessions is 10, counting commands only: forwarding channels are free. One session is kept for the
@@ -83,6 +83,7 @@ class SshLink:
         self._connection_number = 0
         self._is_connecting = False
         self._is_closed = False
+        self._closing = threading.Event()
         self._failures = 0
         self._retry_at = 0.0
         self._error: HostError | None = None
@@ -257,10 +258,11 @@ class SshLink:
             try:
                 return self._dial_once()
             except TurnedAway:
-                pause = TURNED_AWAY_FIRST_SECONDS * 2 ** (number - 1) * self._random.uniform(0.5, 1.5)
-                if self._is_closed or self.clock() + pause >= deadline:
+                pause = min(TURNED_AWAY_FIRST_SECONDS * 2 ** (number - 1), TURNED_AWAY_MOST_SECONDS)
+                pause *= self._random.uniform(0.5, 1.5)
+                # Waited for without a slot: others may connect meanwhile.
+                if self.clock() + pause >= deadline or self._closing.wait(pause):
                     raise
-                time.sleep(pause)  # without a slot: others may connect meanwhile
         return self._dial_once()
 
     def _dial_once(self) -> SshTransport:
@@ -329,15 +331,16 @@ class SshLink:
             self._notice_loss()
             self._retry_at = 0.0
 
-    def close(self) -> None:
-        """Cut the connection and refuse further calls. Idempotent."""
+    def close(self, *, wait_seconds: float = 2) -> None:
+        """Cut the connection and refuse further calls. Idempotent. wait_seconds: for its thread to end, at most."""
+        self._closing.set()
         with self._changed:
             self._is_closed = True
             transport, self._transport = self._transport, None
             self._changed.notify_all()
         if transport is not None:
             transport.sever("the link was closed")
-            transport.join(timeout=2)
+            transport.join(timeout=wait_seconds)
 
 
 def _again(error: HostError, remark: str = "") -> HostError:

@@ -43,7 +43,13 @@ class SshLinks:
             return link
 
     def retain(self, targets: Iterable[SshTarget]) -> None:
-        """Close every link that is neither one of these nor on the way to one: their Hosts are gone or changed."""
+        """Close every link that is neither one of these nor on the way to one: their Hosts are gone or changed.
+
+        Returns at once: who calls has other hosts to look after.
+        """
+        self._retain(targets, wait_seconds=0)
+
+    def _retain(self, targets: Iterable[SshTarget], *, wait_seconds: float) -> None:
         wanted: set[SshTarget] = set()
         for target in targets:
             hop: SshTarget | None = target
@@ -53,9 +59,9 @@ class SshLinks:
         with self._lock:
             stale = [self._links.pop(target) for target in [*self._links] if target not in wanted]
         for link in stale:
-            link.close()
+            link.close(wait_seconds=wait_seconds)
 
     def close(self) -> None:
         """Close all links and end the watchdog."""
-        self.retain(())
+        self._retain((), wait_seconds=2)
         self._watchdog.close()

@@ -208,6 +208,7 @@ class SshTransport(paramiko.Transport):
         self.connected_at = clock()
         self.loss = ""  # why we severed it, if we did
         self._asked_at = self.connected_at
+        self._silence = (self.connected_at, 0.0)
         self._refusals: dict[int, tuple[int, str]] = {}
         self._abandoned: dict[int, paramiko.Channel | ToldChannel] = {}
         self.channels_seen = _NumbersSeen()
@@ -224,8 +225,16 @@ class SshTransport(paramiko.Transport):
 
     @property
     def silent_seconds(self) -> float:
-        """For how long nothing was heard of the peer."""
-        return self.clock() - self.packetizer.heard_at
+        """For how long nothing was heard of the peer while we listened: as the watchdog counts it."""
+        heard_at, seconds = self._silence
+        return seconds if heard_at == self.packetizer.heard_at else 0.0
+
+    def count_silence(self, seconds: float) -> None:
+        """Called by the watchdog each round. seconds: for how long we listened since the last one."""
+        heard_at = self.packetizer.heard_at
+        before, counted = self._silence
+        counted = counted + seconds if before == heard_at else min(seconds, self.clock() - heard_at)
+        self._silence = (heard_at, counted)
 
     @property
     def is_silent_too_long(self) -> bool:
@@ -304,6 +313,7 @@ class SshTransport(paramiko.Transport):
 
         Raises ChannelRefused (SessionRefused for a session), HostUnreachable (connection lost) or DeadlineExceeded.
         """
+        assert threading.current_thread() is not self, "this thread reads the answer: it must not wait for it"
         with self.lock:
             number = self._next_channel()
             channel = paramiko.Channel(number)

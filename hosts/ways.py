@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from hosts.engine import Engine
+from hosts.engine import Engine, EngineClient
 from hosts.engine_socket import EngineSocket
 from hosts.flow import Clock, Stream
 from hosts.pod_stream import open_stream
 from hosts.ssh_transport import SshTransport
 from hosts.told_stream import ToldEngineStream, ToldStream
-from objects.errors import DeadlineExceeded
+from objects.errors import DeadlineExceeded, EngineUnavailable
 
 BLOCK_BYTES = 16 * 1024
 IDLE_KEPT = 8
@@ -30,6 +30,9 @@ class Way(Protocol):
     engine: Engine
     clock: Clock
     timeout_seconds: float
+
+    def api_path(self, path: str) -> str:
+        """A path of the engine's API with the version that is agreed on. Raises HostError."""
 
     async def to_pod(self, address: str, port: int) -> Stream:
         """Connect from the host. Raises NoAnswer, HostError."""
@@ -49,6 +52,9 @@ class WaitingWay:
         self.clock: Clock = engine.link.clock
         self.timeout_seconds = timeout_seconds
         self._ends = self.clock() + timeout_seconds
+
+    def api_path(self, path: str) -> str:
+        return self.engine.api.versioned_path(path)
 
     async def to_pod(self, address: str, port: int) -> Stream:
         return open_stream(self.engine.link, address, port, timeout_seconds=max(0.001, self._ends - self.clock()))
@@ -96,10 +102,12 @@ class ToldWays:
 
     def way(self, *, timeout_seconds: float, on_news: Callable[[], None], to_engine: bool) -> ToldWay | None:
         """None: it can only be waited for now."""
-        transport = self.engine.link.living
-        if transport is None or not transport.may_tell or (to_engine and not self.engine.is_forwarded):
+        transport, client = self.engine.link.living, self.engine.agreed
+        if transport is None or not transport.may_tell:
             return None
-        return ToldWay(self, transport, timeout_seconds=timeout_seconds, on_news=on_news)
+        if to_engine and (client is None or not self.engine.is_forwarded):
+            return None
+        return ToldWay(self, transport, client, timeout_seconds=timeout_seconds, on_news=on_news)
 
     def take(self) -> ToldEngineStream | None:
         with self._lock:
@@ -125,15 +133,30 @@ class ToldWay:
     """By channels that run a flow on: `on_news` does. ends_at: of the clock; the flow is to be resumed then."""
 
     def __init__(
-        self, ways: ToldWays, transport: SshTransport, *, timeout_seconds: float, on_news: Callable[[], None]
+        self,
+        ways: ToldWays,
+        transport: SshTransport,
+        client: EngineClient | None,
+        *,
+        timeout_seconds: float,
+        on_news: Callable[[], None],
     ) -> None:
+        """client: as it was agreed on when the question was begun; None: the question is not for the engine."""
         self.engine = ways.engine
         self.clock: Clock = transport.clock
         self.timeout_seconds = timeout_seconds
         self.ends_at = transport.clock() + timeout_seconds
         self._ways = ways
         self._transport = transport
+        self._client = client
         self._on_news = on_news
+
+    def api_path(self, path: str) -> str:
+        # Never `engine.api`: when the engine was exchanged meanwhile, that would ask for its version and wait for the
+        # answer in the thread which has to read it.
+        if self._client is None:
+            raise EngineUnavailable("no API version is agreed on", host=self.engine.host)
+        return self._client.versioned_path(path)
 
     async def to_pod(self, address: str, port: int) -> Stream:
         stream = ToldStream(self._transport, deadline=self.ends_at, timeout_seconds=self.timeout_seconds)

@@ -35,14 +35,7 @@ class Blocks:
         self.is_closed = True
 
 
-class Api:
-    def versioned_path(self, path: str) -> str:
-        return f"/v1.41{path}"
-
-
 class FakeEngine:
-    api = Api()
-
     def refusal(self, status: int, body: bytes) -> EngineError:
         return EngineError(body.decode(), status=status, host="h")
 
@@ -57,6 +50,9 @@ class OneStream:
     def __init__(self, stream: Blocks) -> None:
         self.stream = stream
         self.is_given_back = False
+
+    def api_path(self, path: str) -> str:
+        return f"/v1.41{path}"
 
     async def to_engine(self) -> Stream:
         return self.stream

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,13 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
+from msgspec import structs
 
+from hosts.engine import SDK_API_VERSION, Engine, EngineClient
 from hosts.ssh import BACKOFF_MOST_SECONDS, BACKOFF_OPERATOR_SECONDS, TURNED_AWAY_TRIES, SshLink
+from hosts.ssh_keyscan import fetch_host_key
 from hosts.ssh_links import SshLinks
 from hosts.ssh_target import SshTarget
 from hosts.ssh_transport import ChannelRefused, SessionRefused
 from hosts.ssh_watchdog import Watchdog
+from hosts.ways import ToldWay, ToldWays
 from objects.errors import DeadlineExceeded, HostKeyMismatch, HostUnreachable
 from tests.unit.hosts.peers import Doorkeeper, LocalSshd, Relay, await_condition, doorkeeper, free_port
 
@@ -178,13 +186,110 @@ def test_an_answer_after_the_deadline_leaves_no_channel_open(relay: Relay, sshd:
 @pytest.mark.parametrize(
     ("says", "message"),
     [
-        pytest.param(b"", "SSH handshake with", id="closes"),
-        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", "SSH handshake with", id="speaks something else"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", "SSH handshake with", id="something else"),
+        pytest.param(b"SSH-2.0-broken\r\n", "SSH handshake with", id="closes after its first line"),
     ],
 )
 def test_ports_that_are_no_sshd(sshd: LocalSshd, links: SshLinks, says: bytes, message: str) -> None:
     with doorkeeper(says=says) as keeper, pytest.raises(HostUnreachable, match=message):
         links.link(target_at(keeper, sshd)).run("true", timeout_seconds=10)
+
+
+def test_logins_beyond_those_that_sshd_takes_at_a_time_come_in_later(tmp_path: Path) -> None:
+    """Ten connections side by side to an sshd that lets one in at a time, and drops whoever comes beside it."""
+    crowded = LocalSshd(tmp_path, getpass.getuser(), settings=("MaxStartups 1",))
+    crowded.start()
+    door = threading.Barrier(10)
+
+    def log_in(number: int) -> bytes:
+        links = SshLinks(clock=time.monotonic, random=Random(number), connects_at_once=10)
+        door.wait(timeout=10)
+        try:
+            target = structs.replace(crowded.target(), connect_timeout_seconds=15)
+            return links.link(target).run("echo in", timeout_seconds=20).stdout
+        finally:
+            links.close()
+
+    try:
+        with ThreadPoolExecutor(10) as threads:
+            assert list(threads.map(log_in, range(10))) == [b"in\n"] * 10
+        assert fetch_host_key("127.0.0.1", crowded.port) in crowded.target().host_keys
+    finally:
+        crowded.stop()
+
+
+STOPPED = """
+import sys, time
+from random import Random
+import msgspec
+from hosts.ssh_keyscan import fetch_host_key
+from hosts.ssh_links import SshLinks
+from hosts.ssh_target import SshTarget
+from msgspec import structs
+target = msgspec.json.decode(sys.argv[1], type=SshTarget)
+links = SshLinks(clock=time.monotonic, random=Random(1))
+all_links = [links.link(structs.replace(target, name=f"h{number}")) for number in range(6)]
+for link in all_links:
+    link.run("true", timeout_seconds=10)
+print("up", flush=True)
+sys.stdin.readline()
+time.sleep(3)
+print([link.connection_number * link.state.connected for link in all_links], flush=True)
+"""
+
+
+def test_a_pause_of_our_own_is_no_fault_of_the_peers(sshd: LocalSshd) -> None:
+    """A process that stands still for 15 missed keepalives keeps its connections."""
+    target = msgspec.json.encode(sshd.target()).decode()
+    command = [sys.executable, "-c", STOPPED, target]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            assert process.stdout.readline() == "up\n"
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(3)
+            process.send_signal(signal.SIGCONT)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "[1, 1, 1, 1, 1, 1]\n"
+        finally:
+            process.kill()
+
+
+def test_an_engine_that_is_exchanged_is_not_asked_for_its_version_by_the_connection(
+    sshd: LocalSshd, links: SshLinks
+) -> None:
+    """The connection's thread runs the question on: if that waited for an answer, nobody would read it."""
+    link = links.link(sshd.target())
+    link.run("true", timeout_seconds=10)
+    engine, transport = Engine(link), link.living
+    assert transport is not None
+    engine._client = EngineClient(engine, engine.streams)
+    assert ToldWays(engine).way(timeout_seconds=1, on_news=lambda: None, to_engine=True) is None  # sshd is not known
+    way = ToldWay(ToldWays(engine), transport, engine.agreed, timeout_seconds=1, on_news=lambda: None)
+    engine.refusal(400, b'{"message": "client version 1.99 is too new. Maximum supported API version is 1.41"}')
+    assert engine.agreed is None
+    assert way.api_path("/containers/c/exec") == f"/v{SDK_API_VERSION}/containers/c/exec"
+
+
+def test_links_of_removed_hosts_close_at_once(relay: Relay, sshd: LocalSshd, links: SshLinks) -> None:
+    """Also those whose peer has fallen silent, and those that are just connecting."""
+    stuck = links.link(sshd.target(port=relay.port))
+    stuck.run("true", timeout_seconds=10)
+    relay.freeze()
+    with doorkeeper(says=b"") as keeper:
+        dialling = links.link(target_at(keeper, sshd))
+        with pytest.raises(HostUnreachable):
+            dialling.run("true", timeout_seconds=0.05)
+        began = time.monotonic()
+        links.retain([])
+        assert time.monotonic() - began < 0.5
+        visits = keeper.visits
+        time.sleep(1)
+        assert keeper.visits <= visits + 1
+    for link in (stuck, dialling):
+        with pytest.raises(HostUnreachable, match="closed"):
+            link.run("true", timeout_seconds=1)
 
 
 def test_a_port_that_says_nothing_does_not_hold_us(sshd: LocalSshd, links: SshLinks) -> None:
@@ -237,8 +342,10 @@ def test_who_is_turned_away_by_a_busy_sshd_tries_again_within_the_deadline(
 def test_who_is_turned_away_again_and_again_gives_up_and_says_why(sshd: LocalSshd, links: SshLinks) -> None:
     with doorkeeper(says=b"") as keeper:
         with pytest.raises(HostUnreachable, match=r"closed the connection before a word.*MaxStartups"):
-            links.link(target_at(keeper, sshd)).run("true", timeout_seconds=20)
-        assert keeper.visits == TURNED_AWAY_TRIES
+            links.link(structs.replace(target_at(keeper, sshd), connect_timeout_seconds=2)).run(
+                "true", timeout_seconds=20
+            )
+        assert 4 <= keeper.visits <= TURNED_AWAY_TRIES
 
 
 def test_attempts_back_off_and_refuse_at_once_meanwhile(sshd: LocalSshd, watchdog: Watchdog) -> None:

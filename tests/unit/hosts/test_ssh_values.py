@@ -113,8 +113,23 @@ class Connection:
     def is_active(self) -> bool:
         return self.active
 
+    def count_silence(self, seconds: float) -> None:
+        """Given."""
+
     def sever(self, why: str) -> None:
         self.severed.append(why)
+
+
+def test_the_watchdog_counts_only_while_it_looks() -> None:
+    times = iter([0.0, 1.0, 2.5, 12.5, 13.5])
+    watchdog = Watchdog(interval_seconds=1, clock=lambda: next(times))
+    counted: list[float] = []
+    connection = Connection(active=True, silent_seconds=0)
+    connection.count_silence = counted.append  # type: ignore[method-assign]
+    watchdog._watched.add(connection)
+    for _ in range(4):
+        watchdog.look()
+    assert counted == [1.0, 1.5, 0.0, 1.0]
 
 
 def test_the_watchdog_severs_the_silent_and_forgets_the_dead() -> None:
