@@ -42,6 +42,7 @@ def up(name: str, hosts: int, *, mixed: bool) -> None:
 
         running = _explained(lambda: Lab.up(name, mixed_hosts(hosts) if mixed else hosts, report=report))
     console.print(f"lab {name!r} is up after {time.monotonic() - started:.1f} s", highlight=False)
+    running.names.made_by_tests.unlink(missing_ok=True)
     running.close()
     _print_status(console, running)
 

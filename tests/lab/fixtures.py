@@ -8,7 +8,8 @@ fixture fails and says so: a test that was skipped where it should run would loo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,20 +59,36 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def lab() -> Iterator[Lab]:
     """Three hosts with three versions of Docker Engine, a Git remote and a registry; shared by all of the session."""
     # Imported here: this module is loaded for unit tests too, which shall not wait for the Docker SDK.
-    from tests.lab import network
     from tests.lab.hostspec import mixed_hosts
-    from tests.lab.lab import Lab, take_down
-    from tests.lab.names import LabNames, worker_lab
-    from tests.lab.state import locked
+    from tests.lab.names import worker_lab
 
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    name = worker_lab(os.environ.get("BERTH_LAB", TEST_LAB), worker)
+    with lab_of_tests(worker_lab(os.environ.get("BERTH_LAB", TEST_LAB), worker), mixed_hosts()) as running:
+        yield running
+
+
+@contextmanager
+def lab_of_tests(name: str, hosts: Sequence[HostSpec]) -> Iterator[Lab]:
+    """The lab of this name with these hosts, for one run of tests at a time.
+
+    It is ended afterwards, unless a person had it up before (`python -m tests.lab up`). What a killed run has left is
+    healed, and ended too.
+    """
+    from tests.lab import network
+    from tests.lab.lab import Lab, take_down
+    from tests.lab.names import LabNames
+    from tests.lab.state import locked
+
+    names = LabNames(name)
     with locked(f"{name}.tests"):
-        was_up = network.has_bridge(LabNames(name))
-        running = Lab.up(name, mixed_hosts())
+        is_of_a_person = network.has_bridge(names) and not names.made_by_tests.exists()
+        if not is_of_a_person:
+            names.state.mkdir(parents=True, exist_ok=True)
+            names.made_by_tests.touch()
+        running = Lab.up(name, hosts)
         yield running
         running.close()
-        if not was_up:
+        if not is_of_a_person:
             take_down(name)
 
 

@@ -61,6 +61,11 @@ class LabNames:
         return self.state / "lab.json"
 
     @property
+    def made_by_tests(self) -> Path:
+        """There while the lab is one that a run of tests brought up, not a person."""
+        return self.state / "made-by-tests"
+
+    @property
     def keys(self) -> Path:
         return self.state / "keys"
 

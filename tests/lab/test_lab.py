@@ -18,6 +18,7 @@ import pytest
 from tests.lab import network
 from tests.lab.engines import is_version, layer_of
 from tests.lab.errors import LabError
+from tests.lab.fixtures import lab_of_tests
 from tests.lab.host import LabHost
 from tests.lab.hostspec import MIXED_ENGINES, HostSpec, mixed_hosts
 from tests.lab.images import build_image
@@ -482,6 +483,31 @@ def test_a_second_lab_beside_and_its_leftovers(lab: Lab) -> None:
     assert names.lab not in Path("/proc/self/mounts").read_text()
     assert list(Path("/sys/fs/cgroup").glob(f"**/{names.cgroup}")) == []
     take_down(name)  # nothing there is no error
+
+
+def test_a_killed_run_of_tests_leaves_a_lab_that_the_next_one_ends(lab: Lab) -> None:
+    name = f"{lab.name[:12]}-3rd"
+    names = LabNames(name)
+    script = (
+        "import sys, time; from tests.lab.fixtures import lab_of_tests\n"
+        "with lab_of_tests(sys.argv[1], []): print('up', flush=True); time.sleep(300)"
+    )
+    try:
+        with subprocess.Popen([sys.executable, "-c", script, name], stdout=subprocess.PIPE) as run_of_tests:
+            assert run_of_tests.stdout is not None
+            assert run_of_tests.stdout.readline() == b"up\n"
+            run_of_tests.kill()
+        assert network.has_bridge(names)
+        with lab_of_tests(name, []) as again:
+            assert again.git.host.ssh("hostname").stdout == b"git\n"
+        assert not network.has_bridge(names)
+        Lab.up(name, []).close()
+        names.made_by_tests.unlink()  # as `python -m tests.lab up` does
+        with lab_of_tests(name, []):
+            pass
+        assert network.has_bridge(names)
+    finally:
+        take_down(name, purge=True)
 
 
 def _caught_signals(host: LabHost, container: str) -> str:
