@@ -156,7 +156,10 @@ class KubeObject(KubeStruct):
 
 def controller_of(obj: KubeObject) -> OwnerReference | None:
     """The owner that manages `obj` (the reference with `controller: true`), if any."""
-    return next((ref for ref in obj.metadata.owner_references if ref.controller), None)
+    for ref in obj.metadata.owner_references:
+        if ref.controller:
+            return ref
+    return None
 
 
 def owned_by(obj: KubeObject, owner: KubeObject) -> bool:

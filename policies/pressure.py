@@ -6,6 +6,7 @@ Signals and defaults: kubelet's eviction manager.
 
 from __future__ import annotations
 
+import functools
 from typing import Final, NamedTuple
 
 from objects.config import EvictionThresholds
@@ -75,6 +76,30 @@ def levels_of(facts: HostFacts, limits: EvictionThresholds) -> tuple[Level, ...]
         threshold_amount(limits.pid_available, capacity=facts.tasks_limit),
     )
     return (*bytes_, *((inodes,) if facts.inodes else ()), *((tasks,) if facts.tasks_limit else ()))
+
+
+def has_plenty(facts: HostFacts, limits: EvictionThresholds) -> bool:
+    """Whether every level is relieved: as long as that holds, figures that move change nothing."""
+    memory, disk, inodes, tasks = _plenty(limits, facts.memory_bytes, facts.disk_bytes, facts.inodes, facts.tasks_limit)
+    return (
+        facts.memory_available_bytes >= memory
+        and facts.disk_free_bytes >= disk
+        and facts.inodes_free >= inodes
+        and facts.tasks_limit - facts.tasks >= tasks
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _plenty(
+    limits: EvictionThresholds, memory: int, disk: int, inodes: int, tasks: int
+) -> tuple[float, float, float, float]:
+    """From which amounts on each level is relieved, for hosts of this size: most hosts of a cluster have the same."""
+    return (
+        threshold_amount(limits.memory_available, capacity=memory) * RELIEF,
+        threshold_amount(limits.disk_available, capacity=disk) * RELIEF,
+        threshold_amount(limits.inodes_free, capacity=inodes) * RELIEF if inodes else 0,
+        threshold_amount(limits.pid_available, capacity=tasks) * RELIEF if tasks else 0,
+    )
 
 
 def threshold_amount(threshold: QuantityLike, *, capacity: int) -> int:

@@ -28,6 +28,11 @@ _READERS = Index(
 """Pods by the ConfigMaps and Secrets that they name."""
 
 
+def _assigned(status: HostStatus) -> tuple[bool, str]:
+    """What an assignment says of a look at its host: see `build_assignment`."""
+    return status.facts is None, status.pod_subnet
+
+
 def _pods_to_do_with(view: View, obj: KubeObject) -> Iterable[Pod]:
     """The pods whose hosts are told something else when `obj` changes."""
     if isinstance(obj, ConfigMap | Secret):
@@ -58,8 +63,15 @@ class AssignmentBook:
     def mark_hosts(self, hosts: Iterable[str]) -> None:
         self._stale.update(hosts)
 
-    def mark(self, view: View, obj: KubeObject) -> None:
-        """`obj` changed: the hosts whose pods have to do with it are looked at again."""
+    def mark(self, view: View, old: KubeObject | None, new: KubeObject | None) -> None:
+        """An object came, changed or went: the hosts whose pods have to do with it are looked at again."""
+        if isinstance(old, HostStatus) and isinstance(new, HostStatus) and _assigned(old) == _assigned(new):
+            return
+        for obj in (old, new):
+            if obj is not None:
+                self._mark(view, obj)
+
+    def _mark(self, view: View, obj: KubeObject) -> None:
         if isinstance(obj, Pod):
             if obj.spec.node_name:
                 self._stale.add(obj.spec.node_name)

@@ -68,10 +68,16 @@ class ControllerLoop:
     def mark(self, view: View, old: KubeObject | None, new: KubeObject | None) -> None:
         """An object came, changed or went: every controller that it concerns has to look."""
         there = [obj for obj in (old, new) if obj is not None]
+        answers: dict[Concerns, bool] = {}
         for name, watch, concerns in self._watches.get(there[0].KIND, ()):
             dirty = self._dirty[name]
             try:
-                if len(there) < 2 or concerns is None or concerns(view, old, new):
+                is_concerned = True
+                if concerns is not None and len(there) == 2:
+                    if concerns not in answers:
+                        answers[concerns] = concerns(view, old, new)
+                    is_concerned = answers[concerns]
+                if is_concerned:
                     for obj in there:
                         for key in watch(view, obj):
                             dirty[key] = None

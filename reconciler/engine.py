@@ -649,16 +649,14 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - one object's bug must not stop the others; it is said as an event
             self.isolation.fail("scheduler's view", changed.key, error, partial(self._show, changed.key), self._now)
         self._loop.mark(self.store, changed.old, changed.new)
-        for obj in (changed.old, changed.new):
-            if obj is not None:
-                self._mark_hosts(obj)
+        self._mark_hosts(changed)
 
-    def _mark_hosts(self, obj: KubeObject) -> None:
+    def _mark_hosts(self, changed: Changed) -> None:
         try:
-            self._book.mark(self.store, obj)
+            self._book.mark(self.store, changed.old, changed.new)
         except Exception as error:  # noqa: BLE001 - whom it concerns is not known: all hosts are looked at
             self._book.mark_hosts(host.name for host in self.store.all_of(Host))
-            self.isolation.fail("hosts of object", obj.key, error, lambda _: None, self._now)
+            self.isolation.fail("hosts of object", changed.key, error, lambda _: None, self._now)
 
     def _show(self, key: ObjectKey, _: datetime) -> None:
         """To the scheduler, which could not take in how an object changed."""

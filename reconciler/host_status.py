@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar
+from operator import attrgetter
+from typing import ClassVar, Final
 
-from objects.measured import ForeignLoad
+from objects.config import EvictionThresholds
+from objects.measured import ForeignLoad, HostVitals
 from objects.meta import KubeObject
 from objects.observed import HostFacts
+from policies.pressure import has_plenty
 from reconciler.messages import HostFailure
 
 
@@ -49,3 +52,24 @@ class HostStatus(KubeObject):
     is_reclaiming: bool = False
     failures: tuple[HostFailure, ...] = ()
     held: Mapping[str, str] = {}
+
+
+_MOVING: Final = frozenset(HostVitals.__struct_fields__)
+_settled_facts = attrgetter(*(name for name in HostFacts.__struct_fields__ if name not in _MOVING))
+_settled = attrgetter(
+    *(name for name in HostStatus.__struct_fields__ if name not in ("metadata", "facts", "measured_at"))
+)
+
+
+def moves_within_plenty(old: HostStatus, new: HostStatus, limits: EvictionThresholds) -> bool:
+    """Whether a host only has a little more or less left of what it has plenty of: that changes nothing for anybody.
+
+    So thousands of hosts whose free memory moves cost next to nothing.
+    """
+    if old.facts is None or new.facts is None or _settled(old) != _settled(new):
+        return False
+    if _settled_facts(old.facts) != _settled_facts(new.facts) or old.facts.disk_bytes != new.facts.disk_bytes:
+        return False
+    if old.facts.tasks_limit != new.facts.tasks_limit or old.facts.inodes != new.facts.inodes:
+        return False
+    return has_plenty(old.facts, limits) and has_plenty(new.facts, limits)

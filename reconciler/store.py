@@ -171,7 +171,7 @@ class Store:
             generation += 1
         metadata = msgspec.structs.replace(obj.metadata, resource_version=str(self.version), generation=generation)
         new = msgspec.structs.replace(obj, metadata=metadata)
-        if old is not None:
+        if old is not None and not _is_placed_alike(old, new):
             self._unindex(key, old, new)
         self._index(key, new)
         self._index_declared(key, old, new)
@@ -268,6 +268,14 @@ def _class_of(obj: KubeObject, owner: str) -> ClassName | None:
     if isinstance(obj, Pod) or (isinstance(obj, ReplicaSet) and not owner):
         return ClassName(obj.KIND, obj.namespace, frozenset(obj.labels.items()), not owner)
     return None
+
+
+def _is_placed_alike(old: KubeObject, new: KubeObject) -> bool:
+    """Whether `new` takes the place of `old` in every index of the store, as it does when only a status changed."""
+    before, after = old.metadata, new.metadata
+    if before.uid != after.uid or before.labels != after.labels or before.owner_references != after.owner_references:
+        return False
+    return not isinstance(old, Pod) or not isinstance(new, Pod) or old.spec.node_name == new.spec.node_name
 
 
 def _owner_uid(obj: KubeObject) -> str:

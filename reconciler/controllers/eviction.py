@@ -34,6 +34,7 @@ from policies.eviction import (
 )
 from policies.pressure import Level, levels_of
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
+from reconciler.controllers.nodes import says_more
 from reconciler.host_status import HostStatus
 from reconciler.measurements import PodMetrics
 from reconciler.store import View
@@ -186,5 +187,6 @@ CONTROLLER = Controller(
         Pod.KIND: _of_pod,
         PodMetrics.KIND: _of_metrics,
     },
+    concerns={HostStatus.KIND: says_more},
     reconcile=reconcile,
 )

@@ -22,7 +22,7 @@ from objects.quantity import subtract_resources, value
 from policies.pressure import Level, levels_of
 from reconciler.controllers.base import NOTHING, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.node_taints import taints_of
-from reconciler.host_status import HostStatus
+from reconciler.host_status import HostStatus, moves_within_plenty
 from reconciler.messages import HOST_PARTS
 from reconciler.store import View
 
@@ -249,6 +249,15 @@ def is_node_ready(node: Node) -> bool:
     return ready is not None and ready.status == "True"
 
 
+def says_more(view: View, old: HostStatus, new: HostStatus) -> bool:
+    """Whether a look at a host tells anything but that it has plenty left, a little more or less than before."""
+    host = view.get(Host, "", new.name)
+    return host is None or not moves_within_plenty(old, new, host.spec.eviction)
+
+
 CONTROLLER = Controller(
-    name="node-controller", watches={Host.KIND: _keys, HostStatus.KIND: _keys, Node.KIND: _keys}, reconcile=reconcile
+    name="node-controller",
+    watches={Host.KIND: _keys, HostStatus.KIND: _keys, Node.KIND: _keys},
+    concerns={HostStatus.KIND: says_more},
+    reconcile=reconcile,
 )
