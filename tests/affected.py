@@ -6,7 +6,8 @@ Changed are the files that differ from where this branch left the main one, comm
   above it count as imported);
 * when it or a module that it imports names a changed file that is not Python, or a folder that such a file lies in.
 
-Tests on real hosts run Berth as a process, so their imports say little. For them stands the table `ON_HOSTS`.
+Tests on real hosts run Berth as a process, so their imports say little. For them stands the table `ON_HOSTS`; besides,
+a module is affected by files that have its name in their path (test_addresses_lab.py by reconciler/addresses.py).
 Files that everything hangs on (`EVERYTHING`) affect all tests.
 """
 
@@ -84,16 +85,23 @@ def affected(changed: Iterable[str], sources: Mapping[str, str]) -> list[str]:
 
 
 def _on_hosts(files: list[str], sources: Mapping[str, str]) -> Iterator[str]:
+    theirs = [file for file in files if not file.startswith(WITHOUT_HOSTS) and not _is_test(file)]
+    yield from (path for path in sources if any(is_of(path, file) for file in theirs))
     for patterns, names in ON_HOSTS.items():
         concerns = any(
             fnmatch(file, pattern) if pattern else file.split("/")[0] in ROOMS[:-2]
-            for file in files
+            for file in theirs
             for pattern in patterns.split(" ")
-            if not file.startswith(WITHOUT_HOSTS) and not _is_test(file)
         )
         for name in names if concerns else ():
             wanted = "tests/contract/" if name == "contract" else f"tests/lab/test_{name}.py"
             yield from (path for path in sources if path.startswith(wanted) and _is_test(path))
+
+
+def is_of(module: str, file: str) -> bool:
+    """Whether a lab module has the name of what the file is about: test_addresses_lab.py, reconciler/addresses.py."""
+    name = Path(module).stem.removeprefix("test_").removesuffix("_lab")
+    return module.startswith("tests/lab/test_") and name in file and not file.startswith("tests/")
 
 
 def _is_test(path: str) -> bool:
