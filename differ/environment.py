@@ -18,6 +18,7 @@ from objects import quantity
 from objects.core import ConfigMap, Secret
 from objects.errors import ContainerConfigError
 from objects.meta import QuantityLike
+from objects.names import ANNOTATION_UNREAD
 from objects.pods import Container, EnvFromSource, EnvVar, EnvVarSource, Pod
 from objects.secrets import SecretValue
 from objects.volumes import ObjectFieldSelector, ResourceFieldSelector
@@ -134,6 +135,7 @@ def _all_keys(source: EnvFromSource, context: PodContext) -> dict[str, Environme
 def find_config_map(name: str, is_optional: bool, context: PodContext) -> ConfigMap | None:
     """None only when it is optional; otherwise raises ContainerConfigError."""
     found = context.assignment.config_maps.get((context.pod.namespace, name))
+    _require_known(found)
     if found is None and not is_optional:
         raise ContainerConfigError(f'configmap "{name}" not found')
     return found
@@ -142,9 +144,17 @@ def find_config_map(name: str, is_optional: bool, context: PodContext) -> Config
 def find_secret(name: str, is_optional: bool, context: PodContext) -> Secret | None:
     """None only when it is optional; otherwise raises ContainerConfigError."""
     found = context.assignment.secrets.get((context.pod.namespace, name))
+    _require_known(found)
     if found is None and not is_optional:
         raise ContainerConfigError(f'secret "{name}" not found')
     return found
+
+
+def _require_known(found: ConfigMap | Secret | None) -> None:
+    """What is deployed and cannot be read is not what an optional reference means by missing."""
+    if found is not None and ANNOTATION_UNREAD in found.annotations:
+        why = found.annotations[ANNOTATION_UNREAD]
+        raise ContainerConfigError(f'the content of {found.KIND.lower()} "{found.name}" is not known: {why}')
 
 
 def resolve_field(reference: ObjectFieldSelector, context: PodContext) -> str:

@@ -55,6 +55,9 @@ ANNOTATIONS_WITH_MANIFEST = frozenset(
 )
 """Where tools that apply manifests keep the last one: on a Secret they hold its values, also those of earlier times."""
 
+ANNOTATION_UNREAD = "berth.dev/unread"
+"""On a ConfigMap or Secret that is deployed and of which nobody knows the content: why. Never in a manifest."""
+
 _UID_NAMESPACE = uuid.UUID("5a1c6a3e-6a0b-5a53-8f4d-0c1f6e0b7a11")
 _SAFE_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' alphabet for generated names: no vowels, no look-alikes, so no words appear by chance."""

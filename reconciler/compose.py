@@ -27,7 +27,7 @@ from objects.config import Cluster, Host
 from objects.core import Node
 from objects.errors import NotFound, RevisionNotFound, SourceError, Superseded
 from reconciler.charge import CHARGE_PATH, Claimant
-from reconciler.commits import CommitReader, read_restored
+from reconciler.commits import CommitReader, read_restored, require_hosts
 from reconciler.in_charge import InCharge, release_charge, take_charge
 from reconciler.messages import Desired, HostSilent, Restored
 from reconciler.options import Options
@@ -180,7 +180,9 @@ class Session:
             self.begin_from_status()
             desired = self.commits.read_newest()
             daemon.in_charge = self.take_charge(verb, takes_over=takes_over)
-            daemon.tell(self.read_restored(desired))
+            restored = self.read_restored(desired)
+            require_hosts(restored, desired)
+            daemon.tell(restored)
         daemon.tell(desired)
         return desired
 
@@ -198,17 +200,18 @@ class Session:
 
     def begin_from_status(self) -> None:
         """Before the first commit is read: what was in force is what it is compared with. Raises SourceError."""
-        sha = self.status_branch(self.status_branch_name).read().desired_commit
+        snapshot = self.status_branch(self.status_branch_name).read()
         self.commits.beside = self.status_branch_name
-        if sha:
-            self.commits.start_from(sha)
+        if snapshot.desired_commit:
+            self.commits.start_from(snapshot.desired_commit, snapshot.files)
 
     def last_good(self) -> Desired | None:
-        """The commit that was in force when status was last written; None when there is none or it is gone."""
+        """The commit that was in force when status was last written; None when there is none, or it is gone or would be
+        refused today."""
         sha = self.status_branch(self.status_branch_name).read().desired_commit
         try:
             return self.commits.read_at(sha) if sha else None
-        except RevisionNotFound:
+        except (RevisionNotFound, CommitRefused):
             return None
 
     def newest_or_in_force(self) -> Desired:

@@ -20,7 +20,7 @@ from reconciler.autoscaled import Sizes, with_size
 from reconciler.messages import Remembered
 from reconciler.store import View
 
-_CONTROLLER_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"})
+CONTROLLER_ANNOTATIONS = frozenset({"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"})
 """Written by controllers on objects that come from Git."""
 
 
@@ -38,7 +38,7 @@ def stored_form(
         metadata = msgspec.structs.replace(desired.metadata, uid=uid_of(desired), creation_timestamp=created)
         status = {"status": memory.status} if memory and memory.status is not None else {}
         return msgspec.structs.replace(desired, metadata=metadata, **status)
-    kept = {name: text for name, text in live.annotations.items() if name in _CONTROLLER_ANNOTATIONS}
+    kept = {name: text for name, text in live.annotations.items() if name in CONTROLLER_ANNOTATIONS}
     metadata = msgspec.structs.replace(
         live.metadata,
         labels=desired.labels,

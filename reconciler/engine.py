@@ -37,6 +37,7 @@ from reconciler.controller_loop import ControllerLoop
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.claim_binding import marked_for_giving_up
 from reconciler.controllers.garbage import orphaned_dependents, orphaning
+from reconciler.copies import find_stand_in, stand_in
 from reconciler.deployed import Deployed
 from reconciler.drift import drift_by_application
 from reconciler.events import EventLog
@@ -270,6 +271,9 @@ class Engine:
                 continue
             elif obj.spec.node_name in silent or obj.is_finished:
                 self._adopt(obj, obj.spec.node_name, now)
+        for key, why in restored.unread.items():
+            if key not in self._wanted and self.store.find(key) is None:
+                self._put(stand_in(key, why))
 
     def fork(self, source: random.Random) -> Engine:
         """An acting engine that starts from what this one knows: what `plan` tries a commit on."""
@@ -359,6 +363,8 @@ class Engine:
             self._want(desired, now)
 
     def _want(self, desired: KubeObject, now: datetime) -> None:
+        if (unread := find_stand_in(self.store, desired.key)) is not None and unread.key != desired.key:
+            self._note(self.store.remove(unread.key))
         live = self.store.find(desired.key)
         if live is not None and desiring.is_other_pod(live, desired):
             self._apply(Delete(live.key, live.uid), now)
@@ -377,19 +383,23 @@ class Engine:
         if self.is_observer:
             # What goes is not shown any more; its pods are, as long as hosts have them.
             for key in plan.delete:
-                if key.kind != Pod.KIND:
-                    self._remove(key, now)
+                if key.kind != Pod.KIND and (live := self._find_deployed(key)) is not None:
+                    self._remove(live.key, now)
             self.deployed.inventory |= {key: self.desired.application.get(key, "") for key in self._wanted}
             return
         for key in plan.delete:
             self._remembered.pop(key, None)
-            live = self.store.find(key)
+            live = self._find_deployed(key)
             if live is not None:
                 if self.deployed.goes_alone(key):
                     live = orphaning(live)
                     self._put(live)
-                self._apply(Delete(key, live.uid), now)
-        self.deployed.settle(plan, self._wanted, is_there=lambda key: self.store.find(key) is not None)
+                self._apply(Delete(live.key, live.uid), now)
+        self.deployed.settle(plan, self._wanted, is_there=lambda key: self._find_deployed(key) is not None)
+
+    def _find_deployed(self, key: ObjectKey) -> KubeObject | None:
+        """An object from Git, or what stands for it when nobody knows any more what it is."""
+        return self.store.find(key) or find_stand_in(self.store, key)
 
     def _take_report(self, message: HostReport, now: datetime) -> None:
         self._heard.add(message.host)

@@ -113,7 +113,8 @@ class Remembered(msgspec.Struct, frozen=True):
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What an earlier process wrote to the status branch; heard once, before anything else.
 
-    objects: Pods, Nodes and what controllers made (ReplicaSets …), as they were; kept ones as their commit has them.
+    objects: Pods, Nodes and what controllers made (ReplicaSets …), as they were; kept ones as their copy or their
+    commit has them. copies: files of `reconciler.copies`, by path. unread: what is kept and neither says → why.
     remembered: of what comes from Git. inventory: what was deployed from Git. protected: Applications that are not to
     be pruned. kept: what lives on though the commit in force does not say so → the last commit that did. subnets: host
     → its slice of the pod network. orphaned: as in Desired, of what has not gone yet. commit: what was in force.
@@ -129,6 +130,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     orphaned: frozenset[str] = frozenset()
     commit: str = ""
     follows: bool = False
+    copies: Mapping[str, bytes] = {}
+    unread: Mapping[ObjectKey, str] = {}
 
 
 Message: TypeAlias = Desired | HostReport | HostMeasured | HostFailures | HostSilent | QueriesAnswered | Restored

@@ -113,7 +113,7 @@ def _object_changes(
             if fields:
                 changes.append(ObjectChange(key=key, action="update", application=application, fields=fields))
     for key, application in sorted({**dict.fromkeys(before, ""), **observer.inventory}.items()):
-        if key not in after and engine.store.find(key) is None:
+        if key not in after and key not in engine.inventory and engine.store.find(key) is None:
             changes.append(ObjectChange(key=key, action="delete", application=application))
     return tuple(changes)
 

@@ -5,6 +5,7 @@
     hosts/<name>.yaml                      the host as a Node
     events.yaml                            what happened lately (`reconciler.event_record`)
     objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and what controllers made are there whole
+    desired/<namespace>/<kind>/<name>.yaml what Git says of what is deployed, but for Secrets (`reconciler.copies`)
 
 Only meaning is written: no resource versions, no heartbeats. ConfigMaps, Secrets and others without a status
 have no file; since when they exist is in the inventory.
@@ -27,6 +28,7 @@ from objects.core import Node
 from objects.kinds import BY_KIND, kind_class
 from objects.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.pods import Pod
+from reconciler.copies import FOLDER, copy_document, copy_path
 from reconciler.health import Health, HealthStatus, application_health, health_of, worst
 from reconciler.host_status import HostStatus
 from reconciler.messages import Remembered, Restored
@@ -82,7 +84,9 @@ def render_files(store: Store, inventory: Mapping[ObjectKey, str]) -> dict[str, 
         for obj in store
         if (path := status_path(obj.key)) is not None
     }
-    return files | {INVENTORY_PATH: dump(inventory_document(store, inventory))}
+    deployed = (obj for key in sorted(inventory) if (obj := store.find(key)) is not None)
+    copies = {path: dump(copy_document(obj)) for obj in deployed if (path := copy_path(obj.key)) is not None}
+    return files | copies | {INVENTORY_PATH: dump(inventory_document(store, inventory))}
 
 
 def inventory_document(
@@ -127,13 +131,24 @@ def render_verdict(healths: Mapping[str, Health]) -> str:
 
 
 def render_readme(
-    view: View, inventory: Mapping[ObjectKey, str], *, commit: str, by: str = "", refused: str = "", held: str = ""
+    view: View,
+    inventory: Mapping[ObjectKey, str],
+    *,
+    commit: str,
+    by: str = "",
+    refused: str = "",
+    held: str = "",
+    unread: Mapping[ObjectKey, str] = MappingProxyType({}),
 ) -> bytes:
-    """The overview. by: who writes it. refused: why the newest commit is not in force. held: why a deletion is held."""
+    """The overview. by: who writes it. refused: why the newest commit is not in force. held: why a deletion is held.
+    unread: what is kept and nobody can read any more → why.
+    """
+    lost = "\n".join(f"{key}: {why}" for key, why in unread.items())
     lines = ["# Cluster status", "", f"Desired commit in force: `{commit}`", ""]
     if by:
         lines += [f"Written by `{by}`", ""]
-    for title, text in (("The newest commit is refused", refused), ("Deletions are held", held)):
+    said = (("The newest commit is refused", refused), ("Deletions are held", held), ("Kept, but not known", lost))
+    for title, text in said:
         if text:
             lines += [f"**{title}**", "", "```", text, "```", ""]
     lines += ["| application | health | |", "|---|---|---|"]
@@ -163,6 +178,7 @@ def restore(
     kept: dict[ObjectKey, str] = {}
     subnets: dict[str, str] = {}
     orphaned: frozenset[str] = frozenset()
+    copies: dict[str, bytes] = {}
     for path, content in files:
         if path == INVENTORY_PATH:
             document = unseal(yaml.load(content, Loader=yaml.CSafeLoader) or {})
@@ -176,6 +192,8 @@ def restore(
             for time, keys in (document.get("created") or {}).items():
                 since = Remembered(msgspec.convert(time, datetime), None)
                 remembered.update({ObjectKey(*key.split("/", 2)): since for key in keys})
+        elif path.startswith(FOLDER):
+            copies[path] = content
         elif path.startswith(("objects/", "hosts/")):
             document = unseal(yaml.load(content, Loader=yaml.CSafeLoader))
             document.pop("health", None)
@@ -197,6 +215,7 @@ def restore(
         kept=kept,
         subnets=subnets,
         orphaned=orphaned,
+        copies=copies,
     )
 
 

@@ -19,6 +19,8 @@ from objects.config import Application
 from objects.errors import SourceError, Superseded
 from objects.meta import ObjectKey
 from reconciler import status
+from reconciler.copies import FOLDER as COPIES
+from reconciler.copies import copy_document, copy_path, unread_objects
 from reconciler.engine import Engine, StepResult
 from reconciler.event_record import EVENTS_PATH, events_document
 from reconciler.health import HealthStatus, application_health, worst
@@ -98,6 +100,7 @@ class StatusLoop:
         self._wake_engine = wake_engine
         self._changed: dict[str, ObjectKey] = {}
         self._unrendered: dict[str, ObjectKey] = {}
+        self._copied: dict[str, ObjectKey] = {}
         self._refusal: Refusal | None = None
         self._last_commit = last_commit
         self._noted: dict[str, str] = {}
@@ -127,6 +130,7 @@ class StatusLoop:
         }
         changed |= due
         self._changed |= changed
+        self._copied |= {path: one.key for one in result.changed if (path := copy_path(one.key)) is not None}
         if self._engine.is_started and (changed or commit != self._last_commit):
             self._last_commit = commit
             self._tell_news()
@@ -139,7 +143,12 @@ class StatusLoop:
         engine = self._engine
         obj = engine.store.find(key)
         try:
-            documents[path] = None if obj is None else status.object_document(engine.store, obj, engine.inventory)
+            if obj is None:
+                documents[path] = None
+            elif path.startswith(COPIES):
+                documents[path] = copy_document(obj)
+            else:
+                documents[path] = status.object_document(engine.store, obj, engine.inventory)
         except Exception as error:  # noqa: BLE001 - see above
             self._unrendered[path] = key
             engine.isolation.fail(_FILE, key, error, None, engine.now)
@@ -182,6 +191,9 @@ class StatusLoop:
                 self._changed[str(status.status_path(application.key))] = application.key
             for path, key in self._changed.items():
                 self._render(path, key, documents)
+            for path, key in self._copied.items():
+                if key in engine.inventory or store.find(key) is None:
+                    self._render(path, key, documents)
             documents[status.INVENTORY_PATH] = status.inventory_document(
                 store,
                 engine.inventory,
@@ -192,13 +204,19 @@ class StatusLoop:
             if any(True for _ in engine.events):
                 # Not after a restart without a change: the events of the earlier process stay, and no commit is made.
                 documents[EVENTS_PATH] = events_document(engine.events)
-            self._changed = {}
+            self._changed, self._copied = {}, {}
         commit = engine.desired.commit if engine.desired else self._last_commit
         healths = application_health(store, engine.inventory)
         refused = self._refusal.text if self._refusal else ""
         by = self._in_charge.charge.name
         readme = status.render_readme(
-            store, engine.inventory, commit=commit, by=by, refused=refused, held=engine.deployed.held
+            store,
+            engine.inventory,
+            commit=commit,
+            by=by,
+            refused=refused,
+            held=engine.deployed.held,
+            unread=unread_objects(store, engine.inventory),
         )
         total = worst(healths.values()).status
         verdicts = {self._refusal.commit: f"Refused\n\n{refused}"} if self._refusal and self._refusal.commit else {}

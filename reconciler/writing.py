@@ -75,5 +75,5 @@ class CommitWriter:
         lines = edit(draft)
         changes = draft.changes
         if changes:
-            self._reader.read_changed(draft.sha, changes, before=draft.state).require()
+            self._reader.read_changed(draft.sha, changes, before=draft.state.objects).require()
         return draft, lines

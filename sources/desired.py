@@ -78,6 +78,8 @@ class Reading(NamedTuple):
     """What came of reading a source: desired is None exactly when there are errors.
 
     errors: the first `MAX_ERRORS`; error_count: how many there are.
+    found: every object that could be read, also of a source that is refused: only for those who look for what one of
+    them was, never for what is desired.
     """
 
     desired: DesiredState | None
@@ -85,6 +87,7 @@ class Reading(NamedTuple):
     warnings: tuple[ManifestWarning, ...]
     commit: str = ""
     error_count: int = 0
+    found: Mapping[ObjectKey, KubeObject] = MappingProxyType({})
 
     def require(self) -> DesiredState:
         """The desired state. Raises CommitRefused."""
@@ -135,7 +138,7 @@ class ParsedFiles:
 
     @staticmethod
     def _key(source: FileSource, path: str, namespace: str) -> _Key:
-        return _Key(source.tree.entries[path].sha, namespace, path.endswith(".json"))
+        return _Key(source.tree.entries[path].sha, namespace, path.lower().endswith(".json"))
 
 
 class DesiredReader:
@@ -145,28 +148,36 @@ class DesiredReader:
         self._repository = repository
         self._parsed = ParsedFiles(repository.words)
 
-    def read(self, sha: str, *, before: DesiredState | None = None) -> Reading:
+    def read(self, sha: str, *, before: Mapping[ObjectKey, KubeObject] = MappingProxyType({})) -> Reading:
         """The desired state of a commit that the clone has. Raises SourceError when it cannot be read completely.
 
-        before: the state in force; a commit that changes what cannot be changed on what runs is refused.
+        before: what is in force; a commit that changes what cannot be changed on what runs is refused.
         """
         commit = self._repository.read_commit(sha)
         return read_repository(CommitFiles(self._repository, commit), self._parsed, commit=commit, before=before)
 
-    def read_changed(self, sha: str, changes: Mapping[str, bytes | None], *, before: DesiredState | None) -> Reading:
+    def read_changed(
+        self, sha: str, changes: Mapping[str, bytes | None], *, before: Mapping[ObjectKey, KubeObject]
+    ) -> Reading:
         """What a commit on top of `sha` would say that writes (or deletes: None) these files. See `read`."""
         source = CommitFiles(self._repository, self._repository.read_commit(sha))
         return read_repository(ChangedFiles(source, changes), self._parsed, before=before)
 
 
 def read_repository(
-    source: FileSource, parsed: ParsedFiles, *, commit: Commit | None = None, before: DesiredState | None = None
+    source: FileSource,
+    parsed: ParsedFiles,
+    *,
+    commit: Commit | None = None,
+    before: Mapping[ObjectKey, KubeObject] = MappingProxyType({}),
 ) -> Reading:
     """Read a source that is laid out as `sources.layout` says. Raises SourceError when it cannot be read."""
     collected = _Collector(source, parsed)
     if not layout.is_repository(source.tree):
         collected.refuse(layout.ROOT_FILES[0], "is missing at the root of the repository", hint="berth init writes one")
         return collected.reading(commit)
+    for path in layout.files_for_folders(source.tree):
+        collected.refuse(path, "is a file, and has to be a folder", hint="remove it when there is to be none")
     collected.read_folder(layout.common_folder(source.tree), namespace="")
     declared = [placed.obj for placed in collected.objects if isinstance(placed.obj, Application)]
     if not declared and not collected.errors:
@@ -216,16 +227,19 @@ class _Collector:
             return
         self._tree_hashes[application.name] = tree.folders[path] if path else tree.sha
         folder = layout.application_folder(tree, application)
-        if not folder.files and not folder.links and not folder.foreign:
+        if not folder.files and not folder.links and not folder.submodules and not folder.foreign:
             text = f"its folder '{path}' holds no manifest"
             self.warnings.append(ManifestWarning(origin.file, origin.line, (), text, f"Application {application.name}"))
         self.read_folder(folder, namespace=application.spec.namespace)
 
     def _refuse_path(self, application: Application, origin: Origin, path: str) -> None:
         tree = self._source.tree
-        link = next((name for name in _prefixes(path) if name in tree.entries and tree.entries[name].is_symlink), "")
-        if link:
-            message, hint = f"its path '{path}' leads through the symbolic link {link}", "links are not followed"
+        entries = ((name, tree.entries[name]) for name in _prefixes(path) if name in tree.entries)
+        name, entry = next(entries, ("", None))
+        if entry is not None and entry.is_symlink:
+            message, hint = f"its path '{path}' leads through the symbolic link {name}", "links are not followed"
+        elif entry is not None and entry.is_submodule:
+            message, hint = f"its path '{path}' leads into the submodule {name}", _SUBMODULE_HINT
         else:
             close = difflib.get_close_matches(path, tree.folders, n=1)
             message, hint = f"its path '{path}' does not exist", f"did you mean '{close[0]}'?" if close else ""
@@ -238,7 +252,9 @@ class _Collector:
         for path, tool in folder.foreign:
             self.refuse(path, f"{tool} is not rendered yet", hint="commit the rendered manifests")
         for path in folder.submodules:
-            self.warnings.append(ManifestWarning(path, 0, (), "is a submodule: its content is not read"))
+            self.refuse(path, "is a submodule, whose content is not read", hint=_SUBMODULE_HINT)
+        for path in folder.misnamed:
+            self.refuse(path, "characters that cannot be seen stand after its suffix", hint="rename it")
         files = self._within_limits(folder.files)
         self._parsed.prepare(self._source, files, namespace)
         for path in files:
@@ -246,6 +262,9 @@ class _Collector:
 
     def _refuse_link(self, path: str) -> None:
         target = self._source.read_link(path)
+        resolved = layout.resolve_link(self._source.tree, path, self._source.read_link)
+        if not layout.may_hold_manifests(self._source.tree, path, resolved):
+            return
         if layout.points_outside(path, target):
             self.refuse(path, "is a symbolic link out of the repository", hint="put the file itself there")
         else:
@@ -280,7 +299,7 @@ class _Collector:
             Placed(found.obj, Origin(path, found.line, found.document, application)) for found in parsed.manifests
         ]
 
-    def check_whole(self, before: DesiredState | None) -> None:
+    def check_whole(self, before: Mapping[ObjectKey, KubeObject]) -> None:
         """Checks between objects. Those that a file's error would only repeat wait until it is gone."""
         is_complete = not self.errors
         # Files that two Applications read would all be duplicates.
@@ -291,17 +310,17 @@ class _Collector:
             self.errors += crosscheck.find_missing_namespaces(self.objects)
             self.errors += crosscheck.find_missing_priority_classes(self.objects)
             self.errors += crosscheck.find_host_errors(self.objects)
-            self.errors += crosscheck.find_forbidden_updates(before.objects if before else {}, self.objects)
+            self.errors += crosscheck.find_forbidden_updates(before, self.objects)
             self.warnings += crosscheck.find_unknown_hosts(self.objects)
             self.warnings += crosscheck.find_unmeasurable(self.objects)
 
     def reading(self, commit: Commit | None) -> Reading:
         """The result: the desired state, or at most `MAX_ERRORS` errors."""
         sha = commit.sha if commit else ""
+        objects = {obj.key: obj for obj, _ in self.objects}
         if self.errors:
             count = len(self.errors) + self._left_out
-            return Reading(None, tuple(self.errors[:MAX_ERRORS]), tuple(self.warnings), sha, count)
-        objects = {obj.key: obj for obj, _ in self.objects}
+            return Reading(None, tuple(self.errors[:MAX_ERRORS]), tuple(self.warnings), sha, count, objects)
         desired = DesiredState(
             commit=commit,
             objects=MappingProxyType(objects),
@@ -312,7 +331,10 @@ class _Collector:
             tree_hashes=self._tree_hashes,
             warnings=tuple(self.warnings),
         )
-        return Reading(desired, (), desired.warnings, sha)
+        return Reading(desired, (), desired.warnings, sha, found=desired.objects)
+
+
+_SUBMODULE_HINT = "put its files themselves there, or move it out of what is read"
 
 
 def _prefixes(path: str) -> list[str]:

@@ -6,15 +6,17 @@ Neither follows a symbolic link: links are entries of their own, and the reader 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from objects.errors import NotFound, SourceError
 from sources.errors import YamlError
 from sources.repository import Repository
-from sources.revisions import MODE_FILE, MODE_SYMLINK, Commit, Tree, TreeEntry
+from sources.revisions import MODE_FILE, MODE_SUBMODULE, MODE_SYMLINK, Commit, Tree, TreeEntry, shown_path
 
 MAX_FOLDER_FILES = 100_000
 
@@ -61,20 +63,27 @@ class CommitFiles:
 
 
 class FolderFiles:
-    """Files on this machine. Entries have no content id: nothing read from here is kept between readings."""
+    """Files on this machine. Entries have no content id: nothing read from here is kept between readings.
 
-    def __init__(self, root: Path, tree: Tree) -> None:
+    real_names: path as it is shown → path on disk, where these differ.
+    """
+
+    def __init__(self, root: Path, tree: Tree, real_names: Mapping[str, str] = MappingProxyType({})) -> None:
         self._root = root
+        self._real_names = real_names
         self.tree = tree
 
     def prepare(self, paths: Collection[str]) -> None:
         """Nothing to bring: the files are here."""
 
     def read(self, path: str, *, limit_bytes: int) -> bytes:
-        return read_bounded(self._root / path, limit_bytes=limit_bytes)
+        return read_bounded(self._on_disk(path), limit_bytes=limit_bytes)
 
     def read_link(self, path: str) -> str:
-        return str((self._root / path).readlink())
+        return shown_path(os.fsencode(self._on_disk(path).readlink()))
+
+    def _on_disk(self, path: str) -> Path:
+        return self._root / self._real_names.get(path, path)
 
 
 class ChangedFiles:
@@ -109,7 +118,7 @@ class ChangedFiles:
 
 def open_folder(root: Path) -> FolderFiles:
     """All files below a folder; hidden files and folders are left out, `.git` with them. Raises SourceError."""
-    return FolderFiles(root, _scan(root))
+    return _scan(root)
 
 
 def open_file(path: Path) -> FolderFiles:
@@ -142,29 +151,49 @@ def _folders_of(path: str) -> list[str]:
     return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
-def _scan(root: Path) -> Tree:
+def _scan(root: Path) -> FolderFiles:
+    """As a commit would show it: names that cannot be shown are escaped, checked out submodules are not looked into."""
     entries: dict[str, TreeEntry] = {}
     folders: dict[str, str] = {}
+    real_names: dict[str, str] = {}
+    submodules = _submodules(root)
     waiting = [""]
     while waiting:
         folder = waiting.pop()
         try:
             found = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
         except OSError as error:
-            raise SourceError(f"folder {root / folder} cannot be read: {error.strerror}") from error
+            raise SourceError(f"folder {root / _shown(folder)} cannot be read: {error.strerror}") from error
         for item in found:
-            path = f"{folder}/{item.name}" if folder else item.name
             if item.name.startswith("."):
                 continue
-            if not item.name.isprintable():
-                raise SourceError(f"folder {root / folder} holds a file with an unprintable name: {item.name!r}")
+            real = f"{folder}/{item.name}" if folder else item.name
+            path = _shown(real)
+            if path != real:
+                real_names[path] = real
             if item.is_symlink():
                 entries[path] = TreeEntry(MODE_SYMLINK, "", 0)
             elif item.is_dir():
+                if path in submodules or (root / real / ".git").exists():
+                    entries[path] = TreeEntry(MODE_SUBMODULE, "", 0)
+                    continue
                 folders[path] = ""
-                waiting.append(path)
+                waiting.append(real)
             elif item.is_file():
                 entries[path] = TreeEntry(MODE_FILE, "", item.stat().st_size)
         if len(entries) > MAX_FOLDER_FILES:
             raise SourceError(f"folder {root} holds more than {MAX_FOLDER_FILES} files")
-    return Tree("", dict(sorted(entries.items())), folders)
+    return FolderFiles(root, Tree("", dict(sorted(entries.items())), folders), real_names)
+
+
+def _submodules(root: Path) -> frozenset[str]:
+    """Paths that `.gitmodules` names, whether they are checked out or not."""
+    try:
+        text = (root / ".gitmodules").read_text(errors="replace")
+    except OSError:
+        return frozenset()
+    return frozenset(path.strip().strip('"') for path in re.findall(r"^\s*path\s*=(.*)$", text, re.MULTILINE))
+
+
+def _shown(path: str) -> str:
+    return shown_path(os.fsencode(path))

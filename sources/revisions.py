@@ -92,7 +92,7 @@ def parse_tree(tree_sha: str, listing: bytes) -> Tree:
             continue
         facts, _, raw_path = record.partition(b"\t")
         mode, kind, sha, size = facts.split()
-        path = _shown_path(raw_path)
+        path = shown_path(raw_path)
         if kind == b"tree":
             folders[path] = sha.decode()
         else:
@@ -100,7 +100,7 @@ def parse_tree(tree_sha: str, listing: bytes) -> Tree:
     return Tree(tree_sha, entries, folders)
 
 
-def _shown_path(raw: bytes) -> str:
+def shown_path(raw: bytes) -> str:
     """A path as it can be shown anywhere: bytes that are not UTF-8 and control characters are escaped."""
     path = raw.decode("utf-8", "backslashreplace")
     return path if path.isprintable() else path.encode("unicode_escape").decode("ascii")

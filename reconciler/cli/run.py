@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from objects.errors import BerthError, InvalidInput
+from reconciler.commits import HostUnread, both_said, require_hosts
 from reconciler.compose import Session, open_session
 from reconciler.daemon import Daemon
 from reconciler.engine import Engine
@@ -156,12 +157,15 @@ class Reconciler:
 
     def _read_next(self) -> Desired | None:
         try:
-            self._untold = self._session.commits.read() or self._untold
+            fresh = self._session.commits.read()
+            self._untold = self._untold if fresh is None else both_said(self._untold, fresh)
         except CommitRefused:
             self._be_in_charge()
-            good = None if self._has_told else self._session.last_good()
+            # A good one that was read before and could not be told yet is in force until the refused one is mended.
+            good = self._untold or (None if self._has_told else self._session.last_good())
             if good is not None:
-                self._tell_memory(good)
+                if not self._has_told:
+                    self._tell_memory(good)
                 self._take(good)
             raise
         self._be_in_charge()
@@ -180,6 +184,7 @@ class Reconciler:
 
     def _tell_memory(self, desired: Desired) -> None:
         restored = self._session.read_restored(desired)
+        require_hosts(restored, desired)
         self._last_commit = restored.commit
         self.daemon.tell(restored)
         self._has_told = True
@@ -194,7 +199,7 @@ class Reconciler:
     def _take_problem(self, problem: BerthError | None) -> None:
         """Only a wrong commit is said in the repository: a remote that is gone cannot be told so."""
         self._refusal = None
-        if isinstance(problem, CommitRefused):
+        if isinstance(problem, CommitRefused | HostUnread):
             self._refusal = Refusal(problem.commit, str(problem))
         self.daemon.tell(None)
 

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from objects.config import Cluster
+from objects.errors import BerthError
 from objects.fields import show_path
 from reconciler.cli.exit_codes import INVALID, OK
 from reconciler.options import Options
 from sources.errors import ManifestError
 from sources.manifests import ManifestWarning
 from sources.validate import Report, validate_path
+from sources.words import Words
 
 
 @click.command("validate", help="Check manifests without touching a host or a remote.")
@@ -25,10 +27,7 @@ from sources.validate import Report, validate_path
 @click.pass_obj
 def command(options: Options, path: Path, output: str, *, strict: bool, quiet: bool) -> int:
     """PATH: a repository, a folder of manifests or one file. Exit code 3 when something is wrong."""
-    try:
-        report = validate_path(path, words=options.words)
-    except ManifestError as error:
-        report = Report((), (error,), (), 1)
+    report = _report(path, options.words, as_json=output == "json")
     report = report._replace(warnings=(*report.warnings, *profile_warnings(report)))
     is_valid = not report.errors and not (strict and report.warnings)
     if output == "json":
@@ -36,6 +35,18 @@ def command(options: Options, path: Path, output: str, *, strict: bool, quiet: b
     elif not (quiet and is_valid and not report.warnings):
         click.echo("\n".join(as_lines(report, path)))
     return OK if is_valid else INVALID
+
+
+def _report(path: Path, words: Words, *, as_json: bool) -> Report:
+    """What cannot be read at all is an error like any other where a program reads the answer."""
+    try:
+        return validate_path(path, words=words)
+    except ManifestError as error:
+        return Report((), (error,), (), 1)
+    except BerthError as error:
+        if not as_json:
+            raise
+        return Report((), (ManifestError(error.message, file=str(path), hint=error.hint),), (), 1)
 
 
 def profile_warnings(report: Report) -> list[ManifestWarning]:

@@ -4,7 +4,8 @@ An object whose owners are all gone is deleted; owners are compared by uid, so a
 keep it. References to owners that are gone beside others that are not are taken off; a pod loses that to its Job also
 when nothing else keeps it. An owner that carries `berth.dev/cascade: orphan` lets its dependents live on: the engine
 applies `orphaned_dependents` before it takes such an owner out. A claim waits for the end of the pods that use it, and
-gives its volume up.
+gives its volume up. An owner that is deployed and that nobody can read any more (`reconciler.copies`) is not gone: what
+it made stays as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from objects.storage import PersistentVolumeClaim
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Hold, Outcome, Put, own_key
 from reconciler.controllers.claim_binding import claims_of, given_up, volume_of, why_in_use
 from reconciler.controllers.node_lifecycle import may_show_pods
+from reconciler.copies import UnreadObject, unread_maker
 from reconciler.measurements import AutoscalerState
 from reconciler.store import View
 
@@ -38,6 +40,7 @@ _OWNERS: tuple[type[KubeObject], ...] = (
     Job,
     HorizontalPodAutoscaler,
     Pod,
+    UnreadObject,
 )
 _DEPENDENTS: tuple[type[KubeObject], ...] = (
     ReplicaSet,
@@ -55,6 +58,8 @@ def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:
     if obj is None or not obj.metadata.owner_references:
         return NOTHING
     kept = tuple(ref for ref in obj.metadata.owner_references if _exists(view, obj.namespace, ref))
+    if len(kept) < len(obj.metadata.owner_references) and (unread := _unread_owner(view, obj)):
+        return Outcome(hold=Hold("OwnerUnread", f"{obj.name} stays as it is: {unread.why}"))
     if not kept:
         if isinstance(obj, PersistentVolumeClaim):
             return _end_of_claim(view, obj)
@@ -64,6 +69,11 @@ def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:
     if len(kept) < len(obj.metadata.owner_references):
         return Outcome(changes=(Put(_with_owners(obj, kept)),))
     return NOTHING
+
+
+def _unread_owner(view: View, obj: KubeObject) -> UnreadObject | None:
+    owners = (unread_maker(view, obj.namespace, ref) for ref in obj.metadata.owner_references)
+    return next((owner for owner in owners if owner is not None), None)
 
 
 def _end_of_claim(view: View, claim: PersistentVolumeClaim) -> Outcome:
@@ -115,6 +125,9 @@ def _keys_of_dependents(view: View, owner: KubeObject) -> tuple[ObjectKey, ...]:
     present = view.find(owner.key)
     if present is not None and present.uid == owner.uid:
         return ()
+    if isinstance(owner, UnreadObject):
+        # Also those of what it made, which may be as unknown as itself.
+        return tuple(obj.key for kind in _DEPENDENTS for obj in view.all_of(kind, owner.namespace))
     return tuple(obj.key for obj in _dependents(view, owner))
 
 

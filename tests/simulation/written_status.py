@@ -24,7 +24,10 @@ def written(engine: Engine) -> Restored:
 
 
 def remembered(engine: Engine) -> Restored:
-    """The same without the detour over YAML, which is most of the work (`test_histories` holds the two equal)."""
+    """The same without the detour over YAML, which is most of the work (`test_histories` holds the two equal).
+
+    And without copies of what Git holds: in these histories everything that is deployed is in Git, or goes.
+    """
     objects: list[KubeObject] = []
     known = {}
     for obj in engine.store:

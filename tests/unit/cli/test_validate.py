@@ -40,6 +40,13 @@ def test_example_repository_is_valid() -> None:
     assert berth("validate", example) == (0, f"{example}: valid: 13 objects\n", "")
 
 
+def test_what_cannot_be_read_at_all_is_json_too() -> None:
+    code, out, _ = berth("validate", "-o", "json", "/nothing/here")
+    document = json.loads(out)
+    assert (code, document["valid"]) == (3, False)
+    assert document["errors"][0]["message"] == "/nothing/here does not exist"
+
+
 def test_mistakes_are_named_in_order(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(BAD)
     (tmp_path / "a.yaml").write_text(GOOD + "---\n" + GOOD.replace('"3"', "3"))

@@ -8,6 +8,7 @@ from differ.environment import PodContext, expand, resolve_environment
 from objects.core import ConfigMap, Secret
 from objects.errors import ContainerConfigError
 from objects.meta import ObjectMeta
+from objects.names import ANNOTATION_UNREAD
 from objects.pods import (
     ConfigMapEnvSource,
     ConfigMapKeySelector,
@@ -193,3 +194,17 @@ def test_a_pod_on_the_hosts_network_has_the_hosts_address() -> None:
     pod = Pod(metadata=POD.metadata, spec=PodSpec(host_network=True, containers=(Container(name="main"),)))
     container = Container(name="main", env=(EnvVar(name="V", value_from=field("status.podIP")),))
     assert resolve_environment(container, context(pod)) == {"V": "192.0.2.1"}
+
+
+@pytest.mark.parametrize("optional", [False, True], ids=["required", "optional"])
+@pytest.mark.parametrize("kind", ["c", "s"], ids=["ConfigMap", "Secret"])
+def test_a_config_that_nobody_can_read_is_never_taken_for_missing(kind: str, *, optional: bool) -> None:
+    metadata = ObjectMeta(name=kind, namespace="default", annotations={ANNOTATION_UNREAD: "its commit is gone"})
+    unread = assign(
+        POD,
+        config_maps={("default", "c"): ConfigMap(metadata=metadata)},
+        secrets={("default", "s"): Secret(metadata=metadata)},
+    )
+    container = Container(name="main", env=(EnvVar(name="X", value_from=key_of(kind, kind, "k", optional=optional)),))
+    with pytest.raises(ContainerConfigError, match="is not known: its commit is gone"):
+        resolve_environment(container, PodContext(POD, unread))

@@ -2,8 +2,10 @@
 
 import pytest
 
+from objects.errors import SourceError
 from objects.meta import ObjectKey
-from reconciler.commits import CommitReader
+from reconciler.commits import CommitReader, both_said
+from reconciler.messages import Desired
 from sources.desired import CommitRefused
 from sources.repository import Repository
 from tests.unit.sources.conftest import Remote
@@ -72,6 +74,40 @@ def test_a_deletion_is_confirmed_by_any_commit_since_the_one_in_force(remote, re
     remote.push({"notes": "2"})
     desired = reader.read()
     assert (desired.confirmations, desired.orphaned) == (("all",), {"Deployment/shop/web"})
+
+
+def test_a_commit_that_was_read_halfway_is_read_again(remote, reader, monkeypatch):
+    remote.push(web())
+    reader.read()
+    sha = remote.push(web(replicas=2), message="More\n\nBerth-Confirm-Delete: all")
+
+    def full(*_, **__):
+        raise SourceError("no space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(reader._repository, "trailers", full)
+        for _ in range(2):
+            with pytest.raises(SourceError, match="no space"):
+                reader.read()
+    desired = reader.read()
+    assert (desired.commit, desired.confirmations) == (sha, ("all",))
+
+
+def test_who_is_to_go_alone_is_told_although_the_files_are_the_same(remote, reader):
+    remote.push(web())
+    reader.read()
+    remote.push({"notes": "1"})
+    assert reader.read() is None
+    remote.push({"notes": "2"}, message="It shall go alone\n\nBerth-Orphan: Deployment/default/web")
+    assert reader.read().orphaned == {"Deployment/default/web"}
+
+
+def test_what_a_commit_says_counts_when_the_next_one_comes_before_it_was_taken_in():
+    said = Desired(commit="c1", objects=(), confirmations=("all",), orphaned=frozenset({"a"}), given_up=frozenset("v"))
+    later = Desired(commit="c2", objects=(), orphaned=frozenset({"b"}))
+    both = both_said(said, later)
+    assert (both.commit, both.confirmations, both.orphaned, both.given_up) == ("c2", ("all",), {"a", "b"}, {"v"})
+    assert both_said(None, later) is later
 
 
 def test_what_cannot_change_on_what_runs_is_refused_with_the_commit(remote, reader):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -167,7 +168,7 @@ def test_what_cannot_be_changed_on_what_runs(source: Source) -> None:
         {"apps/web/deployment.yaml": (_DEPLOYMENT % "web").replace(selector, "matchLabels: {tier: web2}")}
     )
     sha = source.repository.fetch("main").sha
-    reading = DesiredReader(source.repository).read(sha, before=first)
+    reading = DesiredReader(source.repository).read(sha, before=first.objects)
     assert [str(error) for error in reading.errors] == [
         "apps/web/deployment.yaml:1: Deployment web: spec.selector: cannot be changed "
         "(give the object another name, or delete it in one commit and create it in the next)"
@@ -322,20 +323,153 @@ def test_all_errors_are_said_up_to_a_bound(source: Source) -> None:
 def test_things_that_are_only_worth_a_warning(source: Source) -> None:
     source.remote.write({**GOOD, "apps/web/pod.yaml": POD % "web" + "  nodeName: b\n"})
     source.remote.write({"apps/empty/notes.txt": "nothing\n"})
-    source.remote.git("add", "--all")
-    empty = source.remote.git("hash-object", "-t", "tree", "/dev/null")
-    commit = source.remote.git("commit-tree", empty, "-m", "other")
-    source.remote.git("update-index", "--add", "--cacheinfo", f"160000,{commit},apps/web/vendor")
-    source.remote.git("commit", "--quiet", "-m", "submodule")
-    source.remote.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
-    source.repository.fetch("main")
-    reading = DesiredReader(source.repository).read(source.repository.resolve("main"))
+    reading = source.read()
     assert reading.desired is not None
     assert [str(warning) for warning in reading.warnings] == [
         "apps/empty:1: Application empty: its folder 'apps/empty' holds no manifest",
-        "apps/web/vendor: is a submodule: its content is not read",
         "apps/web/pod.yaml:1: Pod web: spec.nodeName: there is no host 'b': its pods wait",
     ]
+
+
+def put_submodule(source: Source, path: str) -> None:
+    """In the index: nothing of it is checked out."""
+    empty = source.remote.git("hash-object", "-t", "tree", "/dev/null")
+    commit = source.remote.git("commit-tree", empty, "-m", "other")
+    if (source.remote.work / path).exists():
+        source.remote.git("rm", "-r", "--quiet", path)
+    source.remote.git("update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
+    source.remote.git("commit", "--quiet", "-m", "submodule")
+    source.remote.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "expected"),
+    [
+        pytest.param("apps/web", {}, ["apps/web: is a submodule, whose content is not read"], id="application"),
+        pytest.param("apps/web/vendor", {}, ["apps/web/vendor: is a submodule, whose content is not read"], id="below"),
+        pytest.param("hosts", {}, ["hosts: is a submodule, whose content is not read"], id="hosts"),
+        pytest.param("apps", {}, ["apps: is a submodule, whose content is not read"], id="all applications"),
+        pytest.param(
+            "other",
+            {"berth.yaml": CLUSTER + "---\n" + APPLICATION % ("web", "other/web")},
+            ["berth.yaml:5: Application web: its path 'other/web' leads into the submodule other"],
+            id="declared path",
+        ),
+        pytest.param("vendor", {}, [], id="elsewhere"),
+        pytest.param("apps/web/.vendor", {}, [], id="hidden"),
+    ],
+)
+def test_a_submodule_is_never_taken_for_an_empty_folder(
+    source: Source, path: str, files: dict[str, str], expected: list[str]
+) -> None:
+    source.read({**GOOD, **files})
+    put_submodule(source, path)
+    source.repository.fetch("main")
+    reading = DesiredReader(source.repository).read(source.repository.resolve("main"))
+    hint = "put its files themselves there, or move it out of what is read"
+    assert [str(error) for error in reading.errors] == [f"{text} ({hint})" for text in expected]
+
+
+@pytest.mark.parametrize("is_checked_out", [True, False])
+def test_a_submodule_on_disk_is_not_looked_into(tmp_path: Path, *, is_checked_out: bool) -> None:
+    _fill(tmp_path, {**GOOD, "apps/more/pod.yaml": POD % "more"})
+    if is_checked_out:
+        (tmp_path / "apps/more/.git").write_text("gitdir: ../../.git/modules/more\n")
+    else:
+        (tmp_path / ".gitmodules").write_text('[submodule "more"]\n\tpath = apps/more\n\turl = ../more.git\n')
+    assert [error.message for error in validate_path(tmp_path).errors] == ["is a submodule, whose content is not read"]
+
+
+@pytest.mark.parametrize("name", ["hosts", "apps"])
+def test_a_file_in_place_of_a_folder_of_the_layout_is_refused(source: Source, name: str) -> None:
+    source.remote.git("rm", "-r", "--quiet", "--ignore-unmatch", name)
+    files = {path: text for path, text in GOOD.items() if not path.startswith(f"{name}/")}
+    assert [str(error) for error in source.read({**files, name: "../elsewhere"}).errors] == [
+        f"{name}: is a file, and has to be a folder (remove it when there is to be none)"
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["YAML", "YML", "Yaml", "yMl"])
+def test_a_suffix_in_other_letters_is_the_same_suffix(source: Source, suffix: str) -> None:
+    reading = source.read({**GOOD, f"apps/web/pod.{suffix}": POD % "odd"})
+    assert ObjectKey("Pod", "default", "odd") in reading.require().objects
+
+
+def test_json_in_other_letters_is_json(source: Source) -> None:
+    text = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "odd"}}, indent="\t")
+    assert ObjectKey("ConfigMap", "default", "odd") in source.read({**GOOD, "apps/web/c.Json": text}).require().objects
+
+
+@pytest.mark.parametrize("name", ["pod.yaml ", "pod.yml\r", "pod.json\u200b"])
+def test_what_cannot_be_seen_after_a_suffix_hides_no_manifest(source: Source, name: str) -> None:
+    (error,) = source.read({**GOOD, f"apps/web/{name}": POD % "odd"}).errors
+    assert error.message == "characters that cannot be seen stand after its suffix"
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        pytest.param("apps/web/NOTES.md", "../../docs/web.md", id="readme"),
+        pytest.param("apps/web/LICENSE", "../../LICENSE", id="without suffix"),
+        pytest.param("apps/web/LICENSE", "../../docs/same", id="through a link"),
+        pytest.param("apps/web/docs", "../../docs", id="folder without manifests"),
+        pytest.param("apps/web/NOTES.md", "/usr/share/doc/README.md", id="out of the tree"),
+        pytest.param("apps/web/NOTES.md", "nothing.md", id="to nothing"),
+        pytest.param("apps/README.md", "../docs/web.md", id="beside applications"),
+        pytest.param("hosts/README", "../docs/web.md", id="beside hosts"),
+        pytest.param("apps/web/.hidden.yaml", "/etc/passwd", id="hidden"),
+    ],
+)
+@pytest.mark.parametrize("from_folder", [False, True])
+def test_a_link_beside_manifests_refuses_nothing(source: Source, link: str, target: str, from_folder: bool) -> None:
+    source.remote.write({**GOOD, "docs/web.md": "# Web\n", "LICENSE": "free\n"})
+    (source.remote.work / "docs/same").symlink_to("../LICENSE")
+    (source.remote.work / link).symlink_to(target)
+    reading = source.read()
+    errors = validate_path(source.remote.work).errors if from_folder else reading.errors
+    assert errors == ()
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        pytest.param("apps/web/more", "../../other", id="folder with manifests"),
+        pytest.param("apps/web/more", "../../around", id="through a link"),
+        pytest.param("apps/web/more", "/srv/manifests", id="out of the tree"),
+        pytest.param("apps/web/more", "more", id="to itself"),
+        pytest.param("apps/more", "../docs", id="in place of an application"),
+        pytest.param("apps/web/a.YAML", "../../docs/web.md", id="by its suffix"),
+    ],
+)
+def test_a_link_that_may_hold_manifests_is_refused(source: Source, link: str, target: str) -> None:
+    source.remote.write({**GOOD, "docs/web.md": "# Web\n", "other/deep/pod.yaml": POD % "other"})
+    (source.remote.work / "around").symlink_to("other")
+    (source.remote.work / link).symlink_to(target)
+    (error,) = source.read().errors
+    assert (error.file, error.message.startswith("is a symbolic link")) == (link, True)
+
+
+@pytest.mark.parametrize("name", [b"Icon\r", "größe".encode("latin-1"), b"two\nlines", "caf\u0065\u0301".encode()])
+@pytest.mark.parametrize("folder", ["assets", "apps/web", "assets/odd"])
+def test_an_odd_name_beside_manifests_refuses_nothing(source: Source, name: bytes, folder: str) -> None:
+    source.remote.write(GOOD)
+    place = source.remote.work / folder
+    place.mkdir(parents=True, exist_ok=True)
+    Path(os.fsdecode(os.fsencode(place) + b"/" + name)).write_text("x")
+    inner = Path(os.fsdecode(os.fsencode(place) + b"/" + name + b"-folder"))
+    inner.mkdir()
+    (inner / "notes").write_text("x")
+    assert (source.read().errors, validate_path(source.remote.work).errors) == ((), ())
+
+
+def test_a_manifest_of_an_odd_name_is_read(source: Source) -> None:
+    source.remote.write(GOOD)
+    odd = Path(os.fsdecode(os.fsencode(source.remote.work / "apps/web") + "/größe.yaml".encode("latin-1")))
+    odd.write_text(POD % "odd")
+    key = ObjectKey("Pod", "default", "odd")
+    report = validate_path(source.remote.work)
+    assert (report.errors, key in {obj.key for obj, _ in report.objects}) == ((), True)
+    assert key in source.read().require().objects
 
 
 AUTOSCALER = """\
