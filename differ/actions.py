@@ -277,7 +277,8 @@ class WriteFiles(Action, kw_only=True):
     """Write into volumes by way of a container that mounts them. id: its id, or its name when it was just made.
 
     directory: absolute, in the container; entries lie below it, directories before what they hold. mark: of this
-    content in this life of the container, for the memory; '' when nothing needs to be remembered.
+    content in this life of the container, for the memory; '' when nothing needs to be remembered. tidied: names of the
+    directories below `directory` that hold nothing but `entries` afterwards.
     """
 
     container: str
@@ -285,6 +286,7 @@ class WriteFiles(Action, kw_only=True):
     directory: str
     entries: tuple[FileEntry, ...]
     mark: str = ""
+    tidied: tuple[str, ...] = ()
 
 
 class PrepareVolume(Action, kw_only=True):

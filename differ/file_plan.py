@@ -8,12 +8,12 @@ from differ.actions import Action, CreateContainer, FileEntry, RenameContainer, 
 from differ.container_spec import container_name
 from differ.identity import own_name
 from differ.pod_files import empty_directory, file_volumes_hash, volume_entries
-from differ.pod_volumes import HOLDER_DIRECTORY, is_empty_dir, own_volumes
+from differ.pod_volumes import HOLDER_DIRECTORY, is_empty_dir, is_file_volume, own_volumes
 from differ.situation import PodSituation, Step
 from objects.errors import ContainerConfigError
 from objects.names import LABEL_FILES_HASH, SANDBOX_CONTAINER
 from objects.observed import ObservedContainer
-from objects.pods import ContainerStateWaiting
+from objects.pods import ContainerStateWaiting, Pod
 
 
 def write_through_itself(step: Step, situation: PodSituation) -> Step:
@@ -74,8 +74,27 @@ def write_through_sandbox(step: Step, situation: PodSituation, sandbox: Observed
         directory=HOLDER_DIRECTORY,
         entries=entries,
         mark=mark,
+        tidied=() if _has_first_content(situation, sandbox) else _followed_volumes(situation.pod),
     )
     return step._replace(actions=(*before, write, *step.actions))
+
+
+def _has_first_content(situation: PodSituation, sandbox: ObservedContainer) -> bool:
+    """Whether nothing was ever written through the sandbox: volumes are as Docker made them."""
+    name = own_name(sandbox)
+    is_first = name is not None and name.attempt == 0 and sandbox.finished_at is None
+    return is_first and not situation.memory.files_written and _is_fresh(situation, sandbox)
+
+
+def _followed_volumes(pod: Pod) -> tuple[str, ...]:
+    """Volumes whose earlier contents nobody needs: a `subPath` goes on showing the one that it began with."""
+    parts = {
+        mount.name
+        for container in (*pod.spec.init_containers, *pod.spec.containers)
+        for mount in container.volume_mounts
+        if mount.sub_path or mount.sub_path_expr
+    }
+    return tuple(volume.name for volume in pod.spec.volumes if is_file_volume(volume) and volume.name not in parts)
 
 
 def _mark(content: str, sandbox: ObservedContainer) -> str:

@@ -87,7 +87,7 @@ def plan_pulls(
 ) -> tuple[tuple[PullImage, ...], datetime | None]:
     """A pull for each image and log-in that is wanted and not in back-off; and when the next back-off ends.
 
-    failures: by pod uid and image. Of the pulls of one image those that have not failed yet come first: pulls in one lane
+    failures: by pod uid and image. Of pulls of one image those that have not failed yet come first: pulls in one lane
     follow one another until one fails.
     """
     groups: dict[tuple[str, tuple[RegistryCredentials, ...]], list[ImageWant]] = {}

@@ -46,6 +46,7 @@ from hosts.gauge import Gauge
 from hosts.hooks import HookRunner
 from hosts.images import pull_image, remove_image
 from hosts.observe import Observer
+from hosts.outdated_files import remove_outdated
 from hosts.pod_network import ensure_pod_network
 from hosts.prober import Prober
 from hosts.scraping import scrape_pods
@@ -258,6 +259,7 @@ class DockerRuntime:
         url = api.versioned(f"/containers/{action.id}/archive")
         body = pack(action.entries, modified=self._observer.host_now())
         api.check(api.put(url, params={"path": action.directory}, data=body, timeout=self._seconds))
+        remove_outdated(self._engine, action)
 
     def _prepare_volume(self, action: PrepareVolume) -> None:
         try:

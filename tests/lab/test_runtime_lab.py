@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from differ.pods import HostPlan
+from hosts import outdated_files
 from objects.codec import decode
 from objects.core import ConfigMap, Secret
 from objects.defaults import default
@@ -201,6 +202,36 @@ def test_files_follow_and_a_fresh_process_knows_them(host: LabHost, world: Docke
     kubelet.objects = (CONFIG, SECRET)
     kubelet.settle(pod)
     assert in_container(host, pod, "sleeper", "cat /mnt/config/etc/app.conf") == "a=1"
+
+
+@pytest.mark.parametrize("is_root", [True, False], ids=["root", "nobody-but-docker"])
+def test_rotated_values_and_removed_keys_leave_the_folder(
+    host: LabHost, world: DockerWorld, monkeypatch: pytest.MonkeyPatch, is_root: bool
+) -> None:
+    """As with the kubelet: who reads the folder finds what the Secret has now, under any name that is there."""
+    if not is_root:
+        monkeypatch.setattr(outdated_files, "_removed_by_root", lambda *_: False)
+    volumes = (
+        Volume(name="config", config_map=ConfigMapVolumeSource(name="settings")),
+        Volume(name="secret", secret=SecretVolumeSource(secret_name="login")),
+    )
+    mounts = tuple(VolumeMount(name=volume.name, mount_path=f"/mnt/{volume.name}") for volume in volumes)
+    pod = make_pod("rotated", container("sleeper", volume_mounts=mounts), volumes=volumes)
+    old = msgspec.structs.replace(SECRET, data={**SECRET.data, "gone": SecretValue(b"an old value")})
+    kubelet = Kubelet(world, CONFIG, old)
+    kubelet.settle(pod)
+    assert in_container(host, pod, "sleeper", "cat /mnt/secret/gone") == "an old value"
+    new = msgspec.structs.replace(SECRET, data={"password": SecretValue(b"another")})
+    kubelet.objects = (msgspec.structs.replace(CONFIG, data={"colour": "red"}), new)
+    kubelet.settle(pod)
+    # `..data`, the content behind it, and one link a key; without root an empty file stays of each earlier content.
+    assert in_container(host, pod, "sleeper", "cat /mnt/secret/password /mnt/config/colour") == "anotherred"
+    everything = in_container(host, pod, "sleeper", "find /mnt -type f -exec cat {} +; true")
+    assert sorted(everything.split("\n")) in (["anotherred"], ["redanother"])
+    if is_root:
+        shown = in_container(host, pod, "sleeper", "cd /mnt; ls -Ad secret/* secret/..* config/* config/..*").split()
+        assert {name for name in shown if "/.." not in name} == {"secret/password", "config/colour"}
+        assert len([name for name in shown if "/.." in name and not name.endswith("/..")]) == 4
 
 
 def test_memory_and_secrets_survive_a_restart_of_the_container(host: LabHost, world: DockerWorld) -> None:

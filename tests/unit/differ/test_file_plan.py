@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from differ.actions import Action, CreateContainer, RenameContainer, StartContainer, WriteFiles
@@ -66,6 +67,28 @@ def test_files_are_written(containers: tuple[ObservedContainer, ...], written: s
     memory = WorkerMemory(pods={FILES.uid: PodMemory(files_written=written)})
     plan = plan_host(ASSIGNED, observe(*containers), memory, NOW)
     assert kinds(plan.actions) == expected
+
+
+PART = VolumeMount(name="v", mount_path="/k", sub_path="k")
+
+
+@pytest.mark.parametrize(
+    ("containers", "mount", "tidied"),
+    [
+        pytest.param((sandbox(),), MOUNT, (), id="nothing-was-there-before"),
+        pytest.param((sandbox(attempt=1), found(FILES)), MOUNT, ("v",), id="another-content"),
+        pytest.param((sandbox(finished_at=ago(62)),), MOUNT, ("v",), id="another-life"),
+        pytest.param((sandbox(attempt=1), found(FILES)), PART, (), id="a-part-shows-what-it-began-with"),
+    ],
+)
+def test_what_earlier_contents_left_is_taken_out(
+    containers: tuple[ObservedContainer, ...], mount: VolumeMount, tidied: tuple[str, ...]
+) -> None:
+    spec = msgspec.structs.replace(FILES.spec, containers=(container(volume_mounts=(mount,)),))
+    pod = msgspec.structs.replace(FILES, spec=spec)
+    plan = plan_host(assign(pod, config_maps=ASSIGNED.config_maps), observe(*containers), WorkerMemory(), NOW)
+    (write,) = [action for action in plan.actions if isinstance(action, WriteFiles)]
+    assert write.tidied == tidied
 
 
 def test_what_is_missing_keeps_the_pod_waiting() -> None:
