@@ -1,7 +1,8 @@
 """Writes the generated parts of the documentation anew: `make docs`.
 
 * `docs/features.md`: every kind and field, and whether Berth acts on it, from the rules in `objects.honoured`.
-* `docs/manifests.md`: the reference of Berth's own kinds, from the structs and their texts in `objects/config.py`.
+* `docs/manifests.md`: the reference of Berth's own kinds, from the structs and their texts in `objects/config.py`; what
+  stands behind its `by hand` mark is kept.
 * `README.md`: the short table between its `features` marks.
 
 `python docs/generate.py --check` writes nothing and fails when something is out of date; a unit test does the same.
@@ -32,6 +33,7 @@ from objects.meta import KubeObject  # noqa: E402
 
 GENERATED = "<!-- written by docs/generate.py: do not edit -->\n"
 BEGIN, END = "<!-- features:begin -->\n", "<!-- features:end -->\n"
+BY_HAND = "\n<!-- by hand from here -->\n"
 _MARKS = {Level.HONOURED: "yes", Level.WARNED: "not yet", Level.REFUSED: "refused"}
 
 
@@ -51,9 +53,15 @@ def render_all() -> Mapping[str, str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     return {
         "docs/features.md": render_features(),
-        "docs/manifests.md": render_manifests(),
+        "docs/manifests.md": render_manifests() + by_hand((ROOT / "docs/manifests.md").read_text(encoding="utf-8")),
         "README.md": with_features(readme, render_summary()),
     }
+
+
+def by_hand(page: str) -> str:
+    """What a person wrote at the end of a generated page, its mark included; '' when there is none."""
+    _, mark, text = page.partition(BY_HAND)
+    return mark + text
 
 
 def with_features(readme: str, summary: str) -> str:

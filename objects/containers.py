@@ -20,11 +20,19 @@ class SecretKeySelector(KubeStruct):
     optional: bool | None = None
 
 
+class FileKeySelector(KubeStruct):
+    volume_name: str
+    path: str
+    key: str
+    optional: bool | None = None
+
+
 class EnvVarSource(KubeStruct):
     field_ref: ObjectFieldSelector | None = None
     resource_field_ref: ResourceFieldSelector | None = None
     config_map_key_ref: ConfigMapKeySelector | None = None
     secret_key_ref: SecretKeySelector | None = None
+    file_key_ref: FileKeySelector | None = None
 
 
 class EnvVar(KubeStruct):
@@ -189,6 +197,16 @@ class ContainerResizePolicy(KubeStruct):
     restart_policy: str
 
 
+class ContainerRestartRuleOnExitCodes(KubeStruct):
+    operator: str
+    values: tuple[int, ...] = ()
+
+
+class ContainerRestartRule(KubeStruct):
+    action: str
+    exit_codes: ContainerRestartRuleOnExitCodes | None = None
+
+
 class Container(KubeStruct):
     """A container, init container (`restart_policy: Always` makes it a sidecar) or ephemeral container."""
 
@@ -212,6 +230,7 @@ class Container(KubeStruct):
     termination_message_policy: str = ""
     security_context: SecurityContext | None = None
     restart_policy: str | None = None
+    restart_policy_rules: tuple[ContainerRestartRule, ...] = ()
     resize_policy: tuple[ContainerResizePolicy, ...] = ()
     stdin: bool = False
     stdin_once: bool = False

@@ -78,28 +78,73 @@ _GONE: Mapping[str, str] = MappingProxyType(
 """Kinds that people may still have in their files, and what to do about them."""
 
 
+_OWN_GROUPS = frozenset(
+    {
+        "", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps",
+        "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "berth.dev", "certificates.k8s.io",
+        "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "extensions", "flowcontrol.apiserver.k8s.io",
+        "internal.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io", "policy", "rbac.authorization.k8s.io",
+        "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "storagemigration.k8s.io",
+    }
+)  # fmt: skip
+"""Groups of Kubernetes 1.36 itself, and ours. Groups of other people always have a dot: their kinds are their own."""
+
+_NO_EFFECT_HERE: frozenset[str] = frozenset(
+    {
+        "APIService", "CSIDriver", "CSINode", "CSIStorageCapacity", "CertificateSigningRequest", "ClusterTrustBundle",
+        "DeviceClass", "DeviceTaintRule", "Eviction", "FlowSchema", "IPAddress", "Lease", "LeaseCandidate",
+        "LocalSubjectAccessReview", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+        "MutatingWebhookConfiguration", "PodCertificateRequest", "PodGroup", "PodTemplate",
+        "PriorityLevelConfiguration", "ResourceClaim", "ResourceClaimTemplate", "ResourcePoolStatusRequest",
+        "ResourceSlice", "RuntimeClass", "Scale", "SelfSubjectAccessReview", "SelfSubjectReview",
+        "SelfSubjectRulesReview", "ServiceCIDR", "Status", "StorageVersion", "StorageVersionMigration",
+        "SubjectAccessReview", "TokenRequest", "TokenReview", "ValidatingWebhookConfiguration", "VolumeAttachment",
+        "VolumeAttributesClass", "Workload",
+    }
+)  # fmt: skip
+"""Kinds of Kubernetes 1.36 that Berth does not know: real ones, so nothing else was meant."""
+
+_TOOLS: Mapping[str, str] = MappingProxyType(
+    {
+        "kustomize.config.k8s.io": "is a file of Kustomize: commit what `kustomize build` makes of it",
+        "bitnami.com": "can only be opened by its own controller in a cluster: write a Secret",
+    }
+)
+"""Groups whose files are input of a tool → what to do."""
+
+
 def kind_class(api_version: str, kind: str) -> type[KubeObject]:
     """The class of a manifest's `apiVersion` and `kind`. Raises InvalidInput with what was probably meant.
 
-    Old API versions are not known here: `objects.convert` has brought them up to date before.
+    What was meant is guessed within Kubernetes' own groups only: a kind of another group is somebody's custom resource,
+    whatever it is called. Old API versions are not known here: `objects.convert` has brought them up to date before.
     """
     info = BY_KIND.get(kind)
-    if info is None:
-        close = difflib.get_close_matches(kind, BY_KIND, n=1, cutoff=0.6)
-        hint = _GONE.get(kind) or (f"did you mean {close[0]}?" if close else "")
-        raise InvalidInput(f"kind '{kind}' ({api_version}) is not known to Berth", hint=hint)
-    if api_version != info.kind.API_VERSION:
+    if info is not None and api_version == info.kind.API_VERSION:
+        return info.kind
+    group = api_version.rpartition("/")[0]
+    unknown = f"kind '{kind}' ({api_version}) is not known to Berth"
+    if not _is_own(group, info):
+        text = _TOOLS.get(group, "is a custom resource: no operator runs here that would act on it")
+        raise InvalidInput(unknown, hint=f"{kind} of {group} {text}")
+    if info is not None:
         raise InvalidInput(f"{kind} has no apiVersion '{api_version}'", hint=f"write {info.kind.API_VERSION}")
-    return info.kind
+    if kind in _GONE:
+        raise InvalidInput(unknown, hint=_GONE[kind])
+    if kind in _NO_EFFECT_HERE:
+        raise InvalidInput(unknown, hint="a kind of Kubernetes that has no effect here: leave it out")
+    close = difflib.get_close_matches(kind, BY_KIND, n=1, cutoff=0.6)
+    raise InvalidInput(unknown, hint=f"did you mean {close[0]}?" if close else "")
 
 
-def find_kind(word: str) -> KindInfo:
-    """What a person calls a kind (`pod`, `pods`, `po`, `Deployment`), in any case. Raises InvalidInput."""
-    lower = word.lower()
-    names: dict[str, KindInfo] = {}
-    for info in KINDS:
-        names.update(dict.fromkeys((info.kind.KIND.lower(), info.plural, *info.short_names), info))
-    if lower in names:
-        return names[lower]
-    close = difflib.get_close_matches(lower, names, n=1, cutoff=0.6)
-    raise InvalidInput(f"there is no kind '{word}'", hint=f"did you mean {close[0]}?" if close else "")
+def _is_own(group: str, info: KindInfo | None) -> bool:
+    """Whether `group` is Kubernetes' or ours, or a misspelling of the group that `info` belongs to."""
+    lower = group.lower()
+    if "." not in lower or lower in _OWN_GROUPS:
+        return True
+    known = info.kind.API_VERSION.rpartition("/")[0] if info is not None else ""
+    return bool(known) and difflib.SequenceMatcher(None, lower, known).ratio() > _A_MISSPELLING
+
+
+_A_MISSPELLING = 0.9
+"""Likeness of two groups: `network.k8s.io` and `networking.k8s.io` have 0.9, `gateway.networking.k8s.io` 0.8."""

@@ -113,6 +113,18 @@ class TypedLocalObjectReference(KubeStruct):
     name: str = ""
 
 
+class TypedObjectReference(KubeStruct):
+    api_group: str | None = None
+    kind: str = ""
+    name: str = ""
+    namespace: str | None = None
+
+
+class SecretReference(KubeStruct):
+    name: str = ""
+    namespace: str = ""
+
+
 class KubeObject(KubeStruct):
     """Base of every top-level object. Subclasses set API_VERSION, KIND and NAMESPACED.
 

@@ -216,7 +216,12 @@ class PodSpec(KubeStruct):
     scheduling_gates: tuple[PodSchedulingGate, ...] = ()
     os: PodOS | None = None
     resource_claims: tuple[PodResourceClaim, ...] = ()
+    scheduling_group: PodSchedulingGroup | None = None
     resources: ResourceRequirements | None = None
+
+
+class PodSchedulingGroup(KubeStruct):
+    pod_group_name: str | None = None
 
 
 class PodTemplateSpec(KubeStruct):

@@ -6,16 +6,22 @@ from typing import ClassVar
 
 from msgspec import field
 
-from objects.meta import Condition, KubeObject, KubeStruct, ObjectReference, ResourceList
+from objects.meta import Condition, KubeObject, KubeStruct, ObjectReference, ResourceList, SecretReference
 from objects.pods import NodeSelector
 from objects.volumes import (
     AWSElasticBlockStoreVolumeSource,
     AzureDiskVolumeSource,
     FCVolumeSource,
+    FlockerVolumeSource,
     GCEPersistentDiskVolumeSource,
     HostPathVolumeSource,
     NFSVolumeSource,
     PersistentVolumeClaimSpec,
+    PhotonPersistentDiskVolumeSource,
+    PortworxVolumeSource,
+    QuobyteVolumeSource,
+    ScaleIOVolumeSource,
+    StorageOSVolumeSource,
     VsphereVirtualDiskVolumeSource,
 )
 
@@ -24,12 +30,20 @@ DOCKER_VOLUMES = "docker.berth.dev"
 """
 
 
+class ModifyVolumeStatus(KubeStruct):
+    status: str = ""
+    target_volume_attributes_class_name: str = ""
+
+
 class PersistentVolumeClaimStatus(KubeStruct):
     phase: str = ""
     access_modes: tuple[str, ...] = ()
     capacity: ResourceList = {}
     conditions: tuple[Condition, ...] = ()
     allocated_resources: ResourceList = {}
+    allocated_resource_statuses: dict[str, str] = {}
+    current_volume_attributes_class_name: str | None = None
+    modify_volume_status: ModifyVolumeStatus | None = None
 
 
 class PersistentVolumeClaim(KubeObject):
@@ -38,13 +52,6 @@ class PersistentVolumeClaim(KubeObject):
 
     spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
     status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
-
-
-class SecretReference(KubeStruct):
-    """A secret of any namespace: persistent volumes belong to none."""
-
-    name: str = ""
-    namespace: str = ""
 
 
 class LocalVolumeSource(KubeStruct):
@@ -160,6 +167,12 @@ class PersistentVolumeSpec(KubeStruct):
     fc: FCVolumeSource | None = None
     glusterfs: GlusterfsPersistentVolumeSource | None = None
     vsphere_volume: VsphereVirtualDiskVolumeSource | None = None
+    flocker: FlockerVolumeSource | None = None
+    photon_persistent_disk: PhotonPersistentDiskVolumeSource | None = None
+    portworx_volume: PortworxVolumeSource | None = None
+    quobyte: QuobyteVolumeSource | None = None
+    scale_io: ScaleIOVolumeSource | None = field(default=None, name="scaleIO")
+    storageos: StorageOSVolumeSource | None = None
 
 
 class PersistentVolumeStatus(KubeStruct):

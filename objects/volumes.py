@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import field
 
 from objects.meta import (
@@ -14,7 +12,9 @@ from objects.meta import (
     ObjectReference,
     QuantityLike,
     ResourceList,
+    SecretReference,
     TypedLocalObjectReference,
+    TypedObjectReference,
 )
 
 
@@ -101,12 +101,23 @@ class ClusterTrustBundleProjection(KubeStruct):
     optional: bool | None = None
 
 
+class PodCertificateProjection(KubeStruct):
+    signer_name: str = ""
+    key_type: str = ""
+    max_expiration_seconds: int | None = None
+    credential_bundle_path: str = ""
+    key_path: str = ""
+    certificate_chain_path: str = ""
+    user_annotations: dict[str, str] = {}
+
+
 class VolumeProjection(KubeStruct):
     secret: SecretProjection | None = None
     config_map: ConfigMapProjection | None = None
     downward_api: DownwardAPIProjection | None = field(default=None, name="downwardAPI")
     service_account_token: ServiceAccountTokenProjection | None = None
     cluster_trust_bundle: ClusterTrustBundleProjection | None = None
+    pod_certificate: PodCertificateProjection | None = None
 
 
 class ProjectedVolumeSource(KubeStruct):
@@ -224,6 +235,59 @@ class VsphereVirtualDiskVolumeSource(KubeStruct):
     storage_policy_id: str = field(default="", name="storagePolicyID")
 
 
+class FlockerVolumeSource(KubeStruct):
+    dataset_name: str = ""
+    dataset_uuid: str = field(default="", name="datasetUUID")
+
+
+class PhotonPersistentDiskVolumeSource(KubeStruct):
+    pd_id: str = field(name="pdID")
+    fs_type: str = ""
+
+
+class PortworxVolumeSource(KubeStruct):
+    volume_id: str = field(name="volumeID")
+    fs_type: str = ""
+    read_only: bool = False
+
+
+class QuobyteVolumeSource(KubeStruct):
+    registry: str
+    volume: str
+    read_only: bool = False
+    user: str = ""
+    group: str = ""
+    tenant: str = ""
+
+
+class ScaleIOVolumeSource(KubeStruct):
+    gateway: str
+    system: str
+    secret_ref: SecretReference | None = None
+    """In a PersistentVolume it may name a namespace too."""
+    ssl_enabled: bool = False
+    protection_domain: str = ""
+    storage_pool: str = ""
+    storage_mode: str = ""
+    volume_name: str = ""
+    fs_type: str = ""
+    read_only: bool = False
+
+
+class StorageOSVolumeSource(KubeStruct):
+    volume_name: str = ""
+    volume_namespace: str = ""
+    fs_type: str = ""
+    read_only: bool = False
+    secret_ref: ObjectReference | None = None
+
+
+class GitRepoVolumeSource(KubeStruct):
+    repository: str
+    revision: str = ""
+    directory: str = ""
+
+
 class CSIVolumeSource(KubeStruct):
     driver: str
     read_only: bool | None = None
@@ -250,7 +314,7 @@ class PersistentVolumeClaimSpec(KubeStruct):
     volume_mode: str | None = None
     volume_name: str = ""
     data_source: TypedLocalObjectReference | None = None
-    data_source_ref: ObjectReference | None = None
+    data_source_ref: TypedObjectReference | None = None
     volume_attributes_class_name: str | None = None
 
 
@@ -290,4 +354,10 @@ class Volume(KubeStruct):
     fc: FCVolumeSource | None = None
     glusterfs: GlusterfsVolumeSource | None = None
     vsphere_volume: VsphereVirtualDiskVolumeSource | None = None
-    git_repo: dict[str, Any] | None = None
+    git_repo: GitRepoVolumeSource | None = None
+    flocker: FlockerVolumeSource | None = None
+    photon_persistent_disk: PhotonPersistentDiskVolumeSource | None = None
+    portworx_volume: PortworxVolumeSource | None = None
+    quobyte: QuobyteVolumeSource | None = None
+    scale_io: ScaleIOVolumeSource | None = field(default=None, name="scaleIO")
+    storageos: StorageOSVolumeSource | None = None

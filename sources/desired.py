@@ -7,6 +7,7 @@ since an earlier reading are parsed again.
 from __future__ import annotations
 
 import difflib
+import posixpath
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -255,7 +256,9 @@ class _Collector:
             self.refuse(path, "is a submodule, whose content is not read", hint=_SUBMODULE_HINT)
         for path in folder.misnamed:
             self.refuse(path, "characters that cannot be seen stand after its suffix", hint="rename it")
-        files = self._within_limits(folder.files)
+        # What lies beside is the tool's input: what would be wrong with it as a manifest says nothing.
+        rendered = tuple(posixpath.join(posixpath.dirname(path), "") for path, _ in folder.foreign)
+        files = self._within_limits(path for path in folder.files if not path.startswith(rendered))
         self._parsed.prepare(self._source, files, namespace)
         for path in files:
             self._read_file(path, folder.application, namespace)

@@ -14,6 +14,7 @@ from objects.errors import InvalidInput
 from objects.fields import FieldError, FieldPath, show_path
 from objects.meta import DEFAULT_NAMESPACE, KubeObject
 from objects.names import ANNOTATION_TEMPLATE_HASH
+from sources import not_manifests
 from sources.errors import ManifestError, YamlError
 from sources.template_hash import hash_as_written, with_template_hash
 from sources.yaml_loader import DEFAULT_LIMITS, Limits, decode_text, load_documents
@@ -84,6 +85,8 @@ def parse_file(
 
     namespace: for namespaced objects that name none; '' leaves them to Kubernetes' default.
     """
+    if (mark := not_manifests.foreign_bytes(content)) is not None:
+        return ParsedFile(errors=(Problem(mark.line, (), mark.message, mark.hint),), error_count=1)
     try:
         documents = load_documents(content, is_json=is_json, limits=limits)
         spans = [document.json_span for document in documents if document.json_span is not None]
@@ -91,7 +94,12 @@ def parse_file(
         for document in documents:
             reader.read(document.value, document.number, document.line)
     except YamlError as error:
-        return ParsedFile(errors=(Problem(error.line, (), error.message, error.hint),), error_count=1)
+        # What is a template as a whole is one mistake: what YAML makes of its braces says nothing to anybody.
+        mark = not_manifests.template_in(content.decode("utf-8", "replace"))
+        found = Problem(error.line, (), error.message, error.hint)
+        if mark is not None:
+            found = Problem(mark.line, (), mark.message, mark.hint)
+        return ParsedFile(errors=(found,), error_count=1)
     return reader.result()
 
 
@@ -134,6 +142,9 @@ class _FileReader:
             self._read_part(part, document, start)
 
     def _read_part(self, part: _Part, document: int, line: int) -> None:
+        if (mark := not_manifests.foreign_document(part.value)) is not None:
+            self._errors.append(Problem(line, part.path, mark.message, mark.hint, _display_name(part.value)))
+            return
         if not isinstance(part.value, dict):
             self._errors.append(Problem(line, part.path, "a manifest must be a mapping with apiVersion and kind"))
             return
@@ -193,7 +204,11 @@ class _FileReader:
     def _problem(self, where: _Where, found: FieldError, *, is_as_written: bool = False) -> Problem:
         """is_as_written: the path is that of the file already, not of the converted manifest."""
         path = found.path if is_as_written else where.converted.written_at(found.path)
-        return Problem(self._place(where, path).line, path, found.message, found.suggestion, where.name)
+        hint = found.suggestion
+        value = _value_at(where.part.value, path)
+        if isinstance(value, str) and (mark := not_manifests.template_in(value)) is not None:
+            hint = f"{mark.message}: {mark.hint}"
+        return Problem(self._place(where, path).line, path, found.message, hint, where.name)
 
     def _place(self, where: _Where, path: FieldPath) -> Place:
         return self._places.locate(where.document, where.part.path + path)
@@ -212,7 +227,9 @@ def _expand_list(value: Any, path: FieldPath) -> Iterator[_Part]:
         yield from _expand_list(item, (*path, "items", index))
 
 
-def _display_name(manifest: Mapping[str, Any]) -> str:
+def _display_name(manifest: Any) -> str:
+    if not isinstance(manifest, Mapping):
+        return ""
     kind, metadata = manifest.get("kind"), manifest.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return " ".join(word for word in (kind, name) if isinstance(word, str))

@@ -71,6 +71,11 @@ def _container(field: str) -> tuple[Rule, ...]:
             "profiles of the host (type Localhost) are not supported yet",
             when=_is_localhost_profile,
         ),
+        *refused(at + "restartPolicyRules", "restarts by exit code are not supported yet: a Job has podFailurePolicy"),
+        *refused(
+            at + "env[].valueFrom.fileKeyRef",
+            "variables from files of a volume are not supported yet: use a ConfigMap or Secret",
+        ),
         *refused(at + "targetContainerName", "only ephemeral containers have a target"),
     )
 
@@ -100,6 +105,12 @@ _NETWORK_VOLUMES = (
     "glusterfs",
     "vsphereVolume",
     "gitRepo",
+    "flocker",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "quobyte",
+    "scaleIO",
+    "storageos",
 )
 
 
@@ -126,6 +137,7 @@ _VOLUMES = (
     ),
     *refused("volumes[].projected.sources[].serviceAccountToken", "there is no API server to talk to"),
     *refused("volumes[].projected.sources[].clusterTrustBundle", "there is no API server to talk to"),
+    *refused("volumes[].projected.sources[].podCertificate", "there is no API server that signs certificates"),
     *refused("volumes[].ephemeral", "claims of a pod's own are not supported yet: use emptyDir, or write the claim"),
     *(rule for kind in _NETWORK_VOLUMES for rule in refused(f"volumes[].{kind}", "this kind is not supported yet")),
 )
@@ -177,6 +189,7 @@ _POD = (
     *refused("hostUsers", "user namespaces are not supported yet", when=is_false),
     *refused("os", _WINDOWS, when=lambda os: os is not None and os.name != "linux"),
     *refused("resourceClaims", _DEVICES),
+    *warned("schedulingGroup", "pods are scheduled one by one: there are no PodGroups"),
     *warned("resources.limits", "limits of the pod as a whole are scheduled by, not enforced on the host yet"),
     *warned(
         "securityContext.fsGroupChangePolicy", "the files of volumes that exist already keep their group", unless=()

@@ -148,6 +148,7 @@ def _check_source(found: Found, path: FieldPath, source: EnvVarSource) -> None:
         "resourceFieldRef": source.resource_field_ref,
         "configMapKeyRef": source.config_map_key_ref,
         "secretKeyRef": source.secret_key_ref,
+        "fileKeyRef": source.file_key_ref,
     }
     found.only_one(path, [name for name, value in sources.items() if value is not None], "a source")
     if source.field_ref is not None:

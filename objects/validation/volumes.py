@@ -135,6 +135,7 @@ def _check_projection(found: Found, path: FieldPath, projection: VolumeProjectio
         "downwardAPI": projection.downward_api,
         "serviceAccountToken": projection.service_account_token,
         "clusterTrustBundle": projection.cluster_trust_bundle,
+        "podCertificate": projection.pod_certificate,
     }
     found.only_one(path, [name for name, value in sources.items() if value is not None], "a source")
     for name, keyed in (("secret", projection.secret), ("configMap", projection.config_map)):

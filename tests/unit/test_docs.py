@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def test_every_reason_is_explained() -> None:
     ours = {kind for kind in subclasses(BerthError) if not kind.__module__.startswith("tests.")}
     missing = sorted({kind.reason for kind in ours if f"`{kind.reason}`" not in OPERATIONS})
     assert missing == [], "docs/operations.md, the table of reasons"
+
+
+def test_what_is_generated_is_up_to_date() -> None:
+    """As `python docs/generate.py --check`."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    stale = [path for path, text in generate.render_all().items() if (ROOT / path).read_text(encoding="utf-8") != text]
+    assert stale == [], "out of date: run `make docs`"
 
 
 def test_every_exit_code_is_explained() -> None:

@@ -75,7 +75,7 @@ def test_case(path: Path) -> None:
     if wanted.count is not None:
         assert f"{wanted.count} errors" in summary
         return
-    said = [(error.line, str(error)) for error in report.errors]
+    said = sorted((error.line, str(error)) for error in report.errors)
     assert len(said) == len(wanted.errors), said
     for (line, text), (found_line, found) in zip(wanted.errors, said, strict=True):
         assert text in found
