@@ -72,7 +72,7 @@ test: lint fast ## everything: lint, all tests without hosts, then those on real
 SINCE ?= origin/main
 
 .PHONY: affected
-affected: lint ## lint and the tests that what changed since SINCE can break (tests/affected.py says how it knows)
+affected: lint unit-packages ## lint and the tests that what changed since SINCE can break (tests/affected.py says how it knows)
 	@tests=$$($(PY) -m tests.affected fast $(SINCE)); \
 	  echo "affected: $$(wc -w <<<"$$tests") modules without hosts"; [ -z "$$tests" ] || $(PY) -m pytest -n 2 $$tests $(ARGS)
 	@tests=$$($(PY) -m tests.affected hosts $(SINCE)); \

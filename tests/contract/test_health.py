@@ -52,6 +52,8 @@ def test_a_pod_is_unready_when_its_probe_fails(kubelet: Kubelet) -> None:
     kubelet.until(lambda plan: is_ready(plan, pod), pod)
     plan = kubelet.until(lambda plan: not is_ready(plan, pod), pod)
     assert show(plan.statuses[pod.uid]) == "Running [flicker running r0]"
+    # What failed after the look began is told by the next one.
+    kubelet.until(lambda _: bool(kubelet.happened), pod)
     assert kubelet.happened[-1].message == "Readiness probe failed: no /ready"
     assert kubelet.actions[-1:] and not isinstance(kubelet.actions[-1], SignalContainer)
 

@@ -72,8 +72,9 @@ def test_a_failed_command_says_what_it_said(lab: Lab) -> None:
 def test_a_command_over_its_deadline_ends_on_the_host_too(lab: Lab) -> None:
     host = lab.hosts[0]
     with link_to(host) as link:
+        link.run("true", timeout_seconds=30)  # connected: else the deadline may be over before
         with pytest.raises(DeadlineExceeded):
-            link.run("sleep 7654", timeout_seconds=0.3)
+            link.run("sleep 7654", timeout_seconds=3)
         looking = ["pgrep", "-f", "sleep 765[4]"]
         over = lambda: host.exec(looking, check=False).returncode == 1  # noqa: E731
         wait_until(over, what="the command goes on", timeout_seconds=10)
