@@ -7,7 +7,8 @@ Changed are the files that differ from where this branch left the main one, comm
 * when it or a module that it imports names a changed file that is not Python, or a folder that such a file lies in.
 
 Tests on real hosts run Berth as a process, so their imports say little. For them stands the table `ON_HOSTS`; besides,
-a module is affected by files that have its name in their path (test_addresses_lab.py by reconciler/addresses.py).
+a module is affected by files that have its name in their path (test_addresses_lab.py by reconciler/addresses.py). A
+module of which neither says anything is affected by every change of the product.
 Files that everything hangs on (`EVERYTHING`) affect all tests.
 """
 
@@ -87,6 +88,8 @@ def affected(changed: Iterable[str], sources: Mapping[str, str]) -> list[str]:
 def _on_hosts(files: list[str], sources: Mapping[str, str]) -> Iterator[str]:
     theirs = [file for file in files if not file.startswith(WITHOUT_HOSTS) and not _is_test(file)]
     yield from (path for path in sources if any(is_of(path, file) for file in theirs))
+    if any(file.split("/")[0] in ROOMS[:-2] for file in theirs):
+        yield from _without_rule(sources)
     for patterns, names in ON_HOSTS.items():
         concerns = any(
             fnmatch(file, pattern) if pattern else file.split("/")[0] in ROOMS[:-2]
@@ -96,6 +99,15 @@ def _on_hosts(files: list[str], sources: Mapping[str, str]) -> Iterator[str]:
         for name in names if concerns else ():
             wanted = "tests/contract/" if name == "contract" else f"tests/lab/test_{name}.py"
             yield from (path for path in sources if path.startswith(wanted) and _is_test(path))
+
+
+def _without_rule(sources: Mapping[str, str]) -> Iterator[str]:
+    """Lab modules of which nothing says what they depend on: any change of the product may break them."""
+    named = {f"tests/lab/test_{name}.py" for names in ON_HOSTS.values() for name in names}
+    for module in sources:
+        is_unnamed = module.startswith("tests/lab/test_") and module not in named
+        if is_unnamed and not any(is_of(module, path) for path in sources):
+            yield module
 
 
 def is_of(module: str, file: str) -> bool:
