@@ -44,10 +44,12 @@ def decide_prune(
     budget: IntOrString,
     confirmations: Collection[str] = (),
     protected_applications: Collection[str] = (),
+    in_use: Collection[ObjectKey] = (),
 ) -> PruneDecision:
     """Which objects of `inventory` that are not in `wanted` may be deleted.
 
     budget: objects, or "N%" of the inventory (rounded up). protected_applications: with `prune: false` or suspended.
+    in_use: what stays for now because something that runs needs it; it is not counted.
 
     inventory  gone  budget  confirmed ->  deleted
            10     3     50%          -          3
@@ -56,8 +58,8 @@ def decide_prune(
             4     4     50%          -          4   small
     """
     gone = sorted(key for key in inventory if key not in wanted)
-    keep = tuple(key for key in gone if inventory[key] in protected_applications)
-    candidates = tuple(key for key in gone if inventory[key] not in protected_applications)
+    keep = tuple(key for key in gone if inventory[key] in protected_applications or key in in_use)
+    candidates = tuple(key for key in gone if inventory[key] not in protected_applications and key not in in_use)
     allowed = max(budget_objects(budget, len(inventory)), SMALL_DEPLOYMENT)
     unconfirmed = [key for key in candidates if not _is_confirmed(inventory[key], len(candidates), confirmations)]
     if len(unconfirmed) > allowed:

@@ -15,7 +15,7 @@ from objects.conditions import is_true
 from objects.config import ClusterSpec, Host
 from objects.core import ConfigMap, Node, Secret
 from objects.meta import Condition, ObjectMeta
-from objects.pods import Container, Pod, PodStatus
+from objects.pods import Container, Pod, PodSpec, PodStatus
 from objects.storage import PersistentVolumeClaim
 from objects.volumes import Volume
 from reconciler.controllers.claim_binding import bound_volume, claims_of, docker_volume_of, host_of
@@ -115,10 +115,15 @@ def _gates(pod: Pod) -> tuple[Condition, ...]:
 
 def config_references(pod: Pod) -> set[ConfigRef]:
     """The ConfigMaps and Secrets that a pod's environment, volumes and image pulls name."""
-    found: set[ConfigRef] = {("Secret", reference.name) for reference in pod.spec.image_pull_secrets}
-    for container in (*pod.spec.init_containers, *pod.spec.containers):
+    return spec_references(pod.spec)
+
+
+def spec_references(spec: PodSpec) -> set[ConfigRef]:
+    """The same of a pod's spec, or a template's."""
+    found: set[ConfigRef] = {("Secret", reference.name) for reference in spec.image_pull_secrets}
+    for container in (*spec.init_containers, *spec.containers):
         found.update(_of_container(container))
-    for volume in pod.spec.volumes:
+    for volume in spec.volumes:
         found.update(_of_volume(volume))
     return found
 

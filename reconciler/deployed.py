@@ -39,6 +39,8 @@ class Deployed:
         self.protected: frozenset[str] = frozenset()
         self.kept: dict[ObjectKey, str] = {}
         self.held = ""
+        self.named: dict[ObjectKey, ObjectKey] = {}
+        """ConfigMaps and Secrets that are gone from Git and stay while something names them → one that does."""
         self.is_pruned = True
         self._commit_before = ""
         # Keys of what is to go alone, until it has gone: its commit may be held, or overtaken by the next one.
@@ -52,7 +54,7 @@ class Deployed:
     def copy(self) -> Deployed:
         twin = Deployed()
         twin.inventory, twin.protected, twin.kept = dict(self.inventory), self.protected, dict(self.kept)
-        twin._alone = self._alone
+        twin._alone, twin.named = self._alone, dict(self.named)
         return twin
 
     def take(
@@ -77,10 +79,21 @@ class Deployed:
         self.inventory.setdefault(key, application)
         self.is_pruned = False
 
-    def prune(self, desired: Desired, settings: ClusterSpec) -> PrunePlan:
-        """What goes with this commit; `settle` after it is gone."""
+    def leaving(self, desired: Desired) -> set[ObjectKey]:
+        """All that is gone from Git and that no policy keeps, but what goes alone: what it made lives on."""
+        wanted = {obj.key for obj in desired.objects}
+        protected = protected_applications(desired, self.protected)
+        return {
+            key
+            for key, application in self.inventory.items()
+            if key not in wanted and application not in protected and not self.goes_alone(key)
+        }
+
+    def prune(self, desired: Desired, settings: ClusterSpec, *, named: Mapping[ObjectKey, ObjectKey]) -> PrunePlan:
+        """What goes with this commit; `settle` after it is gone. named: what of `leaving` stays → what names it."""
         self.is_pruned = True
-        return plan_prune(self.inventory, desired, settings, protected_before=self.protected)
+        self.named = dict(named)
+        return plan_prune(self.inventory, desired, settings, protected_before=self.protected, in_use=named.keys())
 
     @property
     def alone(self) -> list[str]:
@@ -100,14 +113,8 @@ class Deployed:
         self.protected, self.held = plan.protected, plan.held
 
 
-def plan_prune(
-    inventory: Mapping[ObjectKey, str],
-    desired: Desired,
-    settings: ClusterSpec,
-    *,
-    protected_before: frozenset[str] = frozenset(),
-) -> PrunePlan:
-    """What of `inventory` goes with this commit. Kept and held keys stay there: a later commit decides. Pure.
+def protected_applications(desired: Desired, protected_before: frozenset[str]) -> frozenset[str]:
+    """Applications whose objects stay when these are gone from Git.
 
     protected_before: Applications that were not to be pruned (`prune: false`, suspended) when they were last in Git:
     an Application that is removed itself takes the word with it that its objects may go, and it never gave it.
@@ -115,7 +122,22 @@ def plan_prune(
     applications = [obj for obj in desired.objects if isinstance(obj, Application)]
     declared = {app.name for app in applications}
     protected = {app.name for app in applications if app.spec.suspend or not app.spec.prune}
-    protected |= protected_before - declared
+    return frozenset(protected | (protected_before - declared))
+
+
+def plan_prune(
+    inventory: Mapping[ObjectKey, str],
+    desired: Desired,
+    settings: ClusterSpec,
+    *,
+    protected_before: frozenset[str] = frozenset(),
+    in_use: Collection[ObjectKey] = (),
+) -> PrunePlan:
+    """What of `inventory` goes with this commit. Kept and held keys stay there: a later commit decides. Pure.
+
+    protected_before: see `protected_applications`. in_use: what something that runs still needs.
+    """
+    protected = protected_applications(desired, protected_before)
     wanted = {obj.key: desired.application.get(obj.key, "") for obj in desired.objects}
     decision = decide_prune(
         inventory,
@@ -123,6 +145,7 @@ def plan_prune(
         budget=settings.sync.deletion_budget,
         confirmations=desired.confirmations,
         protected_applications=protected,
+        in_use=in_use,
     )
     kept = {**{key: inventory[key] for key in decision.keep}, **wanted}
     return PrunePlan(decision.delete, kept, decision.held, frozenset(protected & set(kept.values())))

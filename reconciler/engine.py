@@ -56,6 +56,7 @@ from reconciler.messages import (
     Remembered,
     Restored,
 )
+from reconciler.named_configuration import frees_any, named_configuration
 from reconciler.pod_state import (
     terminating,
     with_past,
@@ -147,6 +148,9 @@ class Engine:
             if not self.deployed.is_pruned:
                 self.isolation.run("pruning", self._cluster_key, self._prune, now)
             self._settle(now)
+            if frees_any(self._changed, self.deployed.named.values()):
+                self.isolation.run("pruning", self._cluster_key, self._prune, now)
+                self._settle(now)
         return StepResult(
             # Before the start, and for an observer, there are none: workers then only look.
             assignments=self._assignments(now) if self._may_act else {},
@@ -379,7 +383,8 @@ class Engine:
     def _prune(self, now: datetime) -> None:
         """Delete what was deployed from Git and is gone from it, as far as policy and budget allow."""
         assert self.desired is not None, "a commit was taken in, or a pod found that is to be judged by one"
-        plan = self.deployed.prune(self.desired, self.settings)
+        named = named_configuration(self.store, self.deployed.leaving(self.desired))
+        plan = self.deployed.prune(self.desired, self.settings, named=named)
         if self.is_observer:
             # What goes is not shown any more; its pods are, as long as hosts have them.
             for key in plan.delete:

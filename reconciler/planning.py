@@ -20,7 +20,7 @@ from hosts.simulated_engine import Program
 from objects import codec
 from objects.config import Cluster, Host
 from objects.core import Node, Secret
-from objects.meta import KubeObject, ObjectKey, controller_of
+from objects.meta import KubeObject, ObjectKey
 from objects.names import ANNOTATION_TEMPLATE_HASH, LABEL_ROLE
 from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Pod
@@ -33,6 +33,7 @@ from reconciler.engine import Engine
 from reconciler.foreign import foreign_requests
 from reconciler.host_status import HostStatus
 from reconciler.messages import Desired
+from reconciler.named_configuration import root_owner, why_kept
 from reconciler.simulate import SimulatedClock, SimulatedCluster
 from reconciler.store import View
 
@@ -81,7 +82,8 @@ def make_plan(
             Waiting(subject=subject, reason=why)
             for subject, why in (state.failed | state.waiting | state.resting).items()
             if subject != "Deletions"
-        ),
+        )
+        + tuple(Waiting(subject=str(key), reason=why_kept(namer)) for key, namer in engine.deployed.named.items()),
         warnings=(*warnings, *_data_given_up(observer.store, engine.store)),
         capacity=_capacity(engine.store),
         unknown_hosts=tuple(status.name for status in observer.store.all_of(HostStatus) if not status.reachable),
@@ -162,13 +164,6 @@ def _pod_change(view: View, pod: Pod, action: str) -> PodChange:
     return PodChange(
         name=pod.name, namespace=pod.namespace, action=action, owner=str(root_owner(view, pod)), host=pod.spec.node_name
     )
-
-
-def root_owner(view: View, obj: KubeObject) -> ObjectKey:
-    """The object at the top of the chain of controllers: the one that a person wrote."""
-    owner = controller_of(obj)
-    found = view.find(ObjectKey(owner.kind, obj.namespace, owner.name)) if owner else None
-    return obj.key if found is None else root_owner(view, found)
 
 
 def _data_given_up(before: View, after: View) -> Iterator[str]:

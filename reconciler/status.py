@@ -32,6 +32,7 @@ from reconciler.copies import FOLDER, copy_document, copy_path
 from reconciler.health import Health, HealthStatus, application_health, health_of, worst
 from reconciler.host_status import HostStatus
 from reconciler.messages import Remembered, Restored
+from reconciler.named_configuration import why_kept
 from reconciler.store import Store, View
 
 INVENTORY_PATH = "inventory.yaml"
@@ -139,15 +140,22 @@ def render_readme(
     refused: str = "",
     held: str = "",
     unread: Mapping[ObjectKey, str] = MappingProxyType({}),
+    named: Mapping[ObjectKey, ObjectKey] = MappingProxyType({}),
 ) -> bytes:
     """The overview. by: who writes it. refused: why the newest commit is not in force. held: why a deletion is held.
-    unread: what is kept and nobody can read any more → why.
+    unread: what is kept and nobody can read any more → why. named: what is kept while something names it → what does.
     """
     lost = "\n".join(f"{key}: {why}" for key, why in unread.items())
     lines = ["# Cluster status", "", f"Desired commit in force: `{commit}`", ""]
     if by:
         lines += [f"Written by `{by}`", ""]
-    said = (("The newest commit is refused", refused), ("Deletions are held", held), ("Kept, but not known", lost))
+    used = "\n".join(f"{key}: {why_kept(namer)}" for key, namer in named.items())
+    said = (
+        ("The newest commit is refused", refused),
+        ("Deletions are held", held),
+        ("Kept, but not known", lost),
+        ("Kept while it is used", used),
+    )
     for title, text in said:
         if text:
             lines += [f"**{title}**", "", "```", text, "```", ""]

@@ -216,6 +216,7 @@ class StatusLoop:
             by=by,
             refused=refused,
             held=engine.deployed.held,
+            named=engine.deployed.named,
             unread=unread_objects(store, engine.inventory),
         )
         total = worst(healths.values()).status

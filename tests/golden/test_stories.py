@@ -20,7 +20,8 @@ from objects.pods import Pod
 from reconciler.controllers import CONTROLLERS
 from reconciler.engine import Engine
 from reconciler.messages import Desired, Restored
-from reconciler.planning import as_observed, make_plan, root_owner
+from reconciler.named_configuration import root_owner
+from reconciler.planning import as_observed, make_plan
 from reconciler.simulate import SimulatedClock, SimulatedCluster
 from reconciler.status import render_files, render_readme, restore
 from sources.desired import DesiredState
