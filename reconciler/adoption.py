@@ -8,7 +8,7 @@ collection does not take them for garbage and no time is run twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -38,12 +38,12 @@ def is_fragment(pod: Pod) -> bool:
     return controller_of(pod) is None and not is_from_git(pod)
 
 
-def made_whole(fragment: Pod, remembered: Iterable[KubeObject], *, now: datetime) -> Pod:
-    """The pod of a fragment as the status branch knows it; one that nobody knows any more is to go.
+def made_whole(fragment: Pod, remembered: Mapping[str, Pod], *, now: datetime) -> Pod:
+    """The pod of a fragment as the status branch knows it (remembered: by uid); one that nobody knows is to go.
 
     That one gets a name that no manifest can have: it must not stand in the way of its successor.
     """
-    known = next((obj for obj in remembered if isinstance(obj, Pod) and obj.uid == fragment.uid), None)
+    known = remembered.get(fragment.uid)
     if known is None:
         return terminating(renamed_for_removal(fragment), grace_seconds=None, now=now)
     return known if known.is_finished else msgspec.structs.replace(known, status=fragment.status)

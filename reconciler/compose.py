@@ -31,6 +31,7 @@ from reconciler.commits import CommitReader, read_restored, require_hosts
 from reconciler.in_charge import InCharge, release_charge, take_charge
 from reconciler.messages import Desired, HostSilent, Restored
 from reconciler.options import Options
+from reconciler.store import ByName
 from sources.desired import CommitRefused
 from sources.holder import Holder, held
 from sources.remotes import Access
@@ -93,8 +94,7 @@ class Session:
 
         if self._links is None:
             self._links = SshLinks(clock=time.monotonic, random=random.Random())
-        hosts = {known.name: known for known in engine.store.all_of(Host)}
-        link = self._links.link(resolve_target(host.name, hosts, engine.settings.ssh))
+        link = self._links.link(resolve_target(host.name, ByName(engine.store, Host), engine.settings.ssh))
         return DockerEngine(link, socket_path=host.spec.docker_socket)
 
     def make_runtime(self, host: Host, engine: Engine) -> HostRuntime:

@@ -121,6 +121,9 @@ class Engine:
         self._wanted: dict[ObjectKey, KubeObject] = {}
         self._sizes: Sizes = {}
         self._restored: Restored | None = None
+        # Its pods by uid, and those by host.
+        self._restored_pods: dict[str, Pod] = {}
+        self._restored_on: dict[str, dict[str, Pod]] = {}
         self._remembered: dict[ObjectKey, Remembered] = {}
         self._heard: set[str] = set()
         # Jobs that did not exist before: all their pods were made here, and one that turns up is of an earlier Job.
@@ -211,8 +214,7 @@ class Engine:
 
     def last_known_pods(self, host: str) -> list[Pod]:
         """The pods of a host with what was last said of them: by this process, else by the one before."""
-        restored = self._restored.objects if self._restored else ()
-        before = {obj.uid: obj for obj in restored if isinstance(obj, Pod) and obj.spec.node_name == host}
+        before = self._restored_on.get(host, {})
         return list((before | {pod.uid: pod for pod in self.store.pods_on(host)}).values())
 
     @property
@@ -286,6 +288,7 @@ class Engine:
         twin.desired, twin.settings, twin.is_started = self.desired, self.settings, self.is_started
         twin._wanted, twin.deployed, twin._sizes = dict(self._wanted), self.deployed.copy(), self._sizes
         twin._restored, twin._heard = self._restored, set(self._heard)
+        twin._restored_pods, twin._restored_on = self._restored_pods, self._restored_on
         twin._remembered, twin._begun_jobs = dict(self._remembered), set(self._begun_jobs)
         twin._given_up, twin._slices = set(self._given_up), self._slices.copy()
         for obj in twin.store:
@@ -316,6 +319,10 @@ class Engine:
         match message:
             case Restored():
                 self._restored = message
+                self._restored_pods = {obj.uid: obj for obj in message.objects if isinstance(obj, Pod)}
+                self._restored_on = {}
+                for pod in self._restored_pods.values():
+                    self._restored_on.setdefault(pod.spec.node_name, {})[pod.uid] = pod
                 self._remembered = dict(message.remembered)
                 self._slices.remember(message.subnets)
                 self.deployed.restore(message)
@@ -502,7 +509,7 @@ class Engine:
         the found one is gone; beside one that is bound already the found one has to go.
         """
         if is_fragment(pod):
-            pod = made_whole(pod, self._restored.objects if self._restored else (), now=now)
+            pod = made_whole(pod, self._restored_pods, now=now)
         owner = controller_of(pod)
         if owner is not None and ObjectKey(owner.kind, pod.namespace, owner.name) in self._begun_jobs:
             pod = terminating(desiring.renamed_for_removal(pod), grace_seconds=None, now=now)

@@ -9,7 +9,7 @@ objects come from (sources, host reports).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -268,6 +268,26 @@ def _class_of(obj: KubeObject, owner: str) -> ClassName | None:
     if isinstance(obj, Pod) or (isinstance(obj, ReplicaSet) and not owner):
         return ClassName(obj.KIND, obj.namespace, frozenset(obj.labels.items()), not owner)
     return None
+
+
+class ByName(Mapping[str, K]):
+    """All objects of a cluster-scoped kind by name, looked up when they are asked for."""
+
+    def __init__(self, view: View, kind: type[K]) -> None:
+        self._view = view
+        self._kind = kind
+
+    def __getitem__(self, name: str) -> K:
+        found = self._view.get(self._kind, "", name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (obj.name for obj in self._view.all_of(self._kind))
+
+    def __len__(self) -> int:
+        return len(self._view.all_of(self._kind))
 
 
 def _is_placed_alike(old: KubeObject, new: KubeObject) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from objects.errors import SourceError
 from sources.branch_writer import BranchWriter, Identity, MovedOn
 from sources.repository import Repository
 from sources.revisions import Commit
@@ -19,7 +18,8 @@ from sources.revisions import Commit
 DESIRED_COMMIT_TRAILER = "Desired-Commit"
 HEALTH_TRAILER = "Health"
 NOTES_REF = "refs/notes/berth"
-MAX_SNAPSHOT_BYTES = 256 * 2**20
+FILES_AT_ONCE = 5000
+"""Files that one git process reads out: its whole output is held a second time meanwhile."""
 HISTORY_LIMIT = 2000
 """Commits of the status branch before it begins anew: at 1.4 to 9 KB each it stays below 20 MB, for years and at one
 commit a minute. The 2,000 before stay as `…-previous`."""
@@ -89,9 +89,11 @@ class StatusBranch:
             for path, entry in self._repository.read_tree(tip).entries.items()
             if not entry.is_symlink and not entry.is_submodule
         }
-        if sum(entry.size_bytes for entry in entries.values()) > MAX_SNAPSHOT_BYTES:
-            raise SourceError(f"the status branch holds more than {MAX_SNAPSHOT_BYTES // 2**20} MiB")
-        blobs = self._repository.read_blobs({entry.sha for entry in entries.values()})
+        # However much it is: who cannot read it cannot begin, and what was written has to be readable.
+        blobs: dict[str, bytes] = {}
+        shas = sorted({entry.sha for entry in entries.values()})
+        for first in range(0, len(shas), FILES_AT_ONCE):
+            blobs |= self._repository.read_blobs(shas[first : first + FILES_AT_ONCE])
         files = {path: blobs[entry.sha] for path, entry in entries.items()}
         return StatusSnapshot(self._repository.read_commit(tip), files)
 

@@ -55,6 +55,14 @@ def test_one_commit_with_trailers_and_nothing_of_the_desired_branch(remote: Remo
     assert (snapshot.desired_commit, snapshot.health) == ("abc", "Healthy")
 
 
+def test_a_branch_of_any_size_is_read(remote: Remote, status: StatusBranch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sources.status_branch.FILES_AT_ONCE", 2)
+    remote.push({"apps/web.yaml": "a: 1\n"})
+    files = {f"objects/shop/pod/web-{number}.yaml": b"n: %d\n" % number for number in range(5)}
+    status.write({**files, "again.yaml": b"n: 0\n"}, message="many")
+    assert status.read().files == {**files, "again.yaml": b"n: 0\n"}
+
+
 def test_what_the_branch_says_already_makes_no_commit(remote: Remote, status: StatusBranch) -> None:
     first = status.write({"a": b"1", "b": b"2"}, message="one")
     assert status.write({"a": b"1"}, ["gone"], message="two") is None
