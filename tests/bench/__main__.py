@@ -27,6 +27,7 @@ CASES = {
     "years": "tests.bench.years",
     "converged": "tests.bench.converged",
     "scheduling": "tests.bench.scheduling_case",
+    "engine_cost": "tests.bench.engine_cost",
     "push": "tests.bench.push",
     "rollout": "tests.bench.rollout",
     "ordered": "tests.bench.ordered",

@@ -24,8 +24,10 @@ from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.pods import Container, PodSpec, PodTemplateSpec, ResourceRequirements
 from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
 from objects.storage import PersistentVolumeClaim, PersistentVolumeClaimSpec
+from reconciler.controllers.hpa import INTERVAL as INTERVAL
 from reconciler.messages import HostReport, Message
-from tests.unit.reconciler.cluster import FakeCluster, deployment
+from tests.unit.reconciler.cluster import FakeCluster as FakeCluster
+from tests.unit.reconciler.cluster import deployment
 
 ALL = "everything"
 """A label of every pod, for what selects them all."""
