@@ -223,6 +223,7 @@ def _build(layer: Path, packages: Mapping[str, Path]) -> None:
             (draft / "usr/local/bin").mkdir(parents=True, exist_ok=True)
             (draft / "usr/local/bin" / program).symlink_to(f"/{target.relative_to(draft)}")
     _give_own_libraries(draft, unpacked / "lib", layer.name)
+    _add_missing_libraries(draft, unpacked / "lib")
     _check(draft)
     files = {
         str(path.relative_to(draft)): path.stat().st_size
@@ -262,12 +263,36 @@ def _give_own_libraries(draft: Path, libraries: Path, name: str) -> None:
     run(["patchelf", "--set-interpreter", str(place / Path(loader).name), "--set-rpath", str(place), str(runc)])
 
 
+def _add_missing_libraries(draft: Path, libraries: Path) -> None:
+    """What the other programs need and the machine has not: libdevmapper of an older engine, on a newer Debian."""
+    known = {line.split()[0] for line in run(["ldconfig", "-p"]).stdout.decode().splitlines()[1:]}
+    for program in ("dockerd", "docker", "containerd"):
+        needed = run(
+            ["patchelf", "--print-needed", str(_program(draft, program))], check=False
+        )  # fails for a static one
+        for library in set(needed.stdout.decode().split()) - known:
+            found = _find(libraries, library)
+            if found is None:
+                raise LabError(
+                    f"{program} of {draft.name} needs {library}, which neither this machine nor its packages have"
+                )
+            place = _library_directory(draft)
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(found, place / library)
+
+
+def _library_directory(draft: Path) -> Path:
+    """Debian's own, where the loader looks without being told."""
+    triplet = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}.get(_architecture(), "")
+    return draft / "usr/lib" / triplet
+
+
 def _check(draft: Path) -> None:
     """That the programs run on this machine at all. Raises LabError with the words of the one that does not."""
     for program in ("dockerd", "docker", "containerd"):
         path = _program(draft, program)
         try:
-            run([str(path), "--version"])
+            run(["env", f"LD_LIBRARY_PATH={_library_directory(draft)}", str(path), "--version"])
         except LabError as error:
             raise LabError(f"a program of another Debian release does not run on this machine: {error}") from error
 
