@@ -347,4 +347,5 @@ def _again(error: HostError, remark: str = "") -> HostError:
     """The same failure for another caller; one exception must not be raised by two threads."""
     again = type(error)(error.message, host=error.host, hint="; ".join(filter(None, (error.hint, remark))))
     again.__cause__ = error
+    again.lasting = error.lasting or str(error)
     return again

@@ -67,8 +67,13 @@ class NotFound(InvalidInput):
 
 
 class HostError(BerthError):
-    """A host or its engine did not do what it was asked."""
+    """A host or its engine did not do what it was asked.
 
+    lasting: the text without what is true for this moment only (`next attempt in 3.7 s`), '' when that is all of it:
+    for a status, which is a commit each time that it changes.
+    """
+
+    lasting = ""
     reason = "HostError"
     needs = Needs.RETRY
 

@@ -243,6 +243,15 @@ class Engine:
             self._put(obj)
         for obj in self.store:
             self._loop.mark(self.store, None, obj)
+        self._forget_restored()
+
+    def _forget_restored(self) -> None:
+        """What was restored is in the store by now; of the rest only sizes and slices may be asked for again."""
+        if self._restored is not None:
+            sizes = {key: memory for key, memory in self._remembered.items() if key.kind == "HorizontalPodAutoscaler"}
+            self._restored = msgspec.structs.replace(
+                self._restored, objects=(), remembered=sizes, kept={}, copies={}, unread={}
+            )
 
     def _find_owners(self, *, are_all: bool) -> None:
         for owner in owners_as_found(self.store, self._adopted, are_all=are_all):

@@ -66,9 +66,11 @@ class SourceLoop:
                 self.read_once()
 
     def read_once(self) -> None:
-        """One look at the repository, with all that follows from it."""
+        """One look at the repository, with all that follows from it. No error ends it: the next commit may be good."""
         try:
             desired = self._read()
+            if desired is not None:
+                self._on_desired(desired)
         except BerthError as error:
             self._failures = self._failures + 1 if error.needs is Needs.RETRY else 0
             self._say(error)
@@ -80,8 +82,6 @@ class SourceLoop:
             self._say(SourceError(f"internal error while reading the repository: {type(error).__name__}: {error}"))
             return
         self._failures = 0
-        if desired is not None:
-            self._on_desired(desired)
         self._say(None)
 
     def _say(self, problem: BerthError | None) -> None:

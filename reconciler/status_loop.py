@@ -281,7 +281,8 @@ class StatusLoop:
             for commit, text in batch.verdicts.items():
                 if self._noted.get(commit) != text:
                     self._writer.note(commit, text)
-                    self._noted = {commit: text}
+                    self._noted[commit] = text
+            self._noted = {commit: text for commit, text in self._noted.items() if commit in batch.verdicts}
         except Superseded:
             return False
         except SourceError as error:

@@ -66,6 +66,9 @@ EVENTS, PROBES = "Events", "Probes"
 """Parts of a host that may fail beside the looks; those of measuring are `reconciler.measuring.Part`."""
 
 Report = Callable[[Message], None]
+MAX_TEXTS = 5
+"""Of one silence, so that figures in errors of others make no commit each."""
+
 ActionResult = tuple[Action, HostError | None]
 
 
@@ -116,6 +119,8 @@ class HostWorker:
         self._last_report_at: datetime | None = None
         self._failures = 0
         self._silent_for = ""
+        # Texts of this silence: a host that is refused and not reached in turns is one state, and one commit.
+        self._told: list[str] = []
         self._meter = HostMeter(clock(), submit=lambda call: self._lanes.submit(call))
         self._failures_here = self._meter.failures
         self._failures_told: tuple[HostFailure, ...] = ()
@@ -387,12 +392,19 @@ class HostWorker:
             return 0.0
         self._last_report = None
         if self._silent_for != error.reason:
-            self._silent_for = error.reason
+            self._silent_for, self._told = error.reason, []
             log.warning("%s", error)
-        self._report(HostSilent(host=self.host, reason=error.reason, message=str(error)))
+        self._report(HostSilent(host=self.host, reason=error.reason, message=self._lasting_text(error)))
         pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
         return float(pause)
+
+    def _lasting_text(self, error: HostError) -> str:
+        """Why the host is silent, in words that do not change while it is so: what was told once is not told again."""
+        text = error.lasting or str(error)
+        if text not in self._told and len(self._told) < MAX_TEXTS:
+            self._told.append(text)
+        return self._told[-1]
 
     # --- actions -------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,6 @@ MAX_ATTEMPTS = 6
 _PAUSE_SECONDS = 0.05
 """Times the attempt's number: two writers that collide again and again get out of step."""
 
-_SAFE_PATH = re.compile(r"[A-Za-z0-9_@+=~#,:][A-Za-z0-9_@+=~#,:. -]*|\.[A-Za-z0-9_-]+")
 _MOVED_ON = re.compile(
     r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|incorrect old value"
 )
@@ -128,6 +127,7 @@ class BranchWriter:
             guard(tip)
             tree = self._repository.read_tree(tip) if tip else Tree("", {}, {})
             self._check_expected(tree, expected or {})
+            notes = {sha: text for sha, text in notes.items() if not _is_noted(tree, sha, text)}
             effective = {path: content for path, content in changes.items() if _differs(tree, path, content)}
             if not effective and not notes and not allow_empty:
                 return None
@@ -149,9 +149,22 @@ class BranchWriter:
                 return made
             time.sleep(_PAUSE_SECONDS * attempt)
             tip = self.fetch()
+            if not tip:
+                self._require_room()
         raise PushRejected(
             f"{self._ref} of {self._repository.url.text} moved on during each of {MAX_ATTEMPTS} attempts to push"
         )
+
+    def _require_room(self) -> None:
+        """A push that is turned away while there is no such branch: raises PushRefused when others are in its place."""
+        folder, _, name = self._ref.removeprefix("refs/").partition("/")
+        others = self._repository.branches_beside(name) if folder == "heads" else []
+        if others:
+            raise PushRefused(
+                f"{self._repository.url.text} cannot have a branch '{name}' beside '{others[0]}': "
+                "git takes the one for a folder of the other",
+                hint=f"rename '{others[0]}'; where status goes says spec.sync.statusBranch of the Cluster",
+            )
 
     def _is_long(self, tip: str) -> bool:
         """Whether the next commit is to begin a new history."""
@@ -220,9 +233,9 @@ class BranchWriter:
             lines.append(b'M 040000 %s ""' % tree.encode())
         for path, content in changes.items():
             if content is None:
-                lines.append(b"D " + path.encode())
+                lines.append(b"D " + _quoted(path))
             else:
-                lines += [b"M 100644 inline " + path.encode(), _data(content)]
+                lines += [b"M 100644 inline " + _quoted(path), _data(content)]
         for sha, text in notes.items():
             if not SHA.fullmatch(sha):
                 raise InvalidInput(f"{sha!r} is not a commit id")
@@ -242,9 +255,24 @@ def _differs(tree: Tree, path: str, content: bytes | None) -> bool:
     return entry is None or entry.mode != MODE_FILE or entry.sha != blob_sha(content)
 
 
+def _is_noted(tree: Tree, sha: str, text: str) -> bool:
+    """Whether a tree of notes holds this one, in whatever folders git sorted it."""
+    paths = (sha, f"{sha[:2]}/{sha[2:]}", f"{sha[:2]}/{sha[2:4]}/{sha[4:]}")
+    found = next((tree.entries[path] for path in paths if path in tree.entries), None)
+    return found is not None and found.sha == blob_sha(text.encode())
+
+
 def _check_path(path: str) -> None:
-    if not all(_SAFE_PATH.fullmatch(part) for part in path.split("/")) or path.startswith(".git"):
+    """Names of people's folders and of objects, in any script. A backslash stands for a name that cannot be shown."""
+    parts = path.split("/")
+    is_good = all(part not in ("", ".", "..") and not part.startswith("-") for part in parts)
+    if not is_good or not path.isprintable() or "\\" in path or any(part.lower() == ".git" for part in parts):
         raise InvalidInput(f"{path!r} is not a path that can be committed")
+
+
+def _quoted(path: str) -> bytes:
+    """A path as `git fast-import` reads it, whatever is in its name."""
+    return b'"' + path.replace('"', '\\"').encode() + b'"'
 
 
 def _plain(text: str) -> str:

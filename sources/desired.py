@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from objects.config import Application, Cluster, Host
-from objects.errors import InvalidInput
+from objects.errors import BerthError, InvalidInput
 from objects.meta import KubeObject, ObjectKey
 from sources import crosscheck, layout
 from sources.crosscheck import Origin, Placed
@@ -294,6 +294,13 @@ class _Collector:
             parsed = self._parsed.parse(self._source, path, namespace)
         except YamlError as error:
             self.refuse(path, error.message, line=error.line, hint=error.hint)
+            return
+        except BerthError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one file must not hide what is wrong with the others
+            # The error's text may quote a Secret.
+            message = f"cannot be read: {type(error).__name__}"
+            self.refuse(path, message, hint="this is a bug of Berth; please report it")
             return
         self.errors += [problem.as_error(path) for problem in parsed.errors]
         self._left_out += parsed.error_count - len(parsed.errors)

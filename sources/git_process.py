@@ -189,3 +189,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         # Its own session: the group holds ssh and the transport helpers too.
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()

@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -130,6 +130,17 @@ class Repository:
             yield
         finally:
             self._moment = None
+
+    def branches_beside(self, name: str) -> list[str]:
+        """Branches of the remote that leave no room for one of this name: `a` and `a/b/c` for `a/b`. Asks the remote.
+
+        Git keeps branches as files in folders, and none can be both.
+        """
+        parts = check_branch(name).split("/")
+        above = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        with self._lock:
+            known = (ref.removeprefix("refs/heads/") for ref in self._remote_refs("refs/heads/*"))
+            return sorted(branch for branch in known if branch in above or branch.startswith(f"{name}/"))
 
     def fetch_refs(self, refspecs: Sequence[str], *, newest_only: bool = False) -> None:
         """Fetch with refspecs of our own making. A damaged clone is made again, once.
@@ -319,7 +330,7 @@ class Repository:
 
         Its failure is no error of anybody's: the same is tried after the next commit.
         """
-        with self._lock:
+        with self._lock, suppress(SourceError):
             self._write(["gc", "--auto", "--quiet"], deadline_seconds=_TIDY_SECONDS)
 
     def discard_clone(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -14,11 +16,12 @@ from differ.actions import Action, CreateContainer
 from differ.assignment import HostAssignment, PodNetwork
 from differ.probing import ProbeOrder
 from hosts.simulated import SimulatedHost
+from objects.errors import HostUnreachable
 from objects.measured import Measurement
 from objects.metrics import Scrape, Scraped
 from objects.observed import HostObservation
 from objects.pods import Pod, PodStatus
-from reconciler.messages import HostReport, Message
+from reconciler.messages import HostReport, HostSilent, Message
 from reconciler.worker import HostWorker
 from tests.unit.reconciler.cluster import START, bare_pod
 
@@ -157,3 +160,31 @@ def assigned() -> Pod:
 def assignment(*pods: Pod) -> HostAssignment:
     network = PodNetwork(subnet="10.1.0.0/24", cluster_cidr="10.1.0.0/16")
     return HostAssignment(host="h", host_ip="192.0.2.1", network=network, pause_image="pause", pods=pods)
+
+
+class Dead(SlowCreate):
+    """A host that is refused and not reached in turns, with words about when it is asked again."""
+
+    def observe(self) -> HostObservation:
+        self.looks.release()
+        error = HostUnreachable(next(self.causes), host="h")
+        again = HostUnreachable(error.message, host="h", hint=f"next attempt in {time.monotonic()} s")
+        again.lasting = str(error)
+        raise again
+
+    causes = itertools.cycle(("no route", "timed out"))
+
+
+def test_a_dead_host_is_told_in_few_and_lasting_words(reports: queue.SimpleQueue[Message]) -> None:
+    worker = HostWorker("h", Dead(), report=reports.put, clock=lambda: datetime.now(UTC))
+    worker.start()
+    told = [reports.get(timeout=WAIT_SECONDS)]
+    for _ in range(5):
+        worker.wake()
+        told.append(reports.get(timeout=WAIT_SECONDS))
+    worker.stop()
+    worker.join()
+    messages = [message.message for message in told if isinstance(message, HostSilent)]
+    assert len(messages) == 6
+    changes = sum(before != after for before, after in itertools.pairwise(messages))
+    assert (changes, any("next attempt" in text for text in messages)) == (1, False)

@@ -168,10 +168,48 @@ def test_notes_on_commits(
     assert shown == ["better", "bad"]
 
 
-@pytest.mark.parametrize("path", ["../x", "a/../b", "/a", "a//b", "-x", "a\nb", ".git/config", "a/", "", 'a"b'])
+@pytest.mark.parametrize(
+    "path", ["../x", "a/../b", "/a", "a//b", "-x", "a\nb", ".git/config", "a/.GIT/x", "a/", "", "a\\b", "a\0b"]
+)
 def test_paths_that_are_refused(status: StatusBranch, path: str) -> None:
     with pytest.raises(InvalidInput, match="is not a path that can be committed"):
         status.write({path: b"x"}, message="one")
+
+
+@pytest.mark.parametrize(
+    "path", ["team (ro).yaml", "größe/a b.yaml", "系統:admin.yaml", 'say "hi"', ".hidden/x", "a'b$(c)"]
+)
+def test_a_path_in_any_script_is_written_replaced_and_deleted(remote: Remote, status: StatusBranch, path: str) -> None:
+    for content in (b"1", b"2"):
+        status.write({path: content, "other": b"x"}, message="one")
+        assert status.read().files[path] == content
+    assert status.write({path: b"2"}, message="again") is None
+    status.write({}, [path], message="gone")
+    assert list(status.read().files) == ["other"]
+
+
+@pytest.mark.parametrize("name", ["berth", "berth/status/old"])
+def test_a_branch_in_the_place_of_ours_is_told(remote: Remote, status: StatusBranch, name: str) -> None:
+    remote.push({"a": "1"}, branch=name)
+    with pytest.raises(PushRefused, match=f"cannot have a branch 'berth/status' beside '{name}'") as caught:
+        status.write({"x": b"1"}, message="one")
+    assert "rename" in str(caught.value)
+
+
+def test_packing_that_takes_too_long_fails_no_write(
+    remote: Remote, status: StatusBranch, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.repository._TIDY_SECONDS", 0.0)
+    assert status.write({"x": b"1"}, message="one") == remote.in_remote("rev-parse", BRANCH)
+
+
+def test_a_note_that_is_there_is_not_pushed_again(remote: Remote, repository: Repository, status: StatusBranch) -> None:
+    first, second = remote.push({"a": "1"}), remote.push({"a": "2"})
+    repository.fetch("main")
+    for _ in range(2):
+        status.note(first, "Refused\n")
+        status.note(second, "Healthy\n")
+    assert remote.in_remote("rev-list", "--count", "refs/notes/berth") == "2"
 
 
 def test_a_file_that_changed_meanwhile_is_not_overwritten(remote: Remote, repository: Repository) -> None:
