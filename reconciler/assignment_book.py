@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from differ.assignment import HostAssignment
@@ -55,10 +55,16 @@ class AssignmentBook:
     def __init__(self) -> None:
         self._stale: set[str] = set()
         self._last: dict[str, HostAssignment] = {}
+        self._withheld: dict[str, tuple[ObjectKey, ...]] = {}
 
     def find(self, host: str) -> HostAssignment | None:
         """What `host` was last told to run."""
         return self._last.get(host)
+
+    @property
+    def withheld(self) -> list[ObjectKey]:
+        """Pods that their hosts are not told of yet."""
+        return [key for keys in self._withheld.values() for key in keys]
 
     def mark_hosts(self, hosts: Iterable[str]) -> None:
         self._stale.update(hosts)
@@ -81,10 +87,18 @@ class AssignmentBook:
             self._stale.update(pod.spec.node_name for pod in _pods_to_do_with(view, obj) if pod.spec.node_name)
 
     def write(
-        self, view: View, settings: ClusterSpec, inventory: Inventory | None, isolation: Isolation, now: datetime
+        self,
+        view: View,
+        settings: ClusterSpec,
+        inventory: Inventory | None,
+        isolation: Isolation,
+        now: datetime,
+        *,
+        must_wait: Callable[[Pod], bool] = lambda _: False,
     ) -> dict[str, HostAssignment]:
         """The assignments that differ from the last ones, by host. inventory: see `build_assignment`.
 
+        must_wait: pods that their host must not be told of yet; they are in `withheld` then.
         A host whose assignment cannot be made keeps the last one; it is tried again with back-off (`isolation`).
         """
         fresh: dict[str, HostAssignment] = {}
@@ -96,15 +110,27 @@ class AssignmentBook:
                 continue
             host = view.get(Host, "", name)
             before = self._last.get(name)
+            withheld: list[ObjectKey] = []
+
+            def keeps(pod: Pod, withheld: list[ObjectKey] = withheld) -> bool:
+                if waits := must_wait(pod):
+                    withheld.append(pod.key)
+                return waits
+
             try:
                 assignment = (
-                    build_assignment(view, host, settings, before=before, inventory=inventory) if host else None
+                    build_assignment(view, host, settings, before=before, inventory=inventory, must_wait=keeps)
+                    if host
+                    else None
                 )
             except Exception as error:  # noqa: BLE001 - one host's bug must not stop the others; it is said as an event
                 isolation.fail(_PART, key, error, None, now)
                 held.add(name)
                 continue
             isolation.forget(_PART, key)
+            self._withheld.pop(name, None)
+            if withheld:
+                self._withheld[name] = tuple(withheld)
             if assignment is None:
                 self._last.pop(name, None)
             elif before != assignment:

@@ -6,7 +6,7 @@ only when the host has something to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -35,6 +35,7 @@ def build_assignment(
     *,
     before: HostAssignment | None = None,
     inventory: Inventory | None = None,
+    must_wait: Callable[[Pod], bool] = lambda _: False,
 ) -> HostAssignment | None:
     """Everything `host` should run now; None until this process has seen it.
 
@@ -42,6 +43,7 @@ def build_assignment(
     nobody wrote down.
 
     before: the last assignment; pods that did not change are taken from it, so that its reader knows them again.
+    must_wait: whether the host must not be told of a pod yet that it was not told of before.
     inventory: what is deployed, to find the Applications whose drift is only shown; None: all drift is put right.
     """
     status = view.get(HostStatus, "", host.name)
@@ -49,7 +51,7 @@ def build_assignment(
         return None
     node = view.get(Node, "", host.name)
     known = {pod.uid: pod for pod in before.pods} if before else {}
-    forms = (assigned_form(pod) for pod in view.pods_on(host.name))
+    forms = (assigned_form(pod) for pod in view.pods_on(host.name) if pod.uid in known or not must_wait(pod))
     pods = tuple(known[form.uid] if known.get(form.uid) == form else form for form in forms)
     claim_volumes: dict[tuple[str, str], str] = {}
     config_maps: dict[tuple[str, str], ConfigMap] = {}

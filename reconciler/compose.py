@@ -103,13 +103,20 @@ class Session:
 
         return DockerRuntime(self.open_docker(host, engine), random=random.Random(self._random.getrandbits(64)))
 
-    def make_engine(self, *, is_observer: bool = False, heals_all: bool = False) -> Engine:
+    def make_engine(self, *, is_observer: bool = False, heals_all: bool = False, writes_ahead: bool = False) -> Engine:
         from reconciler.controllers import CONTROLLERS
         from reconciler.engine import Engine
         from reconciler.plugins import load_rules
 
         source = random.Random(self._random.getrandbits(64))
-        return Engine(CONTROLLERS, source=source, rules=load_rules(), is_observer=is_observer, heals_all=heals_all)
+        return Engine(
+            CONTROLLERS,
+            source=source,
+            rules=load_rules(),
+            is_observer=is_observer,
+            heals_all=heals_all,
+            writes_ahead=writes_ahead,
+        )
 
     def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
         from reconciler.daemon import Daemon

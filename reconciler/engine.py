@@ -37,6 +37,7 @@ from reconciler.controller_loop import ControllerLoop
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.claim_binding import marked_for_giving_up
 from reconciler.controllers.garbage import orphaned_dependents, orphaning
+from reconciler.controllers.node_lifecycle import hosts_that_may_hold_unrecorded
 from reconciler.copies import find_stand_in, stand_in
 from reconciler.deployed import Deployed
 from reconciler.drift import drift_by_application
@@ -53,6 +54,7 @@ from reconciler.messages import (
     HostSilent,
     Message,
     QueriesAnswered,
+    Recorded,
     Remembered,
     Restored,
 )
@@ -67,6 +69,7 @@ from reconciler.pod_state import (
 from reconciler.scheduling import PlacementFailed, SchedulingLoop
 from reconciler.slices import SliceBook
 from reconciler.store import Changed, Store
+from reconciler.write_ahead import must_wait, place_of, places_of
 
 INTERNAL_ERROR = BerthError.reason
 _PLACING = "placing of pods"
@@ -96,10 +99,12 @@ class Engine:
         rules: Rules | None = None,
         is_observer: bool = False,
         heals_all: bool = False,
+        writes_ahead: bool = False,
     ) -> None:
         """rules: what scheduler profiles may name; ours when None.
 
         is_observer: only statuses are brought up to date; nothing is made, deleted or bound (`berth get`).
+        writes_ahead: somebody records what must not be done twice, and says so (`Recorded`); hosts wait for that.
         heals_all: drift is put right in every Application, because a person asked for it (`berth apply`).
         """
         self.store = Store()
@@ -112,6 +117,8 @@ class Engine:
         self.heals_all = heals_all
         self.isolation = Isolation(self._note_event)
         self._now = datetime.min.replace(tzinfo=UTC)
+        self.writes_ahead = writes_ahead
+        self._recorded: dict[ObjectKey, str] = {}
         self._loop = ControllerLoop(controllers, self.isolation)
         self._random = source
         self._rules = rules or Rules()
@@ -163,7 +170,8 @@ class Engine:
         )
 
     def _assignments(self, now: datetime) -> dict[str, HostAssignment]:
-        return self._book.write(self.store, self.settings, self._lenient, self.isolation, now)
+        waits = partial(must_wait, self.store, recorded=self._recorded) if self.writes_ahead else (lambda _: False)
+        return self._book.write(self.store, self.settings, self._lenient, self.isolation, now, must_wait=waits)
 
     @property
     def now(self) -> datetime:
@@ -193,6 +201,27 @@ class Engine:
             self._put(msgspec.structs.replace(application, status=status))
 
     @property
+    def withheld(self) -> list[ObjectKey]:
+        """Pods that wait for their place to be on the status branch."""
+        return self._book.withheld
+
+    def will_record(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
+        """The places of these objects, about to be recorded as they are now: what the branch has of them ends here."""
+        places: dict[ObjectKey, str] = {}
+        for key in keys:
+            place = place_of(self.store.find(key))
+            if self._recorded.get(key, "") != place:
+                self._recorded.pop(key, None)
+            if place:
+                places[key] = place
+        return places
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether whatever must not be done twice was recorded before it was begun, by us and all before us."""
+        return self.writes_ahead and self.is_started and not hosts_that_may_hold_unrecorded(self.store)
+
+    @property
     def holds(self) -> dict[Task, Hold]:
         """Why something that is wanted does not happen: (controller or other part, key) → reason."""
         held = {
@@ -201,7 +230,9 @@ class Engine:
             for uid, why in status.held.items()
             if (obj := self.store.by_uid(uid)) is not None
         }
-        return {**self._loop.holds, **self.isolation.holds, **held}
+        why = "its place has to be on the status branch before its host may begin: it must never run twice"
+        withheld = {("write-ahead", key): Hold("NotRecordedYet", why) for key in self._book.withheld}
+        return {**self._loop.holds, **self.isolation.holds, **held, **withheld}
 
     def assignment(self, host: str) -> HostAssignment | None:
         """What `host` was last told to run."""
@@ -333,8 +364,13 @@ class Engine:
                 for pod in self._restored_pods.values():
                     self._restored_on.setdefault(pod.spec.node_name, {})[pod.uid] = pod
                 self._remembered = dict(message.remembered)
+                self._recorded = places_of(message.objects)
                 self._slices.remember(message.subnets)
                 self.deployed.restore(message)
+            case Recorded():
+                self._recorded.update(message.places)
+                withheld = (self.store.find(key) for key in self._book.withheld)
+                self._book.mark_hosts(pod.spec.node_name for pod in withheld if isinstance(pod, Pod))
             case Desired():
                 self._take_desired(message, now)
             case HostReport():
@@ -564,6 +600,7 @@ class Engine:
             metadata=desiring.named(message.host),
             pod_subnet=self._restored_subnets.get(message.host, ""),
             may_hold_pods=is_continued and not self.is_started,
+            is_recorded=self._restored is not None and self._restored.is_ahead,
         )
         self._put(
             msgspec.structs.replace(

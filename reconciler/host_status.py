@@ -30,6 +30,8 @@ class HostStatus(KubeObject):
     failures: what does not work beside the looks at it: measurements, events … held: pods that could not be planned
     for and stay as they are, uid → why.
 
+    is_recorded: what may run there of what must not run twice is on the status branch, and in the store.
+
     may_hold_pods: it was in Git when this process began, and an earlier one may have used it: of its last moments the
     status branch tells nothing.
     """
@@ -47,6 +49,7 @@ class HostStatus(KubeObject):
     network_reason: str = ""
     network_message: str = ""
     may_hold_pods: bool = False
+    is_recorded: bool = False
     foreign: tuple[ForeignLoad, ...] = ()
     measured_at: datetime | None = None
     is_reclaiming: bool = False

@@ -103,6 +103,12 @@ class HostSilent(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class Recorded(msgspec.Struct, frozen=True):
+    """Places that the status branch has by now: key of an ordinal's pod or of a PersistentVolume → its host."""
+
+    places: Mapping[ObjectKey, str]
+
+
 class Remembered(msgspec.Struct, frozen=True):
     """What Berth said of an object from Git: since when it exists, and its status (None for kinds without one)."""
 
@@ -118,7 +124,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     remembered: of what comes from Git. inventory: what was deployed from Git. protected: Applications that are not to
     be pruned. kept: what lives on though the commit in force does not say so → the last commit that did. subnets: host
     → its slice of the pod network. orphaned: as in Desired, of what has not gone yet. commit: what was in force.
-    follows: a process was in charge before, also if it came to write nothing else.
+    follows: a process was in charge before, also if it came to write nothing else. is_ahead: nothing that must not be
+    done twice was ever begun before its place was recorded (`reconciler.write_ahead`).
     """
 
     objects: tuple[KubeObject, ...] = ()
@@ -132,6 +139,9 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     follows: bool = False
     copies: Mapping[str, bytes] = {}
     unread: Mapping[ObjectKey, str] = {}
+    is_ahead: bool = False
 
 
-Message: TypeAlias = Desired | HostReport | HostMeasured | HostFailures | HostSilent | QueriesAnswered | Restored
+Message: TypeAlias = (
+    Desired | HostReport | HostMeasured | HostFailures | HostSilent | QueriesAnswered | Recorded | Restored
+)

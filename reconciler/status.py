@@ -78,7 +78,7 @@ def object_document(view: View, obj: KubeObject, inventory: Container[ObjectKey]
     return document
 
 
-def render_files(store: Store, inventory: Mapping[ObjectKey, str]) -> dict[str, bytes]:
+def render_files(store: Store, inventory: Mapping[ObjectKey, str], *, is_ahead: bool = False) -> dict[str, bytes]:
     """Every file that a fresh process reads back, for all objects at once."""
     files = {
         path: dump(object_document(store, obj, inventory))
@@ -87,7 +87,7 @@ def render_files(store: Store, inventory: Mapping[ObjectKey, str]) -> dict[str, 
     }
     deployed = (obj for key in sorted(inventory) if (obj := store.find(key)) is not None)
     copies = {path: dump(copy_document(obj)) for obj in deployed if (path := copy_path(obj.key)) is not None}
-    return files | copies | {INVENTORY_PATH: dump(inventory_document(store, inventory))}
+    return files | copies | {INVENTORY_PATH: dump(inventory_document(store, inventory, is_ahead=is_ahead))}
 
 
 def inventory_document(
@@ -96,11 +96,14 @@ def inventory_document(
     protected: Iterable[str] = (),
     kept: Mapping[ObjectKey, str] = MappingProxyType({}),
     orphaned: Iterable[str] = (),
+    *,
+    is_ahead: bool = False,
 ) -> dict[str, Any]:
     """What is deployed and which host has which slice: what pruning and addressing of the next process stand on.
 
     protected: Applications that are not to be pruned, whether Git still knows them or not. kept, orphaned: see
-    `Restored`. Objects without a file of their own have their creation time here, grouped: a commit makes many at once.
+    `Restored`, is_ahead too. Objects without a file of their own have their creation time here, grouped: a commit makes
+    many at once.
     """
     commits: dict[str, list[str]] = {}
     for key, commit in sorted(kept.items()):
@@ -121,6 +124,7 @@ def inventory_document(
         "orphaned": sorted(orphaned),
         "created": dict(sorted(created.items())),
         "subnets": subnets,
+        **({"ahead": True} if is_ahead else {}),
     }
 
 
@@ -187,10 +191,12 @@ def restore(
     subnets: dict[str, str] = {}
     orphaned: frozenset[str] = frozenset()
     copies: dict[str, bytes] = {}
+    is_ahead = False
     for path, content in files:
         if path == INVENTORY_PATH:
             document = unseal(yaml.load(content, Loader=yaml.CSafeLoader) or {})
             subnets = dict(document.get("subnets") or {})
+            is_ahead = bool(document.get("ahead"))
             protected = frozenset(document.get("protected") or ())
             orphaned = frozenset(document.get("orphaned") or ())
             for application, keys in (document.get("applications") or {}).items():
@@ -224,6 +230,7 @@ def restore(
         subnets=subnets,
         orphaned=orphaned,
         copies=copies,
+        is_ahead=is_ahead,
     )
 
 

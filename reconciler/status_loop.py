@@ -25,6 +25,7 @@ from reconciler.engine import Engine, StepResult
 from reconciler.event_record import EVENTS_PATH, events_document
 from reconciler.health import HealthStatus, application_health, worst
 from reconciler.in_charge import InCharge, ReadFile
+from reconciler.messages import Recorded
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +59,15 @@ class StatusWriter(Protocol):
 
 
 class _Batch(msgspec.Struct, frozen=True):
-    """One commit to be. documents: path → mapping to be written as YAML, None when its object is gone.
+    """One commit to be. documents: path → mapping to be written as YAML, None when its object is gone; keys: theirs.
 
-    verdicts: desired commit → what is to be said of it in a Git note.
+    places: of these objects, what the branch will say that must be recorded (`reconciler.write_ahead`). verdicts:
+    desired commit → what is to be said of it in a Git note.
     """
 
     documents: dict[str, dict[str, Any] | None]
+    places: dict[ObjectKey, str]
+    keys: frozenset[ObjectKey]
     readme: bytes
     commit: str
     health: str
@@ -91,9 +95,19 @@ class StatusLoop:
         *,
         wake_engine: Callable[[], None],
         in_charge: InCharge,
+        on_recorded: Callable[[Recorded], None] = lambda _: None,
+        is_reluctant: bool = False,
         last_commit: str = "",
     ) -> None:
-        """last_commit: the commit that the branch says is in force, as long as this process has none."""
+        """last_commit: the commit that the branch says is in force, as long as this process has none.
+
+        on_recorded: told what the branch has by now, for pods whose hosts wait for it; they make a commit at once.
+        is_reluctant: only for these anything is written.
+        """
+        self._on_recorded = on_recorded
+        self._is_reluctant = is_reluctant
+        self._asked_for: frozenset[ObjectKey] = frozenset()
+        self._hurry = threading.Event()
         self._in_charge = in_charge
         self._writer = writer
         self._engine = engine
@@ -131,7 +145,11 @@ class StatusLoop:
         changed |= due
         self._changed |= changed
         self._copied |= {path: one.key for one in result.changed if (path := copy_path(one.key)) is not None}
-        if self._engine.is_started and (changed or commit != self._last_commit):
+        withheld = frozenset(self._engine.withheld)
+        if withheld - self._asked_for:
+            self._hurry.set()
+        is_news = not self._is_reluctant and (changed or commit != self._last_commit)
+        if self._engine.is_started and (is_news or self._hurry.is_set()):
             self._last_commit = commit
             self._tell_news()
         if self._is_asked.is_set():
@@ -175,7 +193,8 @@ class StatusLoop:
         """
         self._in_charge.release()
         self._stopping.set()
-        if self._thread.is_alive():
+        self._hurry.set()
+        if self._thread.is_alive() and not self._is_reluctant:
             self._handed_over.put(self._batch())
         self._handed_over.put(None)
         self._has_news.set()
@@ -184,6 +203,8 @@ class StatusLoop:
     def _batch(self) -> _Batch:
         engine, store = self._engine, self._engine.store
         documents: dict[str, dict[str, Any] | None] = {}
+        places: dict[ObjectKey, str] = {}
+        written: list[ObjectKey] = []
         if engine.is_started:
             # Before the start the store is incomplete: only the overview (a refused commit) may be written.
             engine.summarise_applications()
@@ -191,6 +212,11 @@ class StatusLoop:
                 self._changed[str(status.status_path(application.key))] = application.key
             for path, key in self._changed.items():
                 self._render(path, key, documents)
+            written = [key for path, key in self._changed.items() if path in documents]
+            places = engine.will_record(written)
+            self._asked_for = frozenset(engine.withheld)
+            if not self._stopping.is_set():
+                self._hurry.clear()
             for path, key in self._copied.items():
                 if key in engine.inventory or store.find(key) is None:
                     self._render(path, key, documents)
@@ -200,6 +226,7 @@ class StatusLoop:
                 engine.deployed.protected,
                 engine.deployed.kept,
                 engine.deployed.alone,
+                is_ahead=engine.is_ahead,
             )
             if any(True for _ in engine.events):
                 # Not after a restart without a change: the events of the earlier process stay, and no commit is made.
@@ -223,13 +250,14 @@ class StatusLoop:
         verdicts = {self._refusal.commit: f"Refused\n\n{refused}"} if self._refusal and self._refusal.commit else {}
         if engine.is_started and total is not HealthStatus.PROGRESSING:
             verdicts[commit] = status.render_verdict(healths)
-        return _Batch(documents, readme, commit, str(total), verdicts)
+        return _Batch(documents, places, frozenset(written), readme, commit, str(total), verdicts)
 
     # --- writing thread ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         files: dict[str, bytes] = {}
         gone: set[str] = set()
+        places: dict[ObjectKey, str] = {}
         while True:
             if not self._stopping.is_set():
                 # After `flush` there is nothing to wait for: the last batch and the end lie in the queue.
@@ -246,12 +274,15 @@ class StatusLoop:
                 else:
                     files[path] = status.dump(self._writer.seal(document))
                 gone.add(path) if document is None else gone.discard(path)
+            places = {key: host for key, host in places.items() if key not in batch.keys} | batch.places
             files[status.README_PATH] = batch.readme
             files.update(self._in_charge.files)
             if self._write(files, gone, batch):
                 files.clear()
                 gone.clear()
-                self._stopping.wait(PAUSE_SECONDS)
+                self._on_recorded(Recorded(places))
+                places = {}
+                self._hurry.wait(PAUSE_SECONDS)
             elif self._in_charge.is_over:
                 return
             else:
@@ -263,7 +294,8 @@ class StatusLoop:
             left = settling_seconds(*news, now=time.monotonic())
             if left <= 0:
                 return
-            self._stopping.wait(left)
+            if self._hurry.wait(left):
+                return
 
     def _next_batch(self) -> _Batch | None:
         if not self._stopping.is_set():

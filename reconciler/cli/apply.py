@@ -28,7 +28,11 @@ SETTLED_SECONDS = 0.5
 @click.option(
     "--timeout", type=DURATION, default="5m", show_default=True, help="How long, like 90s or 5m; 0: for ever."
 )
-@click.option("--no-status", is_flag=True, help="Write no status commit, but for who is in charge.")
+@click.option(
+    "--no-status",
+    is_flag=True,
+    help="Write no status commit, but for who is in charge and where ordinals and claims are to be.",
+)
 @click.option("--take-over", is_flag=True, help="Also when another reconciler is in charge: that one ends.")
 @click.pass_obj
 def command(options: Options, timeout: float, no_status: bool, take_over: bool) -> int:
@@ -37,7 +41,7 @@ def command(options: Options, timeout: float, no_status: bool, take_over: bool) 
     """
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.ERROR)
     with open_session(options) as session, progress(options) as shown:
-        engine = session.make_engine(heals_all=True)
+        engine = session.make_engine(heals_all=True, writes_ahead=True)
         daemon = session.make_daemon(engine)
         queries = session.make_query_loop(daemon)
         queries.start()
@@ -52,11 +56,17 @@ def command(options: Options, timeout: float, no_status: bool, take_over: bool) 
                     f"commit {desired.commit[:10]} has no Host, so nothing can run",
                     hint="write one to hosts/NAME.yaml; berth init --host NAME=USER@ADDRESS makes it",
                 )
-            if not no_status:
-                branch = session.status_branch(session.status_branch_name)
-                assert daemon.in_charge is not None, "nothing is told before"
-                status = StatusLoop(branch, engine, wake_engine=lambda: daemon.tell(None), in_charge=daemon.in_charge)
-                status.start()
+            branch = session.status_branch(session.status_branch_name)
+            assert daemon.in_charge is not None, "nothing is told before"
+            status = StatusLoop(
+                branch,
+                engine,
+                wake_engine=lambda: daemon.tell(None),
+                in_charge=daemon.in_charge,
+                on_recorded=daemon.tell,
+                is_reluctant=no_status,
+            )
+            status.start()
             ends, good_since = time.monotonic() + (timeout or math.inf), 0.0
             while True:
                 result = daemon.run_once(timeout_seconds=0.5)
@@ -73,7 +83,7 @@ def command(options: Options, timeout: float, no_status: bool, take_over: bool) 
             daemon.halt()
             if status is not None:
                 status.flush(timeout_seconds=FLUSH_SECONDS)
-            elif daemon.in_charge is not None:
+            if no_status and daemon.in_charge is not None:
                 session.release_charge(daemon.in_charge)
             queries.stop()
             daemon.stop()

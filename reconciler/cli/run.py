@@ -56,7 +56,7 @@ def command(
         logging.getLogger(chatty).setLevel(logging.WARNING)
     stopping = threading.Event()
     with open_session(options) as session, ExitStack() as stack:
-        engine = session.make_engine()
+        engine = session.make_engine(writes_ahead=True)
         reconciler = Reconciler(session, engine, takes_over=take_over)
 
         def stop(*_: object) -> None:
@@ -136,6 +136,7 @@ class Reconciler:
             self.engine,
             wake_engine=lambda: self.daemon.tell(None),
             in_charge=in_charge,
+            on_recorded=self.daemon.tell,
             last_commit=self._last_commit,
         )
         self._status.start()

@@ -26,7 +26,7 @@ from objects.storage import (
     StorageClass,
     VolumeNodeAffinity,
 )
-from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods
+from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods, hosts_that_may_hold_unrecorded
 from reconciler.store import Index, View
 
 _NODE_NAME = "metadata.name"
@@ -169,7 +169,7 @@ def _why_claim_not_on(view: View, namespace: str, name: str, host: str) -> str:
         return "" if host_of(volume) == host else f'the data of claim "{name}" is on host {host_of(volume)}'
     if never := why_never(view, claim):
         return f'claim "{name}": {never}'
-    unseen = hosts_that_may_hold_pods(view)
+    unseen = hosts_that_may_hold_unrecorded(view)
     if unseen:
         return f'the data of claim "{name}" may be on {", ".join(unseen)}, not seen since the start'
     return ""

@@ -68,6 +68,12 @@ def is_certainly_gone(view: View, node_name: str) -> bool:
     return node is not None and _is_out_of_service(node)
 
 
+def hosts_that_may_hold_unrecorded(view: View) -> list[str]:
+    """Those of `hosts_that_may_hold_pods` on which an ordinal or a claim's data may be that nobody wrote down."""
+    unseen = ((name, view.get(HostStatus, "", name)) for name in hosts_that_may_hold_pods(view))
+    return [name for name, status in unseen if status is None or not status.is_recorded]
+
+
 def hosts_that_may_hold_pods(view: View) -> list[str]:
     """Hosts that had pods before this process started and were not seen since: what runs there is not known.
 

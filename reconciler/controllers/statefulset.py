@@ -29,7 +29,7 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
-from reconciler.controllers.node_lifecycle import hosts_that_may_hold_pods, may_show_pods
+from reconciler.controllers.node_lifecycle import hosts_that_may_hold_unrecorded, may_show_pods
 from reconciler.controllers.nodes import is_node_ready
 from reconciler.controllers.owned_pods import available_at, claim_pods, claiming_keys, count_pods
 from reconciler.controllers.stateful.claims import claims_to_put, stale_claims
@@ -128,7 +128,7 @@ def _held_back(view: View, situation: Situation, step: Step) -> Step:
     if ending:
         message = f"{', '.join(ending)} has to go with its last pod first, and is still used"
         return msgspec.structs.replace(step, create=(), hold=Hold("ClaimEnding", message))
-    unseen = hosts_that_may_hold_pods(view) if step.create else []
+    unseen = hosts_that_may_hold_unrecorded(view) if step.create else []
     if not unseen:
         return step
     names = ", ".join(pod_name(situation.stateful_set, ordinal) for ordinal in step.create)

@@ -27,7 +27,7 @@ from objects.observed import HostObservation
 from reconciler.charge import SETTLE_SECONDS, Go, Mark, Over, next_step
 from reconciler.controllers import CONTROLLERS
 from reconciler.engine import Engine
-from reconciler.messages import Desired, Message, Restored
+from reconciler.messages import Desired, Message, Recorded, Restored
 from reconciler.simulate import TICK, SimulatedClock, SimulatedCluster
 from reconciler.status import render_files, restore
 from tests.unit.controllers.manifests import stateful_set
@@ -121,7 +121,7 @@ class Process:
         self.is_over = False
         self.has_git = True
         self.links = {name: Link(host, clock, self, late) for name, host in hosts.items()}
-        engine = Engine(CONTROLLERS, source=random.Random(source.getrandbits(32)))
+        engine = Engine(CONTROLLERS, source=random.Random(source.getrandbits(32)), writes_ahead=True)
         self.cluster = SimulatedCluster(engine, self.links, clock)  # type: ignore[arg-type]
         self.pending: list[Message] = []
 
@@ -142,7 +142,8 @@ class Process:
 
     def status(self) -> Restored:
         engine = self.cluster.engine
-        restored = restore(render_files(engine.store, engine.inventory).items())
+        restored = restore(render_files(engine.store, engine.inventory, is_ahead=engine.is_ahead).items())
+        self.pending.append(Recorded(engine.will_record([obj.key for obj in restored.objects])))
         return msgspec.structs.replace(restored, follows=True)
 
 
@@ -204,6 +205,11 @@ class TwoReconcilers:
             link.land()
         self.first.round()
         second = self.second
+        # What must be recorded before it is begun, as soon as the process reaches Git and is in charge there.
+        if second is None and self.first.has_git and self.first.cluster.engine.withheld and self.random.random() < 0.3:
+            self.status = self.first.status()
+        if second is not None and self.has_begun and second.cluster.engine.withheld and self.random.random() < 0.3:
+            second.status()
         if second is not None and not self.has_begun and second.settle():
             self.has_begun = True
             second.pending = [self.status, self.desired()]

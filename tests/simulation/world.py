@@ -18,7 +18,7 @@ from objects.names import LABEL_CLAIM, LABEL_POD_NAME, LABEL_POD_UID
 from objects.pods import Pod
 from reconciler.controllers import CONTROLLERS
 from reconciler.engine import Engine, StepResult
-from reconciler.messages import Message, Restored
+from reconciler.messages import Message, Recorded, Restored
 from reconciler.simulate import SimulatedClock, SimulatedCluster
 from tests.simulation import mischief
 from tests.simulation.ending import check_end
@@ -43,7 +43,7 @@ class WatchedEngine(Engine):
     """An engine whose every step is judged."""
 
     def __init__(self, source: random.Random, watcher: Watcher) -> None:
-        super().__init__(CONTROLLERS, source=source)
+        super().__init__(CONTROLLERS, source=source, writes_ahead=True)
         self._watcher = watcher
 
     def step(self, messages: Iterable[Message], now: datetime) -> StepResult:
@@ -114,6 +114,8 @@ class World:
             write = written if self.random.random() < YAML_SHARE else remembered
             self.status = write(self.engine)
             self.ledger.status_written(self.status)
+            places = self.engine.will_record([obj.key for obj in self.status.objects])
+            self.pending.append(Recorded(places))
 
     def match_hosts(self) -> None:
         """Workers for the hosts that Git knows; a removed one's last report may still be on its way until here."""
@@ -149,9 +151,12 @@ class World:
     def _rest(self, max_rounds: int) -> bool:
         ends = self.clock.now + timedelta(minutes=10)
         for _ in range(max_rounds):
-            done = self.cluster.round()
+            if self.engine.withheld:
+                self.write_status()
+            messages, self.pending = self.pending, []
+            done = self.cluster.round(*messages)
             self.check()
-            if not done.is_quiet:
+            if messages or not done.is_quiet:
                 continue
             if done.wake_at is None or done.wake_at > ends:
                 return True

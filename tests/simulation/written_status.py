@@ -17,7 +17,7 @@ from tests.simulation.machine import CANARY
 
 def written(engine: Engine) -> Restored:
     """Written as YAML and read back, as the daemon does it."""
-    files = render_files(engine.store, engine.inventory)
+    files = render_files(engine.store, engine.inventory, is_ahead=engine.is_ahead)
     for path, content in files.items():
         assert CANARY.encode() not in content, f"a secret can be read in {path}"
     return restore(files.items())
@@ -44,4 +44,10 @@ def remembered(engine: Engine) -> Restored:
             key = obj.key._replace(kind=Host.KIND)
             known[key] = Remembered(obj.metadata.creation_timestamp, None)
     subnets = {status.name: status.pod_subnet for status in engine.store.all_of(HostStatus) if status.pod_subnet}
-    return Restored(objects=tuple(objects), remembered=known, inventory=dict(engine.inventory), subnets=subnets)
+    return Restored(
+        objects=tuple(objects),
+        remembered=known,
+        inventory=dict(engine.inventory),
+        subnets=subnets,
+        is_ahead=engine.is_ahead,
+    )

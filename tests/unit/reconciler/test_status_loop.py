@@ -1,6 +1,8 @@
 """The status loop against a real repository: one batched commit, verdicts as notes, nothing when nothing changed."""
 
 import base64
+import queue
+import time
 
 import msgspec
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from objects.charge import Charge
 from objects.config import Application, ApplicationSpec
 from objects.core import Secret
+from objects.defaults import default
 from objects.meta import ObjectKey, ObjectMeta
 from objects.pods import Pod
 from objects.secrets import SecretValue
@@ -19,6 +22,7 @@ from reconciler.messages import Desired
 from reconciler.status_loop import BURST_SECONDS, SETTLE_SECONDS, Refusal, StatusLoop, settling_seconds
 from sources.repository import Repository
 from sources.status_branch import StatusBranch
+from tests.unit.controllers.manifests import stateful_set
 from tests.unit.reconciler.cluster import FakeCluster, deployment
 from tests.unit.sources.conftest import Remote
 
@@ -218,3 +222,33 @@ def test_a_secret_value_is_on_no_commit_and_a_fresh_process_has_the_pods_as_they
     assert pods
     for pod in pods:
         assert (pod.spec.containers[0].args, pod.annotations["note"]) == (container.args, note)
+
+
+def test_pods_that_wait_for_their_record_get_it_at_once_and_are_told_of(written):
+    told = queue.SimpleQueue()
+    written.cluster.engine.writes_ahead = True
+    loop = StatusLoop(
+        written.branch,
+        written.cluster.engine,
+        wake_engine=lambda: None,
+        in_charge=written.in_charge,
+        on_recorded=told.put,
+        is_reluctant=True,
+    )
+    loop.start()
+    cluster, store = written.cluster, default(stateful_set(replicas=1))
+    desired = cluster.desired(store, commit=written.commit)
+    key = ObjectKey("Pod", "default", "db-0")
+    loop.note(cluster.step(desired))
+    began, running = time.monotonic(), False
+    while not running and time.monotonic() - began < 20:
+        messages = [told.get()] if not told.empty() else []
+        loop.note(cluster.step(*messages, *map(cluster.report, cluster.hosts)))
+        running = any("db-0" in names for names in cluster.running.values())
+        assert not running or key in {pod.key for pod in read_restored(written.branch).objects}
+        time.sleep(0.02)
+    assert running
+    assert len(written.commits()) == 1
+    assert read_restored(written.branch).is_ahead
+    loop.flush(timeout_seconds=20)
+    assert len(written.commits()) == 1, "nothing but what must be recorded"
