@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from hosts.engine_socket import EngineSocket
 from hosts.ssh import SshLink
+from hosts.ssh_sessions import Use
 from hosts.ssh_transport import ChannelRefused, SshTransport
 from objects.errors import DeadlineExceeded, EngineUnavailable, HostError, HostUnreachable
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 FORWARDED_AT_ONCE = 256
 """Each is a descriptor in the host's sshd session process, which has 1,024."""
 
-DIALLED_AT_ONCE = 7
-"""Of sshd's ten sessions; one is kept by the shell that stays, two are free for commands."""
+ASK_AGAIN_SECONDS = (1.0, 300.0)
+"""An sshd that seems to forward nothing is asked again after a pause, which doubles from the first of these to the
+second. An engine that was just starting looks the same: that costs processes for a moment, not as long as the
+connection lasts."""
 
 IDLE_KEPT = 16
 """Streams kept open between calls: a few lanes of one host's worker and its probes."""
@@ -40,11 +43,13 @@ class EngineDialer:
         self._lock = threading.Lock()
         self._learnt_on = 0  # the connection whose sshd we know
         self._is_forwarding: bool | None = None
+        self._pause = ASK_AGAIN_SECONDS[0]
+        self._ask_again_at = 0.0
 
     @property
     def at_once(self) -> int:
         """How many streams may be open."""
-        return FORWARDED_AT_ONCE if self._known() else DIALLED_AT_ONCE
+        return FORWARDED_AT_ONCE if self._known() else self.link.places_for_streams
 
     @property
     def is_forwarded(self) -> bool:
@@ -58,13 +63,17 @@ class EngineDialer:
 
     def _learn(self, is_forwarding: bool | None) -> None:
         with self._lock:
+            first, most = ASK_AGAIN_SECONDS
+            was_refused = self._is_forwarding is False and self._learnt_on == self.link.connection_number
+            self._pause = min(self._pause * 2, most) if was_refused else first
+            self._ask_again_at = self.link.clock() + self._pause
             self._learnt_on = self.link.connection_number
             self._is_forwarding = is_forwarding
 
     def open(self, timeout_seconds: float) -> Channel:
         """Raises EngineUnavailable with what is wrong at the host, or what the link raises."""
         known = self._known()
-        if known is False:
+        if known is False and self.link.clock() < self._ask_again_at:
             return self._dial(timeout_seconds)
         try:
             channel = self.link.open_unix(self._socket_path, timeout_seconds=timeout_seconds)
@@ -72,7 +81,8 @@ class EngineDialer:
             # sshd says "open failed" both when it forbids forwarding and when nobody listens.
             if known:
                 raise self.nobody_listens() from refusal
-            self._check_socket(refusal, timeout_seconds)
+            if known is None:
+                self._check_socket(refusal, timeout_seconds)
             channel = self._dial(timeout_seconds)
             self._learn(False)
             return channel
@@ -105,7 +115,7 @@ class EngineDialer:
 
     def _dial(self, timeout_seconds: float) -> Channel:
         command = f"docker -H {shlex.quote('unix://' + self._socket_path)} system dial-stdio"
-        return self.link.open_command(command, timeout_seconds=timeout_seconds)
+        return self.link.open_command(command, timeout_seconds=timeout_seconds, use=Use.STREAM)
 
     # --- Diagnosis ---------------------------------------------------------------------------------------------------
 
@@ -151,6 +161,7 @@ class StreamPool:
         self._idle: list[EngineSocket] = []
         self._open = 0
         self._is_closed = False
+        self._keep_silent = dialer.link.on_short_sessions(self._make_room)
 
     @property
     def is_forwarded(self) -> bool:
@@ -198,6 +209,16 @@ class StreamPool:
             stream.close()
         return None
 
+    def _make_room(self) -> bool:
+        """Close an idle stream if that ends a session on the host: another one is wanted more."""
+        if self._dialer.is_forwarded:
+            return False
+        with self._changed:
+            stream = self._take_idle()
+        if stream is not None:
+            stream.close()
+        return stream is not None
+
     def give_back(self, stream: EngineSocket) -> None:
         """Keep the stream for another request, if that makes sense."""
         with self._changed:
@@ -214,6 +235,7 @@ class StreamPool:
 
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it is given back."""
+        self._keep_silent()
         with self._changed:
             self._is_closed = True
             idle, self._idle = self._idle, []

@@ -27,6 +27,7 @@ class LastingShell:
         self._lock = threading.Lock()
         self._channel: Channel | None = None
         self._asked = 0
+        self._keep_silent = link.on_short_sessions(self._make_room)
 
     def ask(self, script: str, *, timeout_seconds: float) -> str:
         """What a POSIX shell script says. It must read no input and leave nothing running.
@@ -47,8 +48,20 @@ class LastingShell:
 
     def close(self) -> None:
         """End the shell; the link stays."""
+        self._keep_silent()
         with self._lock:
             self._drop()
+
+    def _make_room(self) -> bool:
+        """Give up the shell if nobody asks right now: another session is wanted more."""
+        if self._channel is None or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            is_open = self._channel is not None
+            self._drop()
+            return is_open
+        finally:
+            self._lock.release()
 
     def _open(self, deadline: float) -> Channel:
         channel = self._channel

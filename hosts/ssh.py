@@ -9,8 +9,9 @@ Whatever is raised here is from `objects.errors` (or a subclass of HostError def
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from random import Random
 
 import msgspec
@@ -18,8 +19,9 @@ import paramiko
 
 from hosts.ssh_commands import CommandResult, check_success, check_sudo, run_on_channel, shell_line
 from hosts.ssh_login import TurnedAway, connect_transport, open_socket
+from hosts.ssh_sessions import Sessions, Use
 from hosts.ssh_target import SshTarget
-from hosts.ssh_transport import Clock, SshTransport
+from hosts.ssh_transport import Clock, SessionRefused, SshTransport
 from hosts.ssh_watchdog import Watchdog
 from objects.errors import DeadlineExceeded, HostError, HostUnreachable, Needs
 
@@ -43,10 +45,6 @@ TURNED_AWAY_FIRST_SECONDS = 0.1
 TURNED_AWAY_MOST_SECONDS = 1.0
 """Doubled from try to try, up to the most. sshd drops a part of those who come while ten others log in: a login takes
 some 0.1 s, so the next tries meet other company. All of it stays within the time for connecting."""
-
-SESSIONS_AT_ONCE = 9
-"""sshd's default MaxSessions is 10, counting commands only: forwarding channels are free. One session is kept for the
-shell that stays (`hosts.lasting_shell`)."""
 
 
 class LinkState(msgspec.Struct, frozen=True):
@@ -78,7 +76,7 @@ class SshLink:
         self._watchdog = watchdog
         self._via = via
         self._changed = threading.Condition()
-        self._sessions = threading.BoundedSemaphore(SESSIONS_AT_ONCE)
+        self._makers_of_room: list[Callable[[], bool]] = []
         self._transport: SshTransport | None = None
         self._connection_number = 0
         self._is_connecting = False
@@ -140,20 +138,75 @@ class SshLink:
                 raise
         return self._connected(deadline).open_kind(kind, *arguments, timeout_seconds=self._left(deadline))
 
-    def open_command(self, line: str, *, timeout_seconds: float) -> paramiko.Channel:
+    def open_command(self, line: str, *, timeout_seconds: float, use: Use = Use.COMMAND) -> paramiko.Channel:
         """Start a shell line and leave its channel to the caller: a stream to its input and output.
 
-        It counts in MaxSessions until it is closed; the caller bounds how many it holds.
+        It takes a place of `hosts.ssh_sessions` until it is closed.
         """
         deadline = self.clock() + timeout_seconds
-        transport = self._connected(deadline)
-        channel = transport.open_kind("session", timeout_seconds=self._left(deadline))
+        transport, channel = self._open_session(use, deadline)
         try:
             transport.start_command(channel, line, timeout_seconds=self._left(deadline))
         except BaseException:
             channel.close()
             raise
         return channel
+
+    @property
+    def places_for_streams(self) -> int:
+        """How many streams may be commands on the host, as far as is known now."""
+        transport = self._transport
+        return (transport.sessions if transport is not None else Sessions()).places_for_streams
+
+    def on_short_sessions(self, make_room: Callable[[], bool]) -> Callable[[], None]:
+        """Have `make_room` called when all places are taken: it gives up a session that is idle, if it holds one, and
+        says whether. Returns what ends this.
+        """
+        self._makers_of_room.append(make_room)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._makers_of_room.remove(make_room)
+
+        return end
+
+    def _make_room(self) -> None:
+        for make_room in tuple(self._makers_of_room):
+            if make_room():
+                return
+
+    def _open_session(self, use: Use, deadline: float) -> tuple[SshTransport, paramiko.Channel]:
+        """Raises SessionRefused or DeadlineExceeded when no place comes free in time, and what the link raises."""
+        while True:
+            transport = self._connected(deadline)
+            sessions = transport.sessions
+            left = partial(self._wait_for_place, transport, deadline)
+            if not sessions.take(use, seconds=left, make_room=self._make_room):
+                raise self._no_place(sessions)
+            try:
+                channel = transport.open_kind("session", timeout_seconds=self._left(deadline))
+            except SessionRefused:
+                if not sessions.refused(use):
+                    raise
+                continue
+            except BaseException:
+                sessions.failed(use)
+                raise
+            sessions.opened(use, channel.chanid, is_there=transport.has_channel, channel=channel)
+            return transport, channel
+
+    def _wait_for_place(self, transport: SshTransport, deadline: float) -> float:
+        """Seconds left. Raises HostUnreachable when the connection is lost meanwhile."""
+        if not transport.is_active():
+            raise transport.lost()
+        return deadline - self.clock()
+
+    def _no_place(self, sessions: Sessions) -> HostError:
+        busy = f"{sessions.in_use} sessions are open and none ended in time"
+        if not sessions.is_learnt:
+            return DeadlineExceeded(busy, host=self.host)
+        hint = f"sshd allows only {sessions.places} at once: raise MaxSessions on host {self.host}"
+        return SessionRefused(busy, host=self.host, hint=hint)
 
     def run(
         self,
@@ -171,8 +224,7 @@ class SshLink:
         """
         deadline = self.clock() + timeout_seconds
         by_sudo = root and self.target.user != "root"
-        with self._session(deadline):
-            result = self._run_once(command, input, deadline, by_sudo)
+        result = self._run_once(command, input, deadline, by_sudo)
         if by_sudo:
             check_sudo(result, host=self.host, user=self.target.user)
         if check:
@@ -183,23 +235,13 @@ class SshLink:
     def _run_once(
         self, command: str | Sequence[str], input_bytes: bytes, deadline: float, by_sudo: bool
     ) -> CommandResult:
-        transport = self._connected(deadline)
-        line = shell_line(command, timeout_seconds=self._left(deadline), as_root=by_sudo)
-        channel = transport.open_kind("session", timeout_seconds=self._left(deadline))
+        transport, channel = self._open_session(Use.COMMAND, deadline)
         try:
             left = self._left(deadline)
+            line = shell_line(command, timeout_seconds=left, as_root=by_sudo)
             return run_on_channel(transport, channel, line, input_bytes=input_bytes, timeout_seconds=left)
         finally:
             channel.close()
-
-    @contextmanager
-    def _session(self, deadline: float) -> Iterator[None]:
-        if not self._sessions.acquire(timeout=max(0.0, deadline - self.clock())):
-            raise DeadlineExceeded(f"{SESSIONS_AT_ONCE} commands run already, none ended in time", host=self.host)
-        try:
-            yield
-        finally:
-            self._sessions.release()
 
     # --- the connection ----------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from paramiko.common import (
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
+from hosts.ssh_sessions import Sessions
 from hosts.ssh_target import SshTarget
 from hosts.ssh_told import ToldChannel
 from objects.errors import DeadlineExceeded, HostError, HostUnreachable
@@ -199,7 +200,6 @@ class SshTransport(paramiko.Transport):
 
         def _next_channel(self) -> int: ...
         def _log(self, level: int, text: str) -> None: ...
-        def _unlink_channel(self, number: int) -> None: ...
 
     def __init__(self, sock: socket.socket | paramiko.Channel, target: SshTarget, clock: Clock) -> None:
         super().__init__(sock, WINDOW_BYTES, PACKET_BYTES, packetizer_class=_HearingPacketizer)
@@ -212,6 +212,7 @@ class SshTransport(paramiko.Transport):
         self._refusals: dict[int, tuple[int, str]] = {}
         self._abandoned: dict[int, paramiko.Channel | ToldChannel] = {}
         self.channels_seen = _NumbersSeen()
+        self.sessions = Sessions()
         self.packetizer.clock = clock
         self.packetizer.heard_at = self.connected_at
         # paramiko wakes 10 times a second by default to look at its flags; a tenth of that is free and still prompt,
@@ -307,6 +308,14 @@ class SshTransport(paramiko.Transport):
     @property
     def open_channels(self) -> int:
         return len(self._channels)
+
+    def has_channel(self, number: int) -> bool:
+        """Whether the channel is not closed on both sides."""
+        return self._channels.get(number) is not None
+
+    def _unlink_channel(self, number: int) -> None:
+        super()._unlink_channel(number)  # type: ignore[misc]
+        self.sessions.ended(number)
 
     def open_kind(self, kind: str, *arguments: str | int, timeout_seconds: float) -> paramiko.Channel:
         """Open a channel; arguments follow the kind in the request (RFC 4254 §5.1), strings and uint32.

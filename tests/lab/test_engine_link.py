@@ -15,6 +15,7 @@ from hosts.engine import SDK_API_VERSION, Engine
 from hosts.engine_stream import STDERR, STDOUT, follow_lines, run_exec, start_exec
 from hosts.events import ContainerEvent, EventStream
 from hosts.facts import FactsReader
+from hosts.lasting_shell import LastingShell
 from hosts.ssh_commands import CommandResult
 from objects.errors import (
     DeadlineExceeded,
@@ -276,6 +277,49 @@ def test_where_sshd_forbids_forwarding_the_docker_command_serves(lab: Lab, extra
             engine.ping(timeout_seconds=10)
         host.start_engine()
         recovers(engine)
+
+
+@pytest.mark.parametrize("most", [10, 4])
+def test_streams_commands_and_a_shell_share_the_sessions_that_sshd_allows(
+    lab: Lab, extra_host: AddHost, most: int
+) -> None:
+    lines = () if most == 10 else (f"MaxSessions {most}",)
+    host = extra_host(
+        HostSpec(f"narrow-{most}", user="deploy", stream_local_forwarding=False, tcp_forwarding=False, sshd_lines=lines)
+    )
+    with engine_of(host) as engine, ThreadPoolExecutor(40) as threads:
+        events = follow_lines(engine, "/events", {})
+        shell = LastingShell(engine.link)
+        commands = [threads.submit(engine.link.run, "echo done", timeout_seconds=40) for _ in range(12)]
+        calls = [threads.submit(engine.api.version) for _ in range(20)]
+        questions = [threads.submit(shell.ask, "echo asked", timeout_seconds=40) for _ in range(4)]
+        assert [command.result().stdout for command in commands] == [b"done\n"] * 12
+        assert len({call.result()["Version"] for call in calls}) == 1
+        assert [question.result() for question in questions] == ["asked\n"] * 4
+        transport = engine.link.living
+        assert transport is not None
+        assert transport.sessions.places == most
+        events.close()
+        shell.close()
+        assert engine.link.connection_number == 1
+
+
+def test_an_engine_that_comes_up_is_reached_without_processes(lab: Lab) -> None:
+    """A refusal at that moment says nothing about what sshd forwards."""
+    host = lab.hosts[1]
+    with engine_of(host) as engine:
+        engine.link.run("true", timeout_seconds=10)
+        engine.streams._dialer._learn(False)  # as after such a refusal
+        assert not engine.is_forwarded
+
+        def is_forwarded() -> bool:
+            threads = [engine.api.events(decode=True)]  # takes a stream out of the pool, so that the next opens one
+            engine.ping(timeout_seconds=10)
+            for stream in threads:
+                stream.close()
+            return engine.is_forwarded
+
+        wait_until(is_forwarded, what="the link stays with dial-stdio", timeout_seconds=20)
 
 
 def test_a_user_outside_the_docker_group_is_told_what_to_do(lab: Lab, extra_host: AddHost) -> None:

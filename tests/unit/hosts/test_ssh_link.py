@@ -18,9 +18,11 @@ import pytest
 from msgspec import structs
 
 from hosts.engine import SDK_API_VERSION, Engine, EngineClient
+from hosts.lasting_shell import LastingShell
 from hosts.ssh import BACKOFF_MOST_SECONDS, BACKOFF_OPERATOR_SECONDS, TURNED_AWAY_TRIES, SshLink
 from hosts.ssh_keyscan import fetch_host_key
 from hosts.ssh_links import SshLinks
+from hosts.ssh_sessions import Sessions, Use
 from hosts.ssh_target import SshTarget
 from hosts.ssh_transport import ChannelRefused, SessionRefused
 from hosts.ssh_watchdog import Watchdog
@@ -118,11 +120,60 @@ def test_refused_channels_say_why(sshd: LocalSshd, links: SshLinks) -> None:
 
 def test_sessions_beyond_those_that_sshd_allows_are_refused(sshd: LocalSshd, links: SshLinks) -> None:
     link = links.link(sshd.target())
-    held = [link.open_command("sleep 60", timeout_seconds=10) for _ in range(2)]
-    with pytest.raises(SessionRefused, match="raise MaxSessions on host peer"):
-        link.run("true", timeout_seconds=10)
+    held = [link.open_command("cat", timeout_seconds=10) for _ in range(2)]
+    with pytest.raises(SessionRefused, match="allows only 2 at once: raise MaxSessions on host peer"):
+        link.run("true", timeout_seconds=0.5)
     for channel in held:
         channel.close()
+    # What is learnt is kept to: the rest waits for its turn.
+    with ThreadPoolExecutor(8) as threads:
+        done = list(threads.map(lambda _: link.run("sleep 0.1; echo done", timeout_seconds=20).stdout, range(8)))
+    assert done == [b"done\n"] * 8
+    transport = link.living
+    assert transport is not None
+    await_condition(lambda: transport.sessions.in_use == 0, "places stay taken")
+
+
+def test_a_shell_that_nobody_asks_makes_room(sshd: LocalSshd, links: SshLinks) -> None:
+    link = links.link(structs.replace(sshd.target(), name="shells"))
+    shells = [LastingShell(link) for _ in range(2)]
+    assert [shell.ask("echo a", timeout_seconds=10) for shell in shells] == ["a\n"] * 2
+    assert link.run("echo b", timeout_seconds=10).stdout == b"b\n"
+    assert shells[0].ask("echo c", timeout_seconds=10) == "c\n"
+    for shell in shells:
+        shell.close()
+
+
+def test_streams_leave_places_for_others() -> None:
+    sessions, short = Sessions(), []
+    opened = 0
+    while sessions.take(Use.STREAM, seconds=lambda: 0.0, make_room=lambda: short.append(1)):
+        opened += 1
+        sessions.opened(Use.STREAM, opened, is_there=lambda _: True)
+    assert (opened, sessions.in_use, short) == (7, 7, [1])
+    for number in (11, 12, 13):
+        assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
+        sessions.opened(Use.COMMAND, number, is_there=lambda _: True)
+    assert not sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(99))
+    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(3))
+    assert sessions.refused(Use.COMMAND)
+    assert (sessions.places, sessions.places_for_streams) == (9, 6)
+    sessions.ended(1)
+    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
+    sessions.opened(Use.COMMAND, 14, is_there=lambda _: False)  # it has ended by now
+    assert sessions.in_use == 8
+
+
+@pytest.mark.parametrize(("places", "streams"), [(10, 7), (5, 2), (4, 2), (2, 2), (1, 1)])
+def test_how_many_places_streams_have(places: int, streams: int) -> None:
+    assert Sessions(places).places_for_streams == streams
+
+
+def test_a_refusal_while_none_is_open_is_no_lack_of_places() -> None:
+    sessions = Sessions()
+    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
+    assert not sessions.refused(Use.COMMAND)
+    assert sessions.places == 10
 
 
 def test_a_half_open_peer_is_cut_off_and_dialled_again(relay: Relay, sshd: LocalSshd, watchdog: Watchdog) -> None:
@@ -224,6 +275,7 @@ from random import Random
 import msgspec
 from hosts.ssh_keyscan import fetch_host_key
 from hosts.ssh_links import SshLinks
+from hosts.ssh_sessions import Sessions, Use
 from hosts.ssh_target import SshTarget
 from msgspec import structs
 target = msgspec.json.decode(sys.argv[1], type=SshTarget)
