@@ -47,6 +47,12 @@ TURNED_AWAY_MOST_SECONDS = 1.0
 some 0.1 s, so the next tries meet other company. All of it stays within the time for connecting."""
 
 
+REFUSED_PAUSE_SECONDS = 0.1
+LINGERING_SECONDS = 5.0
+"""A session that is closed keeps its place in sshd until its process has ended; then one that was refused is asked for
+again after the pause."""
+
+
 class LinkState(msgspec.Struct, frozen=True):
     """connected: now. since: clock value of the last change. error: why the last attempt or connection failed."""
 
@@ -186,7 +192,11 @@ class SshLink:
             try:
                 channel = transport.open_kind("session", timeout_seconds=self._left(deadline))
             except SessionRefused:
-                if not sessions.refused(use):
+                if self.clock() - sessions.ended_at < LINGERING_SECONDS and self.clock() < deadline:
+                    # What has just ended may still have its place there: that teaches nothing.
+                    sessions.failed(use)
+                    self._closing.wait(REFUSED_PAUSE_SECONDS)
+                elif not sessions.refused(use):
                     raise
                 continue
             except BaseException:

@@ -40,6 +40,8 @@ class Sessions:
         self._opening: list[Use] = []
         self._open: dict[int, Use] = {}
         self._channels: dict[int, object] = {}
+        self.ended_at = float("-inf")
+        """When one ended last, by the clock of the connection."""
         self.is_learnt = False
         """Whether sshd has refused one, so that `places` is its own number."""
 
@@ -99,13 +101,16 @@ class Sessions:
             self._changed.notify_all()
 
     def refused(self, use: Use) -> bool:
-        """sshd refused it: it allows no more than are open. False: none is open, so that is not the cause."""
+        """sshd refused it: it allows no more than others are open or being opened, of which it may refuse some, too.
+
+        False: there are no others, so that is not the cause.
+        """
         with self._changed:
             self._opening.remove(use)
             self._changed.notify_all()
             if not self._open and not self._opening:
                 return False
-            self._places = max(1, min(self._places, len(self._open)))
+            self._places = max(1, min(self._places, len(self._open) + len(self._opening)))
             self.is_learnt = True
             return True
 
@@ -115,9 +120,10 @@ class Sessions:
             self._opening.remove(use)
             self._changed.notify_all()
 
-    def ended(self, number: int) -> None:
-        """The channel is closed on both sides. Called in the connection's thread, for any channel."""
+    def ended(self, number: int, at: float) -> None:
+        """The channel is closed on both sides. Called in the connection's thread, for any channel. at: by its clock."""
         if number in self._open:
+            self.ended_at = at
             with self._changed:
                 self._open.pop(number, None)
                 self._channels.pop(number, None)

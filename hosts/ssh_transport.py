@@ -15,7 +15,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import paramiko
 from paramiko.common import (
@@ -179,8 +179,11 @@ class _NumbersSeen(dict[int, bool]):
 
 
 def _by_name(name: str) -> Callable[[object, Message], None]:
-    def hand_on(channel: object, message: Message) -> None:
+    def hand_on(channel: Any, message: Message) -> None:
         getattr(channel, name)(message)
+        if name == "_handle_close":
+            # After our own "closed" has gone out: only then sshd lets another session in.
+            channel.transport.sessions.ended(channel.chanid, channel.transport.clock())
 
     return hand_on
 
@@ -200,6 +203,7 @@ class SshTransport(paramiko.Transport):
 
         def _next_channel(self) -> int: ...
         def _log(self, level: int, text: str) -> None: ...
+        def _unlink_channel(self, number: int) -> None: ...
 
     def __init__(self, sock: socket.socket | paramiko.Channel, target: SshTarget, clock: Clock) -> None:
         super().__init__(sock, WINDOW_BYTES, PACKET_BYTES, packetizer_class=_HearingPacketizer)
@@ -312,10 +316,6 @@ class SshTransport(paramiko.Transport):
     def has_channel(self, number: int) -> bool:
         """Whether the channel is not closed on both sides."""
         return self._channels.get(number) is not None
-
-    def _unlink_channel(self, number: int) -> None:
-        super()._unlink_channel(number)  # type: ignore[misc]
-        self.sessions.ended(number)
 
     def open_kind(self, kind: str, *arguments: str | int, timeout_seconds: float) -> paramiko.Channel:
         """Open a channel; arguments follow the kind in the request (RFC 4254 §5.1), strings and uint32.

@@ -154,11 +154,12 @@ def test_streams_leave_places_for_others() -> None:
     for number in (11, 12, 13):
         assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
         sessions.opened(Use.COMMAND, number, is_there=lambda _: True)
-    assert not sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(99))
-    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(3))
+    assert not sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(99, 0.0))
+    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(3, 0.0))
     assert sessions.refused(Use.COMMAND)
     assert (sessions.places, sessions.places_for_streams) == (9, 6)
-    sessions.ended(1)
+    assert sessions.is_learnt
+    sessions.ended(1, 0.0)
     assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
     sessions.opened(Use.COMMAND, 14, is_there=lambda _: False)  # it has ended by now
     assert sessions.in_use == 8
