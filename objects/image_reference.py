@@ -45,6 +45,21 @@ def is_image_reference(text: str) -> bool:
     return _GRAMMAR.fullmatch(text) is not None and len(text.partition("@")[0]) <= _MAX_NAME_LENGTH
 
 
+def image_problem(text: str) -> str:
+    """What is wrong with an image reference in a manifest, in words, or ''."""
+    if is_image_reference(text):
+        return ""
+    if text != text.strip():
+        return "must not begin or end with white space"
+    if "://" in text:
+        return "must not have a scheme: begin with the registry's name"
+    if is_image_reference(text.lower()):
+        return "is not an image reference: the name may only hold lower-case letters"
+    if text.partition("@")[0].rpartition("/")[2].count(":") > 1:
+        return "is not an image reference: it may have one tag"
+    return "is not an image reference such as nginx:1.27 or registry.example.com:5000/team/app:1.2"
+
+
 @functools.lru_cache(maxsize=4096)
 def parse_image_reference(text: str) -> ImageReference:
     """Resolve defaults: `nginx` is `docker.io/library/nginx:latest`. A digest makes the tag meaningless."""

@@ -73,16 +73,21 @@ def _check_metric(found: Found, path: FieldPath, metric: MetricSpec) -> None:
 
 
 def _check_target(found: Found, path: FieldPath, target: MetricTarget, allowed: tuple[str, ...]) -> None:
-    found.choice((*path, "type"), target.type, allowed)
+    found.choice((*path, "type"), target.type, tuple(_TARGETS))
     values = {
         "averageUtilization": target.average_utilization,
         "averageValue": target.average_value,
         "value": target.value,
     }
-    found.only_one(path, [name for name, value in values.items() if value is not None], "a target value")
-    field = _TARGETS.get(target.type, "")
-    if field and values[field] is None and any(value is not None for value in values.values()):
-        found.add((*path, field), f"is required with type {target.type}")
+    # As the API server: the value that is there counts, and `type` is not compared with it.
+    given = [name for name, value in values.items() if value is not None]
+    fitting = [name for name in given if name in {_TARGETS[kind] for kind in allowed}]
+    if given and not fitting:
+        found.add(
+            (*path, given[0]), f"is not for such a metric: give {' or '.join(_TARGETS[kind] for kind in allowed)}"
+        )
+    else:
+        found.only_one(path, given, "a target value")
     found.number((*path, "averageUtilization"), target.average_utilization, least=1)
     for name in ("averageValue", "value"):
         quantity = values[name]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from objects.fields import FieldPath
+from objects.image_reference import image_problem
 from objects.pods import Container, EnvFromSource, EnvVar, EnvVarSource, PodSpec, SecurityContext
 from objects.syntax import (
     config_key_problem,
@@ -63,8 +64,11 @@ def _check_container(
 ) -> None:
     if found.require((*path, "name"), container.name):
         found.text((*path, "name"), container.name, dns_label_problem)
-    if found.require((*path, "image"), container.image) and container.image != container.image.strip():
-        found.add((*path, "image"), "must not begin or end with white space")
+    if found.require((*path, "image"), container.image) and (problem := image_problem(container.image)):
+        found.add(
+            (*path, "image"),
+            problem if container.image != container.image.strip() else f"'{container.image}' {problem}",
+        )
     found.choice((*path, "imagePullPolicy"), container.image_pull_policy, ("Always", "IfNotPresent", "Never"))
     found.choice(
         (*path, "terminationMessagePolicy"), container.termination_message_policy, ("File", "FallbackToLogsOnError")
@@ -119,16 +123,24 @@ def _check_ports(found: Found, path: FieldPath, container: Container, *, host_ne
 
 def _check_host_ports(found: Found, path: FieldPath, spec: PodSpec) -> None:
     """Containers of one pod run on one host, so no two of them can have the same port of it."""
-    places: list[tuple[FieldPath, object]] = []
+    taken: dict[tuple[int, str], list[str]] = {}
     for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
             if field == "initContainers" and not container.is_sidecar:
                 continue
             for number, port in enumerate(container.ports):
-                if port.host_port:
-                    taken = f"{port.host_ip or '*'}:{port.host_port}/{port.protocol or 'TCP'}"
-                    places.append(((field, index, "ports", number, "hostPort"), taken))
-    found.unique(path, places, "host port")
+                if not port.host_port:
+                    continue
+                addresses = taken.setdefault((port.host_port, port.protocol or "TCP"), [])
+                own = "*" if port.host_ip in _ALL_ADDRESSES else port.host_ip
+                # A port without an address is the port of every address.
+                if any(own == other or "*" in (own, other) for other in addresses):
+                    shown = f"{own}:{port.host_port}/{port.protocol or 'TCP'}"
+                    found.add((*path, field, index, "ports", number, "hostPort"), f"host port '{shown}' is there twice")
+                addresses.append(own)
+
+
+_ALL_ADDRESSES = ("", "0.0.0.0", "::")
 
 
 # --- environment --------------------------------------------------------------------------------------------------
@@ -201,8 +213,7 @@ def _check_mounts(found: Found, path: FieldPath, container: Container, volumes: 
     for index, mount in enumerate(container.volume_mounts):
         place = (*path, "volumeMounts", index)
         _check_volume_name(found, (*place, "name"), mount.name, volumes)
-        if found.require((*place, "mountPath"), mount.mount_path) and ":" in mount.mount_path:
-            found.add((*place, "mountPath"), "must not hold ':'")
+        found.require((*place, "mountPath"), mount.mount_path)
         if mount.sub_path and mount.sub_path_expr:
             found.add(place, "may have subPath or subPathExpr, not both")
         for field, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
@@ -242,8 +253,9 @@ def _check_security(found: Found, path: FieldPath, context: SecurityContext) -> 
         added = context.capabilities.add if context.capabilities else ()
         if context.privileged:
             found.add((*path, "allowPrivilegeEscalation"), "cannot be false in a privileged container")
-        if any(name.removeprefix("CAP_") == "SYS_ADMIN" for name in added):
-            found.add((*path, "allowPrivilegeEscalation"), "cannot be false with the capability SYS_ADMIN")
+        # The API server knows this spelling only: MetalLB and others write SYS_ADMIN and mean it.
+        if "CAP_SYS_ADMIN" in added:
+            found.add((*path, "allowPrivilegeEscalation"), "cannot be false with the capability CAP_SYS_ADMIN")
     check_profiles(found, path, context)
 
 

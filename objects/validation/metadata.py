@@ -8,7 +8,6 @@ from objects.fields import FieldPath
 from objects.meta import KubeObject, LabelSelector, LabelSelectorRequirement, ObjectMeta
 from objects.syntax import (
     Problem,
-    dns_1035_label_problem,
     dns_label_problem,
     dns_subdomain_problem,
     domain_prefixed_key_problem,
@@ -18,7 +17,7 @@ from objects.syntax import (
 from objects.validation.found import Found
 
 _MAX_ANNOTATION_BYTES = 256 * 1024
-_NAMES_OF_LABELS: Mapping[str, Problem] = {"Namespace": dns_label_problem, "Service": dns_1035_label_problem}
+_NAMES_OF_LABELS: Mapping[str, Problem] = {"Namespace": dns_label_problem, "Service": dns_label_problem}
 _FREE_NAMES = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 _MAX_CRON_JOB_NAME = 52
 """A CronJob appends eleven characters to name its jobs."""

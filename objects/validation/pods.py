@@ -7,7 +7,13 @@ from collections.abc import Collection
 
 from objects.fields import FieldPath
 from objects.pods import Pod, PodSpec, PodTemplateSpec
-from objects.syntax import dns_label_problem, dns_subdomain_problem, ip_problem, label_key_problem
+from objects.syntax import (
+    dns_label_problem,
+    dns_subdomain_problem,
+    dns_subdomain_with_underscore_problem,
+    ip_problem,
+    label_key_problem,
+)
 from objects.validation.containers import check_containers, check_profiles
 from objects.validation.found import Found
 from objects.validation.metadata import check_labels_and_annotations
@@ -111,7 +117,7 @@ def _check_dns(found: Found, path: FieldPath, spec: PodSpec) -> None:
         found.text((*place, "nameservers", index), server, ip_problem)
     for index, search in enumerate(config.searches):
         name = search.removesuffix(".") if search != "." else "a"
-        found.text((*place, "searches", index), name, dns_subdomain_problem)
+        found.text((*place, "searches", index), name, dns_subdomain_with_underscore_problem)
     for index, option in enumerate(config.options):
         found.require((*place, "options", index, "name"), option.name)
 

@@ -120,7 +120,8 @@ def check_binding(found: Found, obj: RoleBinding | ClusterRoleBinding) -> None:
         place: FieldPath = ("subjects", index)
         found.choice((*place, "kind"), subject.kind, ("User", "Group", "ServiceAccount"))
         found.require((*place, "name"), subject.name)
-        if subject.kind == "ServiceAccount":
+        # In a RoleBinding it is the binding's own namespace where nothing is said.
+        if subject.kind == "ServiceAccount" and isinstance(obj, ClusterRoleBinding):
             found.require((*place, "namespace"), subject.namespace)
 
 

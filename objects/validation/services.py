@@ -16,7 +16,6 @@ from objects.networking import (
 from objects.services import Endpoints, EndpointSlice, Service, ServicePort, ServiceSpec
 from objects.syntax import (
     cidr_problem,
-    dns_1035_label_problem,
     dns_label_problem,
     dns_subdomain_problem,
     ip_problem,
@@ -175,7 +174,7 @@ def _check_backend(found: Found, path: FieldPath, backend: IngressBackend) -> No
     if backend.service is None:
         return
     place = (*path, "service")
-    found.text((*place, "name"), backend.service.name, dns_1035_label_problem)
+    found.text((*place, "name"), backend.service.name, dns_label_problem)
     port = backend.service.port
     if bool(port.name) == bool(port.number):
         found.add((*place, "port"), "must have a name or a number" + (", not both" if port.name else ""))

@@ -10,14 +10,15 @@ from objects.apps import (
     ReplicationController,
     StatefulSet,
 )
-from objects.batch import CronJob, Job, JobSpec
+from objects.batch import CronJob, Job, JobSpec, PodFailurePolicyRule
 from objects.canary import strategy_problem
+from objects.errors import InvalidInput
 from objects.fields import FieldPath
 from objects.meta import LabelSelector
 from objects.pods import PodTemplateSpec
 from objects.schedule import schedule_problem, time_zone_problem
 from objects.selectors import format_selector, labels_match, selector_matches
-from objects.syntax import dns_label_problem, dns_subdomain_problem
+from objects.syntax import dns_label_problem, dns_subdomain_problem, label_key_problem
 from objects.validation.found import Found
 from objects.validation.metadata import check_selector
 from objects.validation.pods import check_template
@@ -26,6 +27,11 @@ from objects.validation.storage import check_claim_spec
 _SPEC: FieldPath = ("spec",)
 _TEMPLATE: FieldPath = ("spec", "template")
 _MAX_INDEXED = 10**5
+_MAX_RULES = 20
+_MAX_EXIT_CODES = 255
+_MAX_POD_NAME = 63
+_LENGTH_OF_HASH = 11
+"""`-` and ten characters of a template's hash: the revision's name is a label of the pods."""
 
 
 def check_replica_set(found: Found, obj: ReplicaSet) -> None:
@@ -140,8 +146,15 @@ def check_stateful_set(found: Found, obj: StatefulSet) -> None:
         found.amount((*place, "maxUnavailable"), strategy.rolling_update.max_unavailable)
         if strategy.rolling_update.max_unavailable in (0, "0%"):
             found.add((*place, "maxUnavailable"), "must not be 0: no pod could ever be replaced")
-    if spec.ordinals is not None:
-        found.number((*_SPEC, "ordinals", "start"), spec.ordinals.start)
+    first = spec.ordinals.start if spec.ordinals is not None else 0
+    found.number((*_SPEC, "ordinals", "start"), first)
+    if len(obj.name) > _MAX_POD_NAME - _LENGTH_OF_HASH:
+        most = _MAX_POD_NAME - _LENGTH_OF_HASH
+        found.add(("metadata", "name"), f"must be at most {most} characters long: the names of revisions are labels")
+    else:
+        name = f"{obj.name}-{first + max(0, (spec.replicas or 1) - 1)}"
+        if len(name) > _MAX_POD_NAME:
+            found.add(("metadata", "name"), f"is too long: the pod {name} would pass {_MAX_POD_NAME} characters")
     retention = spec.persistent_volume_claim_retention_policy
     if retention is not None:
         place = (*_SPEC, "persistentVolumeClaimRetentionPolicy")
@@ -162,6 +175,12 @@ def check_stateful_set(found: Found, obj: StatefulSet) -> None:
 
 def check_job(found: Found, obj: Job) -> None:
     _check_job_spec(found, _SPEC, obj.spec)
+    if len(obj.name) > _MAX_POD_NAME:
+        found.add(("metadata", "name"), f"must be at most {_MAX_POD_NAME} characters long: it is a label of the pods")
+    elif obj.spec.completion_mode == "Indexed":
+        host_name = f"{obj.name}-{max(0, (obj.spec.completions or 1) - 1)}"
+        if problem := dns_label_problem(host_name):
+            found.add(("metadata", "name"), f"makes host names of pods as {host_name}, which {problem}")
     if obj.spec.selector is not None and not obj.spec.manual_selector:
         found.add((*_SPEC, "selector"), "is made for you: leave it out, or set manualSelector: true")
 
@@ -189,23 +208,93 @@ def _check_job_spec(found: Found, path: FieldPath, spec: JobSpec) -> None:
     found.choice((*path, "podReplacementPolicy"), spec.pod_replacement_policy, ("TerminatingOrFailed", "Failed"))
     if spec.pod_failure_policy is not None:
         _check_failure_policy(found, path, spec)
+    _check_success_policy(found, path, spec)
     check_template(found, (*path, "template"), spec.template, restart_policies=("Never", "OnFailure"))
 
 
 def _check_failure_policy(found: Found, path: FieldPath, spec: JobSpec) -> None:
     if spec.template.spec.restart_policy != "Never":
         found.add((*path, "template", "spec", "restartPolicy"), "must be Never when there is a podFailurePolicy")
-    for index, rule in enumerate(spec.pod_failure_policy.rules if spec.pod_failure_policy else ()):
-        place = (*path, "podFailurePolicy", "rules", index)
+    rules = spec.pod_failure_policy.rules if spec.pod_failure_policy else ()
+    if len(rules) > _MAX_RULES:
+        found.add((*path, "podFailurePolicy", "rules"), f"must be at most {_MAX_RULES}, not {len(rules)}")
+    for index, rule in enumerate(rules):
+        _check_failure_rule(found, (*path, "podFailurePolicy", "rules", index), rule, spec)
+
+
+def _check_failure_rule(found: Found, place: FieldPath, rule: PodFailurePolicyRule, spec: JobSpec) -> None:
+    if found.require((*place, "action"), rule.action):
         found.choice((*place, "action"), rule.action, ("FailJob", "FailIndex", "Ignore", "Count"))
-        codes = rule.on_exit_codes
-        given = [name for name, value in (("onExitCodes", codes), ("onPodConditions", rule.on_pod_conditions)) if value]
-        found.only_one(place, given, "a condition")
-        if codes is not None:
-            found.choice((*place, "onExitCodes", "operator"), codes.operator, ("In", "NotIn"))
-            found.require((*place, "onExitCodes", "values"), codes.values)
-            if codes.operator == "In" and 0 in codes.values:
-                found.add((*place, "onExitCodes", "values"), "must not hold 0 with operator In: 0 is success")
+    if rule.action == "FailIndex" and spec.backoff_limit_per_index is None:
+        found.add((*place, "action"), "FailIndex needs backoffLimitPerIndex")
+    codes = rule.on_exit_codes
+    given = [name for name, value in (("onExitCodes", codes), ("onPodConditions", rule.on_pod_conditions)) if value]
+    found.only_one(place, given, "a condition")
+    for index, condition in enumerate(rule.on_pod_conditions):
+        where = (*place, "onPodConditions", index)
+        found.text((*where, "type"), condition.type, label_key_problem)
+        found.choice((*where, "status"), condition.status, ("True", "False", "Unknown"))
+    if codes is None:
+        return
+    place = (*place, "onExitCodes")
+    if found.require((*place, "operator"), codes.operator):
+        found.choice((*place, "operator"), codes.operator, ("In", "NotIn"))
+    if found.require((*place, "values"), codes.values) and len(codes.values) > _MAX_EXIT_CODES:
+        found.add((*place, "values"), f"must be at most {_MAX_EXIT_CODES}, not {len(codes.values)}")
+    if codes.operator == "In" and 0 in codes.values:
+        found.add((*place, "values"), "must not hold 0 with operator In: 0 is success")
+    found.unique((*place, "values"), (((index,), code) for index, code in enumerate(codes.values)), "exit code")
+    if list(codes.values) != sorted(codes.values):
+        found.add((*place, "values"), "must be in ascending order")
+    names = [one.name for one in (*spec.template.spec.init_containers, *spec.template.spec.containers)]
+    if codes.container_name and codes.container_name not in names:
+        text = f"there is no container '{codes.container_name}'"
+        found.add((*place, "containerName"), text, f"the pods have {', '.join(names)}")
+
+
+def _check_success_policy(found: Found, path: FieldPath, spec: JobSpec) -> None:
+    place = (*path, "successPolicy")
+    if spec.success_policy is None:
+        return
+    if spec.completion_mode != "Indexed":
+        found.add(place, "needs completionMode: Indexed")
+    rules = spec.success_policy.rules
+    if not rules or len(rules) > _MAX_RULES:
+        found.add((*place, "rules"), f"must be at least 1 and at most {_MAX_RULES}, not {len(rules)}")
+    for index, rule in enumerate(rules):
+        where = (*place, "rules", index)
+        if rule.succeeded_count is None and not rule.succeeded_indexes:
+            found.add(where, "needs succeededCount or succeededIndexes")
+        count: int | None = None
+        if rule.succeeded_indexes:
+            try:
+                count = count_indexes(rule.succeeded_indexes, completions=spec.completions)
+            except InvalidInput as error:
+                found.add((*where, "succeededIndexes"), error.message)
+                continue
+        if rule.succeeded_count is not None:
+            found.number((*where, "succeededCount"), rule.succeeded_count, least=1)
+            most = spec.completions if count is None else count
+            if most is not None and rule.succeeded_count > most:
+                what = "completions" if count is None else "the number of succeededIndexes"
+                found.add((*where, "succeededCount"), f"must be at most {what} {most}, not {rule.succeeded_count}")
+
+
+def count_indexes(text: str, *, completions: int | None) -> int:
+    """How many indexes a list such as `0,2-4` names: ascending, each below `completions`. Raises InvalidInput."""
+    total, before = 0, -1
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        words = (first, last) if dash else (first,)
+        if not all(word.isascii() and word.isdigit() for word in words):
+            raise InvalidInput(f"'{text}' is not a list of indexes such as 0,2-4")
+        start, end = int(first), int(last or first)
+        if start <= before or (dash and end <= start):
+            raise InvalidInput(f"'{text}': indexes must be in ascending order")
+        if completions is not None and end >= completions:
+            raise InvalidInput(f"'{text}': {end} is not below completions {completions}")
+        total, before = total + end - start + 1, end
+    return total
 
 
 def check_cron_job(found: Found, obj: CronJob) -> None:
