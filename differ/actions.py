@@ -152,6 +152,28 @@ class EnsureNetwork(Action, kw_only=True):
     network: PodNetwork
 
 
+class HostPart(DifferStruct):
+    """One part of what a host must have (`differ.host_state`). wanted: digest of what `read` is to write.
+
+    read, apply: POSIX shell scripts for root; `apply` is whole or not at all, and can be repeated.
+    """
+
+    name: str
+    read: str
+    wanted: str
+    apply: str
+
+
+class ApplyHostPart(Action, kw_only=True):
+    """Make a part of the host as it is declared, unless it is so already; from then on it is watched."""
+
+    part: HostPart
+
+    @property
+    def lane(self) -> str:
+        return f"host-part {self.part.name}"
+
+
 class PullImage(Action, kw_only=True):
     """Fetch an image. waiting: the (pod uid, container name) pairs that want it; `pod_uid` is empty.
 

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from differ.actions import (
     Action,
+    ApplyHostPart,
     CreateContainer,
     EnsureNetwork,
     PrepareVolume,
@@ -124,6 +125,7 @@ class WorkerMemory(DifferStruct):
     unused_images: since when an image is seen unused. image_removals, volume_removals: those that could not be removed.
     looked_at: when the last look was taken, by the host's steady clock; None: there was none. looks_before: by pod uid,
     the look before of those that were shown as they were (`HostObservation.unanswered`).
+    host_parts: by name, those of the declared host state that could not be set.
     """
 
     pods: Mapping[str, PodMemory] = {}
@@ -134,6 +136,7 @@ class WorkerMemory(DifferStruct):
     network_failure: Failure | None = None
     looked_at: datetime | None = None
     looks_before: Mapping[str, datetime | None] = {}
+    host_parts: Mapping[str, Failure] = {}
 
     def pod(self, uid: str) -> PodMemory:
         return self.pods.get(uid, _NO_POD)
@@ -158,6 +161,11 @@ class WorkerMemory(DifferStruct):
         if isinstance(action, EnsureNetwork):
             failure = _next_failure(self.network_failure, error, now, RETRY_SECONDS)
             return structs.replace(self, network_failure=failure)
+        if isinstance(action, ApplyHostPart):
+            name = action.part.name
+            failure = _next_failure(self.host_parts.get(name), error, now, RETRY_SECONDS)
+            others = {part: kept for part, kept in self.host_parts.items() if part != name}
+            return structs.replace(self, host_parts=others | ({name: failure} if failure else {}))
         if isinstance(action, RemoveVolume) and not action.pod_uid:
             failure = _next_failure(self.volume_removals.get(action.volume), error, now, PULL_RETRY_SECONDS)
             rest = {name: kept for name, kept in self.volume_removals.items() if name != action.volume}

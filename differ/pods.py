@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from differ.actions import Action, EnsureNetwork
+from differ.actions import Action
 from differ.assignment import DifferStruct, HostAssignment
 from differ.container_health import order_probes, uses_health
 from differ.happenings import Happening, back_offs, drifts, newly_failed
 from differ.health_facts import NO_FACTS, HealthFacts, facts_about, group_facts
 from differ.memory import PodMemory, Settled, WorkerMemory
+from differ.network_plan import has_failed, plan_network
 from differ.pod_containers import PodContainers, choose_current, group_by_pod, rebuild_pod
 from differ.pod_plan import plan_living
 from differ.pod_status import Ending, compose_status, terminated_state
@@ -41,6 +42,7 @@ class HostPlan(DifferStruct):
     them.
 
     unknown: pods on the host that are not assigned. wake_at: plan again then, even if nothing happens; None: no need.
+    network_problem: why pods cannot have their network, as was found when it was made; '' while they can.
     probes: those that should be going on now. happenings: what is worth an event, each in one plan only.
     """
 
@@ -52,6 +54,7 @@ class HostPlan(DifferStruct):
     wake_at: datetime | None
     probes: tuple[ProbeOrder, ...] = ()
     happenings: tuple[Happening, ...] = ()
+    network_problem: str = ""
 
 
 class _PodResult(DifferStruct):
@@ -67,7 +70,7 @@ def plan_host(
     assignment: HostAssignment, observation: HostObservation, memory: WorkerMemory, now: datetime
 ) -> HostPlan:
     """now: the reconciler's clock; what happened on the host is timed by the host's own (`differ.run_times`). Pure."""
-    network_actions, network_problem, network_wake = _plan_network(assignment, observation, memory, now)
+    network_actions, network_problem, network_wake = plan_network(assignment, observation, memory, now)
     host = Situation(
         assignment=assignment,
         steady=observation.steady_now,
@@ -112,6 +115,7 @@ def plan_host(
         wake_at=earliest(wake_times),
         probes=tuple(order for result in results.values() for order in result.probes),
         happenings=tuple(happening for result in results.values() for happening in result.happenings),
+        network_problem=network_problem if has_failed(observation, memory) else "",
     )
 
 
@@ -120,27 +124,6 @@ def _look_before(uid: str, memory: WorkerMemory) -> datetime | None:
     if uid not in memory.pods:
         return None
     return memory.looks_before.get(uid, memory.looked_at)
-
-
-def _plan_network(
-    assignment: HostAssignment, observation: HostObservation, memory: WorkerMemory, now: datetime
-) -> tuple[tuple[Action, ...], str, datetime | None]:
-    """(actions, why pods cannot have their network yet, when to try again)."""
-    wanted, found = assignment.network, observation.pod_network
-    is_there = found is not None and (found.name, found.subnet) == (wanted.name, wanted.subnet)
-    if is_there and found is not None and found.has_way_out:
-        return (), "", None
-    if not any(not pod.spec.host_network and not pod.is_terminating for pod in assignment.pods):
-        return (), "", None
-    failure = memory.network_failure
-    problem = "" if is_there else f"the pod network {wanted.subnet} is being made"
-    if failure is None:
-        return (EnsureNetwork(network=wanted),), problem, None
-    if not is_there:
-        problem = f"the pod network {wanted.subnet} cannot be made: {failure.message}"
-    if now < failure.retry_at:
-        return (), problem, failure.retry_at
-    return (EnsureNetwork(network=wanted),), problem, None
 
 
 def _plan_pod(

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from differ.actions import (
     Action,
+    ApplyHostPart,
     ContainerSpec,
     CreateContainer,
     EnsureNetwork,
@@ -44,6 +45,7 @@ from hosts.engine import Engine
 from hosts.events import CHARGE, ContainerEvent, EventStream
 from hosts.gauge import Gauge
 from hosts.hooks import HookRunner
+from hosts.host_state import HostState
 from hosts.images import pull_image, remove_image
 from hosts.observe import Observer
 from hosts.outdated_files import remove_outdated
@@ -68,7 +70,10 @@ class DockerRuntime:
     def __init__(self, engine: Engine, *, random: Random) -> None:
         self._engine = engine
         self._random = random
-        self._observer = Observer(engine, network=POD_NETWORK, on_late=self._woken)
+        self._host_state = HostState(
+            engine.link, on_change=self._woken, may_watch=lambda: engine.forwards_sockets is not False
+        )
+        self._observer = Observer(engine, network=POD_NETWORK, host_state=self._host_state, on_late=self._woken)
         self._gauge = Gauge(engine)
         self._events: EventStream | None = None
         self._wake: Callable[[], None] = lambda: None
@@ -78,6 +83,7 @@ class DockerRuntime:
         self._hooks = HookRunner(engine.host, run=self._run_hook, steady_now=steady, wake=self._woken)
         self._hands: dict[type[Action], Callable[[Any], None]] = {
             EnsureNetwork: self._ensure_network,
+            ApplyHostPart: lambda action: self._host_state.apply(action.part),
             PullImage: self._pull,
             RemoveImage: self._remove_image,
             CreateContainer: self._create,
@@ -152,6 +158,7 @@ class DockerRuntime:
         if self._events is not None:
             self._events.stop()
         self._gauge.close()
+        self._host_state.close()
         self._engine.close()
 
     def _woken(self) -> None:
@@ -165,7 +172,6 @@ class DockerRuntime:
     def _ensure_network(self, action: EnsureNetwork) -> None:
         try:
             ensure_pod_network(self._engine, action.network)
-            self._observer.confirm_network()
         finally:
             self._observer.invalidate_network()
 

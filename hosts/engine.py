@@ -187,6 +187,11 @@ class Engine:
         return self.streams.open_count
 
     @property
+    def forwards_sockets(self) -> bool | None:
+        """Whether the host's sshd forwards Unix sockets; None before anything was asked of the engine."""
+        return self.streams.forwards_sockets
+
+    @property
     def is_forwarded(self) -> bool:
         """Whether streams to the engine are channels of this connection, and the API version is agreed: then requests
         by hand need not wait for anything first."""

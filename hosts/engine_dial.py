@@ -49,14 +49,15 @@ class EngineDialer:
     @property
     def at_once(self) -> int:
         """How many streams may be open."""
-        return FORWARDED_AT_ONCE if self._known() else self.link.places_for_streams
+        return FORWARDED_AT_ONCE if self.forwards_sockets else self.link.places_for_streams
 
     @property
     def is_forwarded(self) -> bool:
         """Whether sshd is known to forward Unix sockets."""
-        return self._known() is True
+        return self.forwards_sockets is True
 
-    def _known(self) -> bool | None:
+    @property
+    def forwards_sockets(self) -> bool | None:
         """Whether sshd forwards Unix sockets; None while unknown. sshd may be set up anew between two connections."""
         with self._lock:
             return self._is_forwarding if self._learnt_on == self.link.connection_number else None
@@ -72,7 +73,7 @@ class EngineDialer:
 
     def open(self, timeout_seconds: float) -> Channel:
         """Raises EngineUnavailable with what is wrong at the host, or what the link raises."""
-        known = self._known()
+        known = self.forwards_sockets
         if known is False and self.link.clock() < self._ask_again_at:
             return self._dial(timeout_seconds)
         try:
@@ -167,6 +168,11 @@ class StreamPool:
     def is_forwarded(self) -> bool:
         """Whether sshd is known to forward Unix sockets."""
         return self._dialer.is_forwarded
+
+    @property
+    def forwards_sockets(self) -> bool | None:
+        """The same while it is not known: None."""
+        return self._dialer.forwards_sockets
 
     def nobody_listens(self) -> EngineUnavailable:
         """What it means that a known way is refused."""

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from hosts.engine import Engine
+from hosts.traits import compose_traits, try_tcp_forwarding
 from hosts.vitals import parse_vitals, vitals_script
 from objects.errors import HostError, HostUnreachable
 from objects.measured import HostVitals
@@ -22,7 +24,7 @@ from objects.names import (
     claim_volume_name,
     pod_of_volume,
 )
-from objects.observed import HostFacts, ImageFact
+from objects.observed import HostFacts, HostTraits, ImageFact
 
 COMMAND_SECONDS = 15.0
 """A `stat` on a dying disk hangs; nothing else takes longer than 0.3 s."""
@@ -62,6 +64,8 @@ class FactsReader:
         self._facts: HostFacts | None = None
         self._machine: MachineFacts | None = None
         self._read_at = 0.0
+        self._asked_sshd_on = -1
+        self._forwards_tcp: bool | None = None
 
     def read(self, *, max_age_seconds: float = 0.0) -> HostFacts:
         """All facts, at most so old. Raises what the engine or the link raise; never gives partial facts.
@@ -91,7 +95,22 @@ class FactsReader:
             machine = self._machine
         api = self._engine.api
         volumes: dict[str, Any] = api.volumes()
-        return compose_facts(info, api.version(), api.images(), machine, volumes.get("Volumes") or [])
+        version = api.version()
+        facts = compose_facts(info, version, api.images(), machine, volumes.get("Volumes") or [])
+        return structs.replace(facts, traits=self._traits(info, version))
+
+    def _traits(self, info: dict[str, Any], version: dict[str, Any]) -> HostTraits:
+        link = self._engine.link
+        if self._asked_sshd_on != link.connection_number:
+            # sshd may be set up anew between two connections, and it notes each refusal in its log.
+            self._forwards_tcp, self._asked_sshd_on = try_tcp_forwarding(self._engine), link.connection_number
+        return compose_traits(
+            info,
+            version,
+            self._engine.api.networks(),
+            forwards_tcp=self._forwards_tcp,
+            forwards_sockets=self._engine.forwards_sockets,
+        )
 
     def expire(self) -> None:
         """Read anew next time: an image was pulled, the host was restarted."""

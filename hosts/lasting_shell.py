@@ -1,7 +1,7 @@
 """A shell that stays: answers questions about a host in a few milliseconds, where a command of its own costs a login.
 
-For what is asked again and again (memory, disk, what containers use). Runs as the user who logs in, changes nothing on
-the host, and ends with the connection: it reads its questions, so it has no life of its own. It takes one of sshd's
+For what is asked again and again (memory, disk, what containers use). Runs as the user who logs in, or as
+root, and ends with the connection: it reads its questions, so it has no life of its own. It takes one of sshd's
 sessions for as long as the connection lasts.
 """
 
@@ -11,19 +11,25 @@ import threading
 from typing import TYPE_CHECKING
 
 from hosts.ssh import SshLink
-from hosts.ssh_commands import CHUNK_BYTES, MAX_OUTPUT_BYTES, CommandResult, check_success
+from hosts.ssh_commands import CHUNK_BYTES, MAX_OUTPUT_BYTES, CommandResult, check_success, check_sudo
 from hosts.ssh_transport import SshTransport
-from objects.errors import HostError
+from objects.errors import AuthenticationRefused, HostError
 
 if TYPE_CHECKING:
     from paramiko import Channel
 
 
+_STATUS_SECONDS = 1.0
+"""sshd tells a command's exit code just after its last output."""
+
+
 class LastingShell:
     """Thread-safe: one question at a time. Opened when it is needed, and again after anything went wrong."""
 
-    def __init__(self, link: SshLink) -> None:
+    def __init__(self, link: SshLink, *, as_root: bool = False) -> None:
+        """as_root: by `sudo -n`, unless root logs in."""
         self._link = link
+        self._by_sudo = as_root and link.target.user != "root"
         self._lock = threading.Lock()
         self._channel: Channel | None = None
         self._asked = 0
@@ -69,7 +75,9 @@ class LastingShell:
             return channel
         self._drop()
         seconds = max(0.001, deadline - self._link.clock())
-        self._channel = self._link.open_command("exec sh", timeout_seconds=seconds)
+        self._channel = self._link.open_command(
+            "exec sudo -n -- sh" if self._by_sudo else "exec sh", timeout_seconds=seconds
+        )
         return self._channel
 
     def _drop(self) -> None:
@@ -104,6 +112,15 @@ class LastingShell:
         transport = _transport(channel)
         if not transport.is_active():
             return transport.lost()
+        if self._by_sudo and channel.status_event.wait(_STATUS_SECONDS):
+            said = b""
+            while channel.recv_stderr_ready():
+                said += channel.recv_stderr(CHUNK_BYTES)
+            result = CommandResult(channel.exit_status, b"", said)
+            try:
+                check_sudo(result, host=self._link.host, user=self._link.target.user)
+            except AuthenticationRefused as error:
+                return error
         return HostError("the shell that is kept on the host ended", host=self._link.host)
 
 

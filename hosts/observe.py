@@ -20,13 +20,14 @@ from hosts.charge_markers import list_charges
 from hosts.container_facts import compose_container, compose_just_made, parse_time
 from hosts.engine import Engine
 from hosts.facts import FactsReader
+from hosts.host_state import HostState, HostStateFact
 from hosts.inspection import Inspections
 from hosts.last_words import read_last_words
 from hosts.pod_network import is_ours
 from objects.charge import Charge, marker_name
 from objects.errors import EngineError
 from objects.names import LABEL_MANAGED
-from objects.observed import HostObservation, NetworkFact, ObservedContainer
+from objects.observed import HostObservation, HostTraits, NetworkFact, ObservedContainer
 
 COMPLETE_SECONDS = 60.0
 """After this everything is asked for anew: events are hints, and hints get lost."""
@@ -39,9 +40,12 @@ class Observer:
     later.
     """
 
-    def __init__(self, engine: Engine, *, network: str, on_late: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, engine: Engine, *, network: str, host_state: HostState, on_late: Callable[[], None] = lambda: None
+    ) -> None:
         """on_late: called when the engine has answered for a container that a look did not wait for."""
         self._engine = engine
+        self._host_state = host_state
         self._inspections = Inspections(self._inspect, on_late=on_late, name=engine.host)
         self._network = network
         self._clock = engine.link.clock
@@ -58,7 +62,6 @@ class Observer:
         self._hears_of_charges = False
         self._doubted_charge = ""
         self._charges: tuple[Charge, ...] = ()
-        self._confirmed_boot_id = ""
         self._host_time = (datetime.fromtimestamp(0, UTC), 0.0)
         self._steady_time: tuple[datetime, float] | None = None
 
@@ -109,12 +112,6 @@ class Observer:
         with self._lock:
             self._must_ask_network = True
 
-    def confirm_network(self) -> None:
-        """The pod network is complete, with the rules that no call to the engine shows: until the host boots again."""
-        boot_id = self._facts.read(max_age_seconds=COMPLETE_SECONDS).boot_id
-        with self._lock:
-            self._confirmed_boot_id = boot_id
-
     def invalidate_images(self) -> None:
         self._facts.expire()
 
@@ -125,6 +122,7 @@ class Observer:
             is_complete = self._complete_at is None or self._clock() - self._complete_at >= COMPLETE_SECONDS
             if is_complete:
                 self._complete_at = self._clock()
+                self._host_state.invalidate()
             asks_network = self._must_ask_network or is_complete
             asks_charges = self._must_ask_charges or is_complete or not self._hears_of_charges
             self._must_ask_network = self._must_ask_charges = False
@@ -148,21 +146,19 @@ class Observer:
                 if is_complete:
                     self._complete_at = None
             raise
+        state = self._host_state.observe()
         with self._lock:
             self._charges = charges
             if asks_charges and self._doubted_charge in (doubted, *map(marker_name, charges)):
                 self._doubted_charge = ""
-        network = self._network_fact
-        if network is not None:
-            # Rules are gone after a boot, and a fresh process cannot know.
-            network = structs.replace(network, has_way_out=facts.boot_id == self._confirmed_boot_id)
         return HostObservation(
             host=self._engine.host,
             now=now,
-            facts=facts,
+            facts=structs.replace(facts, traits=_with_state(facts.traits, state)),
             containers=containers,
             unanswered=unanswered,
-            pod_network=network,
+            pod_network=self._network_fact,
+            host_parts=state.digests,
             charges=charges,
             steady=steady,
         )
@@ -251,6 +247,15 @@ class Observer:
 
     def _running_on(self, told: datetime, at: float) -> datetime:
         return told + timedelta(seconds=self._clock() - at)
+
+
+def _with_state(traits: HostTraits, state: HostStateFact) -> HostTraits:
+    return structs.replace(
+        traits,
+        root_refused=state.root_refused,
+        root_remedy=state.root_remedy,
+        has_iptables=state.has_iptables,
+    )
 
 
 def _fingerprint(summary: Mapping[str, Any]) -> Any:

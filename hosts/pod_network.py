@@ -1,7 +1,7 @@
-"""The Docker network that a host's pods hang on: its bridge, its slice of the cluster's addresses, its way out.
+"""The Docker network that a host's pods hang on: its bridge, its slice of the cluster's addresses.
 
 Pods must reach each other without address translation, so Docker's own masquerading is off; what leaves the cluster is
-masqueraded by one rule of ours. Routes between hosts are not made here.
+masqueraded by declared host state (`differ.host_state`). Routes between hosts are not made here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from differ.assignment import PodNetwork
 from hosts.engine import Engine
 from objects.errors import EngineError
 from objects.names import LABEL_MANAGED
+from policies.host_support import engine_release
 
 BRIDGE = "berth0"
-RULE_SECONDS = 20.0
+UNPROTECTED_SINCE = (28, 0)
 NOT_FOUND, CONFLICT = 404, 409
 
 
@@ -33,7 +34,6 @@ def ensure_pod_network(engine: Engine, network: PodNetwork) -> None:
         found = None
     if found is None:
         _create(engine, network)
-    _masquerade(engine, network)
 
 
 def is_ours(network: Mapping[str, Any]) -> bool:
@@ -69,33 +69,30 @@ def _subnet(found: dict[str, Any]) -> str:
 
 
 def _create(engine: Engine, network: PodNetwork) -> None:
-    body = network_request(network)
     api = engine.api
+    version: dict[str, Any] = api.version()
+    body = network_request(network, engine_version=str(version.get("Version", "")))
     api.check(api.post(api.versioned("/networks/create"), json=body, timeout=engine.call_seconds))
 
 
-def network_request(network: PodNetwork) -> dict[str, Any]:
-    """The body of `POST /networks/create`. Pure."""
+def network_request(network: PodNetwork, *, engine_version: str) -> dict[str, Any]:
+    """The body of `POST /networks/create`. Pure.
+
+    Engine 28 drops what comes straight to a container from another host, unless the network says `nat-unprotected`. 27
+    knows the option and refuses that word; its `routed` would publish no host ports, and its `nat` drops nothing that
+    FORWARD lets through. Older engines do not know the option.
+    """
+    options = {
+        "com.docker.network.bridge.name": BRIDGE,
+        "com.docker.network.bridge.enable_ip_masquerade": "false",
+    }
+    if engine_release(engine_version) >= UNPROTECTED_SINCE:
+        options["com.docker.network.bridge.gateway_mode_ipv4"] = "nat-unprotected"
     return {
         "Name": network.name,
         "CheckDuplicate": True,
         "Driver": "bridge",
         "IPAM": {"Driver": "default", "Config": [{"Subnet": network.subnet, "Gateway": network.gateway}]},
-        "Options": {
-            "com.docker.network.bridge.name": BRIDGE,
-            "com.docker.network.bridge.enable_ip_masquerade": "false",
-            # Engine 28 drops what comes straight to a container from another host; older ones do not know the option.
-            "com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected",
-        },
+        "Options": options,
         "Labels": {LABEL_MANAGED: "true"},
     }
-
-
-def masquerade_command(network: PodNetwork) -> str:
-    """A shell command that has no effect when the rule is there. Pure."""
-    rule = f"POSTROUTING -s {network.subnet} ! -d {network.cluster_cidr} -m comment --comment berth -j MASQUERADE"
-    return f"iptables -w 5 -t nat -C {rule} 2>/dev/null || iptables -w 5 -t nat -A {rule}"
-
-
-def _masquerade(engine: Engine, network: PodNetwork) -> None:
-    engine.link.run(masquerade_command(network), timeout_seconds=RULE_SECONDS, root=True, check=True)

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from differ.actions import (
     Action,
+    ApplyHostPart,
     CreateContainer,
     EnsureNetwork,
     MarkCharge,
@@ -132,6 +133,7 @@ class SimulatedHost:
             self.engine.add_image(image)
         self._hands: dict[type[Action], Callable[[Any], None]] = {
             EnsureNetwork: self._ensure_network,
+            ApplyHostPart: lambda action: self.engine.set_part(action.part.name, action.part.wanted),
             PullImage: self._pull,
             RemoveImage: lambda action: self.engine.remove_image(action.id),
             CreateContainer: self._create,
@@ -156,6 +158,7 @@ class SimulatedHost:
         host = cls(observation.host, clock=clock, facts=observation.facts, programs=programs)
         host.engine.adopt(observation.containers)
         host.engine.network = observation.pod_network
+        host.engine.parts = dict(observation.host_parts)
         for name in observation.facts.claim_volumes:
             host.engine.add_claim_volume(name)
         for charge in observation.charges:
@@ -277,6 +280,7 @@ class SimulatedHost:
             ),
             containers=tuple(self.engine.containers[key] for key in sorted(self.engine.containers)),
             pod_network=self.engine.network,
+            host_parts=dict(self.engine.parts),
             probes=self._health.probes.facts(),
             hooks=self._health.hooks(),
             charges=tuple(sorted(self.engine.charges.values(), key=lambda charge: charge.rank)),

@@ -88,6 +88,8 @@ class SimulatedEngine:
         self.programs = programs
         self.containers: dict[str, ObservedContainer] = {}
         self.network: NetworkFact | None = None
+        self.parts: dict[str, str] = {}
+        """Of the declared host state: name → digest of what the host has."""
         self.images: dict[str, str] = {}
         self.volumes: set[str] = set()
         self.claim_volumes: set[str] = set()
@@ -328,6 +330,12 @@ class SimulatedEngine:
             raise self._error(403, f"error while removing network: network {name} has active endpoints")
         self.network = fact
         self.changes += 1
+
+    def set_part(self, name: str, digest: str) -> None:
+        """Somebody sets a part of the declared host state, or takes it away (digest '')."""
+        if self.parts.get(name) != digest:
+            self.parts[name] = digest
+            self.changes += 1
 
     # --- inside --------------------------------------------------------------------------------------------------
 

@@ -124,10 +124,16 @@ class _Activity(threading.Event):
         super().clear()
 
 
+_WARNING = re.compile(r"unable to resolve host|setrlimit\(")
+
+
 def check_sudo(result: CommandResult, *, host: str, user: str) -> None:
     """Raise AuthenticationRefused when it was sudo that failed, not the command."""
-    if result.exit_code == 1 and result.stderr.startswith((b"sudo:", b"sudo :")):
-        said = result.stderr.decode(errors="replace").strip()
+    lines = [line.strip() for line in result.stderr.decode(errors="replace").splitlines()]
+    # Warnings of sudo, after which it runs the command: `sudo: unable to resolve host nas: Name or service not known`.
+    refusals = [line for line in lines if line.startswith(("sudo:", "sudo :")) and not _WARNING.search(line)]
+    if result.exit_code == 1 and refusals and lines[-1] == refusals[-1]:
+        said = "; ".join(refusals)
         raise AuthenticationRefused(
             f"sudo refuses user {user!r}: {said}",
             host=host,

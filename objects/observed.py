@@ -27,6 +27,35 @@ class ImageFact(ObservedStruct):
     size_bytes: int = 0
 
 
+class NetworkRange(ObservedStruct):
+    """Addresses that a Docker network of somebody else has, e.g. `172.18.0.0/16`."""
+
+    name: str
+    subnet: str
+
+
+class HostTraits(ObservedStruct):
+    """What sort of host it is. What follows from it says `policies.host_support`.
+
+    engine: `Docker`, or what answers in its place (`Podman`). security_options: their names (`seccomp`, `rootless`,
+    `userns` …). limits_memory, limits_cpu: whether the kernel holds a container's limit. networks: those of others.
+    forwards_tcp, forwards_sockets: whether sshd does; None while that is not known. root_refused: why nothing can be
+    done as root, '' when it can; root_remedy: what to do about it. has_iptables: None while that is not known.
+    """
+
+    engine: str = ""
+    security_options: tuple[str, ...] = ()
+    limits_memory: bool = True
+    limits_cpu: bool = True
+    has_containerd_images: bool = False
+    networks: tuple[NetworkRange, ...] = ()
+    forwards_tcp: bool | None = None
+    forwards_sockets: bool | None = None
+    root_refused: str = ""
+    root_remedy: str = ""
+    has_iptables: bool | None = None
+
+
 class HostFacts(ObservedStruct):
     """What a host is and has; changes rarely.
 
@@ -57,6 +86,7 @@ class HostFacts(ObservedStruct):
     images: tuple[ImageFact, ...] = ()
     claim_volumes: tuple[str, ...] = ()
     pod_volumes: tuple[str, ...] = ()
+    traits: HostTraits = HostTraits()
 
 
 class ObservedContainer(ObservedStruct):
@@ -99,15 +129,11 @@ class ObservedContainer(ObservedStruct):
 
 
 class NetworkFact(ObservedStruct):
-    """The pod network of a host as Docker has it.
-
-    has_way_out: what leaves the cluster is masqueraded; False while that is not certain (after a boot of the host).
-    """
+    """The pod network of a host as Docker has it."""
 
     name: str
     subnet: str = ""
     gateway: str = ""
-    has_way_out: bool = True
 
 
 class ProbeFact(ObservedStruct):
@@ -161,6 +187,7 @@ class HostObservation(ObservedStruct):
     containers: tuple[ObservedContainer, ...] = ()
     unanswered: frozenset[str] = frozenset()
     pod_network: NetworkFact | None = None
+    host_parts: dict[str, str] = {}
     probes: tuple[ProbeFact, ...] = ()
     hooks: tuple[HookFact, ...] = ()
     charges: tuple[Charge, ...] = ()

@@ -473,6 +473,7 @@ class Engine:
             is_reclaiming=message.is_reclaiming,
             failures=known.failures if known else (),
             held=dict(message.held),
+            network_problem=message.network_problem,
             # What was measured while room is made says too little of what will be free.
             measured_at=known.measured_at if known and not (message.is_reclaiming or known.is_reclaiming) else None,
         )

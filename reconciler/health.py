@@ -19,6 +19,7 @@ from objects.core import Node
 from objects.meta import KubeObject, ObjectKey
 from objects.pods import ContainerStatus, Pod
 from objects.storage import PersistentVolumeClaim
+from policies.host_support import NETWORK
 from reconciler.controllers.claim_binding import bound_volume, host_of, why_never
 from reconciler.store import View
 
@@ -239,6 +240,9 @@ def _claim(view: View, claim: PersistentVolumeClaim) -> Health:
 def _host(view: View, host: Host) -> Health:
     node = view.get(Node, "", host.name)
     ready = find_condition(node.status.conditions, "Ready") if node else None
-    if ready is not None and ready.status == "True":
-        return HEALTHY
+    if node is not None and ready is not None and ready.status == "True":
+        # What a host cannot do (its network, probes) is said though it is ready; its network is missed by all pods.
+        lacking = [one for one in node.status.conditions if one.type.endswith("Unavailable") and one.status == "True"]
+        status = HealthStatus.DEGRADED if any(one.type == NETWORK for one in lacking) else HealthStatus.HEALTHY
+        return Health(status, "; ".join(f"{one.type}: {one.message}" for one in lacking))
     return Health(HealthStatus.DEGRADED, f"host {host.name} is not ready" + (f": {ready.message}" if ready else ""))

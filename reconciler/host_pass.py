@@ -104,6 +104,7 @@ def _plan_pass(
         pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
         foreign=foreign_loads(observation.containers, None, None),
         happenings=plan.happenings,
+        network_problem=plan.network_problem,
         is_reclaiming=bool(reclaiming) or _is_clearing(assignment, observation, plan),
     )
     return plan, report

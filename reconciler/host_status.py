@@ -27,6 +27,7 @@ class HostStatus(KubeObject):
     it. measured_at: when its pods were last measured; moves only while somebody wants that. is_reclaiming: unused
     images, or what evicted pods left, are being removed.
 
+    network_problem: why its pods cannot have their network, as its worker found when it tried; '' while they can.
     failures: what does not work beside the looks at it: measurements, events … held: pods that could not be planned
     for and stay as they are, uid → why.
 
@@ -55,6 +56,7 @@ class HostStatus(KubeObject):
     is_reclaiming: bool = False
     failures: tuple[HostFailure, ...] = ()
     held: Mapping[str, str] = {}
+    network_problem: str = ""
 
 
 _MOVING: Final = frozenset(HostVitals.__struct_fields__)

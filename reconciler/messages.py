@@ -41,6 +41,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
     unknown: pods found on the host that were not assigned to it. happenings: worth an event, since the last report.
     held: by uid, why nothing is planned for a pod of which neither `statuses` nor `unknown` tells: it stays as it is.
+    network_problem: why pods cannot have their network, as was found when it was made; \'\' while they can.
     """
 
     host: str
@@ -53,6 +54,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     is_reclaiming: bool = False
     happenings: tuple[Happening, ...] = ()
     held: Mapping[str, str] = {}
+    network_problem: str = ""
 
 
 class HostMeasured(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +66,10 @@ class HostMeasured(msgspec.Struct, frozen=True, kw_only=True):
     foreign: tuple[ForeignLoad, ...] = ()
 
 
-HOST_PARTS = frozenset({"Metrics", "DiskMetrics", "PodMetrics", "Events", "Probes"})
+HOST_PARTS = frozenset({"Metrics", "DiskMetrics", "PodMetrics", "Events", "Probes", "Network", "Limits"})
 """What goes on beside the looks at a host and may fail by itself: figures of the host, disk use, what pods tell of
-themselves, Docker's event stream, probes. The Node's condition of each is `<part>Unavailable`."""
+themselves, Docker's event stream, probes, the pod network, limits of containers. The Node's condition of each is
+`<part>Unavailable`."""
 
 
 class HostFailure(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Pod
 from objects.quantity import milli_value, value
 from objects.storage import PersistentVolume
+from policies.host_support import LIMITS, NETWORK, PROBES
 from policies.scheduling.requests import whole_requests, whole_resources
 from reconciler.controllers.claim_binding import docker_volume_of, host_of, is_given_up
 from reconciler.convergence import assess
@@ -84,7 +85,7 @@ def make_plan(
             if subject != "Deletions"
         )
         + tuple(Waiting(subject=str(key), reason=why_kept(namer)) for key, namer in engine.deployed.named.items()),
-        warnings=(*warnings, *_data_given_up(observer.store, engine.store)),
+        warnings=(*warnings, *_data_given_up(observer.store, engine.store), *_host_problems(observer.store)),
         capacity=_capacity(engine.store),
         unknown_hosts=tuple(status.name for status in observer.store.all_of(HostStatus) if not status.reachable),
         held_deletions=engine.deployed.held,
@@ -174,6 +175,20 @@ def _data_given_up(before: View, after: View) -> Iterator[str]:
         if is_given_up(volume) and volume.name not in known and claim is not None:
             where = f"Docker volume {docker_volume_of(volume)} on host {host_of(volume)}"
             yield f"claim {claim.namespace}/{claim.name} gives its data up: it stays in {where}, and no claim gets it"
+
+
+_LACKING = frozenset((kind, "True") for kind in (NETWORK, PROBES, LIMITS))
+
+
+def _host_problems(view: View) -> Iterator[str]:
+    """What hosts that answer cannot do."""
+    for node in view.all_of(Node):
+        status = view.get(HostStatus, "", node.name)
+        if status is None or not status.reachable:
+            continue
+        for one in node.status.conditions:
+            if (one.type, one.status) == ("Ready", "False") or (one.type, one.status) in _LACKING:
+                yield f"host {node.name}: {one.message}"
 
 
 def _capacity(view: View) -> tuple[Capacity, ...]:

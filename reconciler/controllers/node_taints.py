@@ -17,10 +17,11 @@ from objects.core import Taint
 from objects.meta import Condition
 from objects.taints import NO_EXECUTE, NO_SCHEDULE
 
-_PRESSURES = {
+_NO_SCHEDULE = {
     "MemoryPressure": names.MEMORY_PRESSURE,
     "DiskPressure": names.DISK_PRESSURE,
     "PIDPressure": names.PID_PRESSURE,
+    "NetworkUnavailable": names.NETWORK_UNAVAILABLE,
 }
 
 
@@ -51,7 +52,7 @@ def _of_conditions(spec: HostSpec, conditions: tuple[Condition, ...]) -> Iterato
         yield Taint(key=key, effect=NO_EXECUTE)
     if spec.unschedulable:
         yield Taint(key=names.UNSCHEDULABLE, effect=NO_SCHEDULE)
-    for kind, key in _PRESSURES.items():
+    for kind, key in _NO_SCHEDULE.items():
         condition = find_condition(conditions, kind)
         if condition is not None and condition.status == "True":
             yield Taint(key=key, effect=NO_SCHEDULE)

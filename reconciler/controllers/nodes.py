@@ -19,6 +19,7 @@ from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta, ResourceL
 from objects.names import stable_uid
 from objects.observed import HostFacts
 from objects.quantity import subtract_resources, value
+from policies.host_support import NETWORK, NOTE, READY, Finding, findings_of
 from policies.pressure import Level, levels_of
 from reconciler.controllers.base import NOTHING, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.node_taints import taints_of
@@ -133,6 +134,7 @@ def _images(facts: HostFacts) -> tuple[ContainerImage, ...]:
 def _conditions(host: Host, seen: HostStatus, before: Conditions, context: Context) -> Conditions:
     """Ready and the pressures; `Unknown` for a host that does not answer."""
     conditions = before
+    findings = findings_of(seen.facts, pod_subnet=seen.pod_subnet) if seen.facts is not None else ()
     if seen.facts is None:
         message = seen.message or "The host was not reached yet."
         wanted = [_claim("Ready", "Unknown", seen.reason or "NotReachedYet", message)]
@@ -145,15 +147,18 @@ def _conditions(host: Host, seen: HostStatus, before: Conditions, context: Conte
     else:
         wanted = [
             *_pressures(seen.facts, host.spec.eviction, before, context.now),
-            _ready(seen),
+            _ready(seen, findings),
         ]
-    for condition in (*wanted, *_parts(seen, before)):
+    for condition in (*wanted, *_parts(seen, findings, before)):
         conditions = with_condition(conditions, condition, now=context.now)
     return conditions
 
 
-def _ready(seen: HostStatus) -> Condition:
-    """Of a host that answers. Without a slice of the pod network nothing can run there."""
+def _ready(seen: HostStatus, findings: tuple[Finding, ...]) -> Condition:
+    """Of a host that answers. What it is may forbid pods; without a slice of the pod network nothing can run there."""
+    for finding in findings:
+        if finding.condition == READY:
+            return _claim("Ready", "False", finding.reason, _with_remedy(finding))
     if not seen.pod_subnet and seen.network_reason:
         return _claim("Ready", "False", seen.network_reason, seen.network_message)
     said = f"Docker Engine answers; {seen.network_message}" if seen.network_reason else "Docker Engine answers."
@@ -165,12 +170,24 @@ _WORKS_AGAIN = "WorksAgain"
 """The reason of a part's condition that ended; there is none of a part that never failed."""
 
 
-def _parts(seen: HostStatus, before: Conditions) -> list[Condition]:
-    """What fails on a host beside the looks at it, as `NetworkUnavailable` is told: `True` is bad."""
-    failing = {f"{one.part}{_UNAVAILABLE}": one for one in seen.failures}
+def _with_remedy(finding: Finding) -> str:
+    return f"{finding.message} To do: {finding.remedy}." if finding.remedy else finding.message
+
+
+def _parts(seen: HostStatus, findings: tuple[Finding, ...], before: Conditions) -> list[Condition]:
+    """What fails on a host beside the looks at it, as `NetworkUnavailable` is told: `True` is bad.
+
+    What follows from the sort of host is told before what was tried and failed: it says why, and what to do.
+    """
+    failing = {f"{one.part}{_UNAVAILABLE}": (one.reason, one.message) for one in seen.failures}
+    if seen.network_problem:
+        failing[NETWORK] = ("NetworkNotReady", seen.network_problem)
+    for finding in reversed(findings):
+        if finding.condition not in (READY, NOTE):
+            failing[finding.condition] = (finding.reason, _with_remedy(finding))
     over = [one for one in before if one.type.removesuffix(_UNAVAILABLE) in HOST_PARTS and one.type not in failing]
     return [
-        *(_claim(kind, "True", one.reason, one.message) for kind, one in failing.items()),
+        *(_claim(kind, "True", *why) for kind, why in failing.items()),
         *(_claim(one.type, "False", _WORKS_AGAIN, "") for one in over),
     ]
 

@@ -5,6 +5,7 @@ Behaviour that a simulated host shares is in `tests/contract`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 import yaml
 
+from differ.actions import ApplyHostPart
 from differ.pods import HostPlan
 from hosts import outdated_files
 from objects.codec import decode
@@ -471,6 +473,29 @@ def test_a_pod_network_of_another_subnet_is_made_anew_once_it_is_empty(host: Lab
     finally:
         host.docker("rm", "-f", "guest")
     assert show(kubelet.settle(pod).statuses[pod.uid]) == "Running ready [sleeper running r0]"
+
+
+def test_a_flushed_rule_is_back_within_seconds(host: LabHost, world: DockerWorld) -> None:
+    kubelet = Kubelet(world)
+    pod = make_pod("flushed", container("sleeper"))
+    kubelet.settle(pod)
+    rules = ["iptables", "-t", "nat", "-S", "BERTH-POSTROUTING"]
+    before = host.exec(rules).stdout
+    assert b"-j MASQUERADE" in before
+    quiet = len(kubelet.actions)
+    kubelet.step(pod)
+    assert kubelet.actions[quiet:] == [], "what is there is not set again"
+    for flush in (["iptables", "-t", "nat", "-F", "BERTH-POSTROUTING"], ["iptables", "-t", "nat", "-F", "POSTROUTING"]):
+        host.exec(flush)
+        deadline = time.monotonic() + 5
+        while not any(isinstance(action, ApplyHostPart) for action in kubelet.actions[quiet:]):
+            assert time.monotonic() < deadline, "the flush was not noticed"
+            kubelet.step(pod)
+            time.sleep(0.1)
+        assert host.exec(rules).stdout == before
+        assert "BERTH-POSTROUTING" in host.exec(["iptables", "-t", "nat", "-S", "POSTROUTING"]).stdout.decode()
+        quiet = len(kubelet.actions)
+    host.restart_engine()  # its own rules were in that chain, too
 
 
 def test_a_network_of_ours_by_name_only_is_left_alone(host: LabHost, world: DockerWorld) -> None:

@@ -10,6 +10,7 @@ from objects.core import Event, Namespace, Node
 from objects.meta import QuantityLike
 from objects.policy import LimitRange, PodDisruptionBudget, PriorityClass, ResourceQuota
 from objects.quantity import compare
+from policies.host_support import NETWORK, NOTE, READY, findings_of
 from reconciler.cli.printing.durations import UNKNOWN, age
 from reconciler.cli.printing.table import NONE, Surroundings, TablePrinter, columns, joined
 from reconciler.host_status import HostStatus
@@ -33,11 +34,16 @@ def human_bytes(count: int) -> str:
 
 
 def host_state(host: Host, status: HostStatus | None) -> str:
-    """`Ready`, or the reason why not, and whether new pods may come."""
+    """`Ready`, or the reason why not, what it cannot do, and whether new pods may come."""
     if status is None:
         word = UNKNOWN
     elif status.reachable:
-        word = "Ready"
+        found = findings_of(status.facts, pod_subnet=status.pod_subnet) if status.facts else ()
+        word = next((one.reason for one in found if one.condition == READY), "Ready")
+        lacking = dict.fromkeys(one.condition for one in found if one.condition not in (READY, NOTE))
+        if status.network_problem:
+            lacking[NETWORK] = None
+        word = ",".join((word, *lacking))
     else:
         word = status.reason or "NotReady"
     return word + (",SchedulingDisabled" if host.spec.unschedulable else "")

@@ -7,6 +7,7 @@ from typing import Any
 
 from differ.assignment import HostAssignment, PodNetwork
 from differ.container_spec import owner_of_namespaces, role_of
+from differ.host_state import way_out
 from differ.memory import WorkerMemory
 from objects.meta import ObjectMeta
 from objects.names import (
@@ -24,6 +25,7 @@ from objects.pods import Container, Pod, PodSpec, PodStatus
 NO_MEMORY = WorkerMemory()
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NETWORK = PodNetwork(subnet="10.244.3.0/24", cluster_cidr="10.244.0.0/16")
+PARTS = {part.name: part.wanted for part in (way_out(NETWORK),)}
 FACTS = HostFacts(
     memory_bytes=16 << 30,
     docker_root="/var/lib/docker",
@@ -105,7 +107,7 @@ def assign(*pods: Pod, **fields: Any) -> HostAssignment:
 
 def observe(*containers: ObservedContainer, **fields: Any) -> HostObservation:
     fact = NetworkFact(name=NETWORK.name, subnet=NETWORK.subnet, gateway=NETWORK.gateway)
-    settings = {"host": "host-1", "now": NOW, "facts": FACTS, "pod_network": fact}
+    settings = {"host": "host-1", "now": NOW, "facts": FACTS, "pod_network": fact, "host_parts": PARTS}
     return HostObservation(**{**settings, "containers": containers, **fields})
 
 

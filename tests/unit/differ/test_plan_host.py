@@ -10,6 +10,7 @@ from msgspec import structs
 
 from differ.actions import (
     Action,
+    ApplyHostPart,
     CreateContainer,
     EnsureNetwork,
     PullImage,
@@ -23,12 +24,13 @@ from differ.actions import (
 )
 from differ.container_spec import compose_container, compose_sandbox
 from differ.environment import PodContext
+from differ.host_state import way_out
 from differ.memory import ContainerMemory, Failure, PodMemory, Stopping, WorkerMemory
 from differ.pods import plan_host
 from differ.run_times import RunTimes, run_of
 from objects.meta import ObjectMeta
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID
-from objects.observed import HostObservation, NetworkFact, ObservedContainer
+from objects.observed import HostObservation, ObservedContainer
 from objects.pods import Container, Pod, PodStatus, ResourceRequirements
 from tests.unit.differ.building import (
     FACTS,
@@ -574,9 +576,28 @@ def test_missing_network_is_made_first() -> None:
 
 
 def test_network_without_way_out_keeps_nobody_waiting() -> None:
-    fact = NetworkFact(name=NETWORK.name, subnet=NETWORK.subnet, has_way_out=False)
-    plan = plan_host(assign(WEB), observe(pod_network=fact), WorkerMemory(), NOW)
-    assert plan.actions == (EnsureNetwork(network=NETWORK), create(WEB))
+    plan = plan_host(assign(WEB), observe(host_parts={}), WorkerMemory(), NOW)
+    assert plan.actions == (ApplyHostPart(part=way_out(NETWORK)), create(WEB))
+    assert plan.network_problem == ""
+
+
+def test_a_flushed_rule_is_set_again_though_no_pod_is_there() -> None:
+    plan = plan_host(assign(), observe(host_parts={"way-out": "another"}), WorkerMemory(), NOW)
+    assert plan.actions == (ApplyHostPart(part=way_out(NETWORK)),)
+    assert plan_host(assign(), observe(), WorkerMemory(), NOW).actions == ()
+    assert plan_host(assign(), observe(host_parts={}, pod_network=None), WorkerMemory(), NOW).actions == ()
+
+
+def test_pods_wait_where_there_is_no_way_out_and_those_that_run_go_on() -> None:
+    failure = failing(3, message="iptables: not found")
+    memory = WorkerMemory(host_parts={"way-out": failure})
+    new = make_pod(name="new", status=PodStatus(pod_ip="10.244.3.8"))
+    plan = plan_host(assign(WEB, new), observe(found(WEB), host_parts={}), memory, NOW)
+    assert (plan.actions, plan.network_problem, plan.wake_at) == ((), failure.message, after(3))
+    assert show(plan.statuses[new.uid]) == f"Pending [main ContainerCreating: {failure.message} r0]"
+    assert show(plan.statuses[WEB.uid]) == RUNS
+    mended = plan_host(assign(WEB, new), observe(found(WEB)), WorkerMemory(), NOW)
+    assert mended.network_problem == ""
 
 
 def test_network_that_cannot_be_made_is_told() -> None:

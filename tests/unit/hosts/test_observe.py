@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hosts.host_state import HostStateFact
 from hosts.observe import Observer
 from hosts.ssh_commands import CommandResult
 from objects.charge import Charge, marker_labels, marker_name
@@ -38,7 +39,14 @@ class PlainEngine:
         self.may_answer.set()
         self.charges: list[Charge] = []
         self.asked_for_charges = 0
-        self.link = SimpleNamespace(clock=lambda: 0.0, run=lambda *_, **__: CommandResult(0, FACTS, b""))
+        channel = SimpleNamespace(close=lambda: None)
+        self.link = SimpleNamespace(
+            clock=lambda: 0.0,
+            run=lambda *_, **__: CommandResult(0, FACTS, b""),
+            connection_number=1,
+            open_tcp=lambda *_, **__: channel,
+        )
+        self.forwards_sockets = True
         self.api = self
 
     def containers(self, *, all: bool) -> list[dict[str, Any]]:  # noqa: A002 - the SDK's word
@@ -61,6 +69,9 @@ class PlainEngine:
 
     def version(self) -> dict[str, Any]:
         return {}
+
+    def networks(self) -> list[dict[str, Any]]:
+        return []
 
     def images(self) -> list[dict[str, Any]]:
         return []
@@ -90,7 +101,8 @@ def late() -> threading.Semaphore:
 
 @pytest.fixture
 def observer(engine: PlainEngine, late: threading.Semaphore) -> Observer:
-    return Observer(engine, network="pods", on_late=late.release)  # type: ignore[arg-type]
+    state = SimpleNamespace(observe=HostStateFact, invalidate=lambda: None)
+    return Observer(engine, network="pods", host_state=state, on_late=late.release)  # type: ignore[arg-type]
 
 
 def look(observer: Observer) -> list[str]:

@@ -22,7 +22,7 @@ from hosts.container_facts import compose_container, compose_just_made, parse_ti
 from hosts.container_request import container_request, update_request
 from hosts.docker_runtime import pack, without_secrets
 from hosts.images import refused, telling_refusal
-from hosts.pod_network import masquerade_command, network_request
+from hosts.pod_network import network_request
 from objects.errors import EngineError
 from objects.observed import ObservedContainer
 from objects.secrets import SecretValue
@@ -327,8 +327,22 @@ def test_files_as_a_tar() -> None:
     ]
 
 
-def test_the_pod_network() -> None:
-    assert network_request(NETWORK) == {
+MODE = "com.docker.network.bridge.gateway_mode_ipv4"
+
+
+@pytest.mark.parametrize(
+    ("version", "mode"),
+    [
+        pytest.param("20.10.24+dfsg1", {}, id="an engine that does not know the option"),
+        pytest.param("26.1.5+dfsg1", {}, id="26"),
+        pytest.param("27.5.1", {}, id="27 refuses nat-unprotected"),
+        pytest.param("28.0.0", {MODE: "nat-unprotected"}, id="28"),
+        pytest.param("29.7.2", {MODE: "nat-unprotected"}, id="29"),
+        pytest.param("", {}, id="an engine that does not say"),
+    ],
+)
+def test_the_pod_network(version: str, mode: dict[str, str]) -> None:
+    assert network_request(NETWORK, engine_version=version) == {
         "Name": "berth-pods",
         "CheckDuplicate": True,
         "Driver": "bridge",
@@ -336,14 +350,10 @@ def test_the_pod_network() -> None:
         "Options": {
             "com.docker.network.bridge.name": "berth0",
             "com.docker.network.bridge.enable_ip_masquerade": "false",
-            "com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected",
+            **mode,
         },
         "Labels": {"berth.dev/managed": "true"},
     }
-    rule = "POSTROUTING -s 10.244.3.0/24 ! -d 10.244.0.0/16 -m comment --comment berth -j MASQUERADE"
-    assert masquerade_command(NETWORK) == (
-        f"iptables -w 5 -t nat -C {rule} 2>/dev/null || iptables -w 5 -t nat -A {rule}"
-    )
 
 
 @pytest.mark.parametrize(

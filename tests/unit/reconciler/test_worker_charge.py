@@ -12,6 +12,7 @@ import pytest
 
 from differ.actions import Action, MarkCharge, RemoveVolume
 from differ.assignment import HostAssignment, PodNetwork
+from differ.host_state import desired_parts
 from hosts.simulated import SimulatedHost
 from objects.charge import Charge
 from objects.errors import DiskFull, HostError, Superseded
@@ -37,6 +38,8 @@ class Watched:
         self.performed: list[tuple[datetime, Action]] = []
         self.host = SimulatedHost("h", clock=self._now, images=["web:v1"], before_action=self._note)
         self.host.engine.set_network("berth-pods", "10.1.0.0/24", "10.1.0.1")
+        for part in desired_parts(assignment()):
+            self.host.engine.set_part(part.name, part.wanted)
         for charge in marks:
             self.host.engine.mark_charge(charge)
         self.in_charge = InCharge(OURS)
