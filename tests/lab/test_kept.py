@@ -98,3 +98,15 @@ def test_a_kept_secret_that_no_commit_has_any_more_takes_nothing_from_who_uses_i
         cluster.wait(lambda: "Kept, but not known" not in cluster.readme, "a status without it")
         assert set(before) <= set(cluster.containers())
         assert cluster.remote_git("grep", "-c", "correct-horse", "berth/status") == ""
+
+
+def test_a_submodule_in_place_of_an_application_takes_nothing_away(cluster: Cluster) -> None:
+    with cluster.running():
+        before = sorted(cluster.wait_running("web-", 3))
+        head = cluster.clone.git("rev-parse", "HEAD")
+        cluster.clone.git("rm", "-r", "--quiet", "apps/web")
+        cluster.clone.git("update-index", "--add", "--cacheinfo", f"160000,{head},apps/web")
+        cluster.clone.git("commit", "--quiet", "--message", "web is a submodule now")
+        cluster.clone.push()
+        cluster.wait(lambda: "apps/web: is a submodule" in cluster.readme, "a status that names the submodule")
+        assert sorted(cluster.running_pods("web-")) == before
