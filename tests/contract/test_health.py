@@ -44,8 +44,8 @@ def test_a_pod_is_ready_when_its_probe_says_so(kubelet: Kubelet) -> None:
     plan = kubelet.until(lambda plan: is_ready(plan, pod), pod)
     # Sooner than its period of a minute: until it is ready for the first time it is asked more often.
     assert kubelet.world.now() - begun < timedelta(seconds=50)
-    # Once or more often: that depends on how fast the host is.
-    assert {(said.reason, said.type) for said in kubelet.happened} == {("Unhealthy", "Warning")}
+    # How often it failed before, if at all, depends on how soon the host was asked.
+    assert {(said.reason, said.type) for said in kubelet.happened} <= {("Unhealthy", "Warning")}
 
 
 def test_a_pod_is_unready_when_its_probe_fails(kubelet: Kubelet) -> None:
