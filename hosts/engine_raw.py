@@ -32,7 +32,10 @@ async def ask_engine(way: Way, method: str, path: str, body: Mapping[str, Any] |
     way.give_back(stream)
     if status >= 400:
         raise way.engine.refusal(status, content)
-    parsed: dict[str, Any] = msgspec.json.decode(content) if content else {}
+    try:
+        parsed = msgspec.json.decode(content, type=dict[str, Any]) if content else {}
+    except msgspec.DecodeError as error:
+        raise EngineUnavailable("the answer of Docker Engine is no JSON object", host=way.engine.host) from error
     return parsed
 
 

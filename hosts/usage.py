@@ -18,11 +18,12 @@ sed 's/ .*//;s/^/uptime /' /proc/uptime
 cd /sys/fs/cgroup || exit 0
 trees=.
 [ -e cgroup.controllers ] || trees='memory cpuacct'
-find $trees -path '*{_ID_BEGINS}*' '(' -name memory.usage_in_bytes -o -name memory.current -o -name memory.stat \
+find -H $trees -path '*{_ID_BEGINS}*' '(' -name memory.usage_in_bytes -o -name memory.current -o -name memory.stat \
 -o -name cpuacct.usage -o -name cpu.stat ')' \
 -exec grep -sHE '^([0-9]+$|total_inactive_file |inactive_file |usage_usec )' {{}} + || true
 """
-"""Both versions of control groups. Containers that end while it runs make `grep` complain: they are simply missing."""
+"""Both versions of control groups; under systemd `cpuacct` is a link, which only `-H` follows. Containers that end
+while it runs make `grep` complain: they are simply missing."""
 
 
 def parse_usage(output: str) -> tuple[float, dict[str, ContainerSample]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hosts.gauge import parse_disk_use, parse_log_sizes
-from hosts.usage import parse_usage
+from hosts.usage import USAGE_SCRIPT, parse_usage
 from objects.measured import ContainerSample
 
 A, B = "a" * 64, "b" * 64
@@ -77,3 +77,8 @@ def test_disk_use_with_what_the_engine_does_not_know() -> None:
     }
     assert parse_disk_use(told, {A: 11, "gone": 1}) == ({A: 111, B: 0}, {"v": 3})
     assert parse_disk_use({"Containers": None, "Volumes": None}, {}) == ({}, {})
+
+
+def test_groups_that_are_links_are_followed() -> None:
+    """Under systemd `cpuacct` is a link to `cpu,cpuacct`, which `find` follows only when it is told to."""
+    assert "find -H $trees" in USAGE_SCRIPT
