@@ -16,7 +16,7 @@ from objects.errors import InvalidInput
 from objects.hashing import template_hash
 from objects.meta import KubeObject
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.quantity import Quantity, canonical, nano_value
+from objects.quantity import Form, Quantity, canonical, nano_value
 
 _TEMPLATE_FIELDS = {
     "Deployment": "template",
@@ -67,9 +67,18 @@ def _with_plain_amounts(value: Any, key: str = "") -> Any:
 
 
 def _canonical(amount: Any) -> Any:
-    """One text for an amount, whatever suffix it was written with: `1Gi` and `1073741824` are the same."""
+    """One text for an amount, whatever suffix it was written with: the shorter of both forms, decimal when alike.
+
+    So what people mostly write stays as it is, and so does its hash: a new Berth restarts nobody for a spelling.
+
+    64Mi -> 64Mi    1024Mi, 1073741824 -> 1Gi    500M -> 500M    0.5, 500m -> 500m    1, 1000m -> 1
+    """
     try:
-        return canonical(Quantity(nano_value(amount))) if isinstance(amount, str | int | float) else amount
+        if not isinstance(amount, str | int | float):
+            return amount
+        nanos = nano_value(amount)
+        decimal, binary = (canonical(Quantity(nanos, form)) for form in (Form.DECIMAL, Form.BINARY))
+        return binary if len(binary) < len(decimal) else decimal
     except InvalidInput:
         return amount
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from objects.core import ConfigMap
+from objects.hashing import template_hash
 from objects.meta import ObjectKey
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.pods import Pod
@@ -250,3 +251,26 @@ def test_a_hash_that_a_person_wrote_is_overwritten_and_said() -> None:
     assert [str(problem.as_warning("f")) for problem in parsed.warnings if "overwritten" in problem.message] == [
         "f:5: Pod web: metadata.annotations['berth.dev/template-hash']: is overwritten by Berth"
     ]
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        pytest.param("64Mi", "64Mi", id="as-written"),
+        pytest.param("1024Mi", "1Gi", id="larger-suffix"),
+        pytest.param("1073741824", "1Gi", id="without-suffix"),
+        pytest.param("500M", "500M", id="decimal"),
+        pytest.param("1000m", "1", id="whole"),
+        pytest.param(0.5, "500m", id="number"),
+        pytest.param("a-typo", "a-typo", id="unreadable"),
+    ],
+)
+def test_equal_amounts_have_one_hash_that_of_the_usual_spelling(amount: str | float, text: str) -> None:
+    def hash_with(memory: str | float) -> str | None:
+        container = {"name": "a", "image": "a", "resources": {"requests": {"memory": memory}}}
+        return hash_as_written({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [container]}}}})
+
+    assert hash_with(amount) == hash_with(text)
+    assert hash_with(text) == template_hash(
+        {"spec": {"containers": [{"name": "a", "image": "a", "resources": {"requests": {"memory": text}}}]}}
+    )
