@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from objects import hashing
 from objects.core import ConfigMap
-from objects.hashing import template_hash
 from objects.meta import ObjectKey
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.pods import Pod
@@ -271,6 +271,6 @@ def test_equal_amounts_have_one_hash_that_of_the_usual_spelling(amount: str | fl
         return hash_as_written({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [container]}}}})
 
     assert hash_with(amount) == hash_with(text)
-    assert hash_with(text) == template_hash(
+    assert hash_with(text) == hashing.template_hash(
         {"spec": {"containers": [{"name": "a", "image": "a", "resources": {"requests": {"memory": text}}}]}}
     )
