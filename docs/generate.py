@@ -1,7 +1,7 @@
 """Writes the generated parts of the documentation anew: `make docs`.
 
 * `docs/features.md`: every kind and field, and whether Berth acts on it, from the rules in `objects.honoured`.
-* `docs/manifests.md`: the reference of Berth's own kinds, from the structs and their texts in `objects/config.py`; what
+* `docs/manifests.md`: the reference of Berth's own kinds, from the structs and their texts in `objects/own/config.py`; what
   stands behind its `by hand` mark is kept.
 * `README.md`: the short table between its `features` marks.
 
@@ -24,12 +24,12 @@ if str(ROOT) not in sys.path:
 import msgspec  # noqa: E402
 from msgspec import inspect  # noqa: E402
 
-from objects import config  # noqa: E402
+from objects.api.meta import KubeObject  # noqa: E402
 from objects.honoured.kinds import KIND_SUPPORT, NOT_YET, KindSupport  # noqa: E402
 from objects.honoured.pods import POD_TABLE  # noqa: E402
 from objects.honoured.table import Level, Rule  # noqa: E402
 from objects.kinds import BY_KIND  # noqa: E402
-from objects.meta import KubeObject  # noqa: E402
+from objects.own import config  # noqa: E402
 
 GENERATED = "<!-- written by docs/generate.py: do not edit -->\n"
 BEGIN, END = "<!-- features:begin -->\n", "<!-- features:end -->\n"

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from objects.core import Secret
+from objects.api.core import Secret
+from objects.api.meta import KubeObject, KubeStruct
 from objects.diagnosis import Diagnosis
 from objects.errors import InvalidInput
 from objects.fields import FieldError, FieldPath
 from objects.kinds import kind_class
-from objects.meta import KubeObject, KubeStruct
 from objects.names import ANNOTATIONS_WITH_MANIFEST
 from objects.secrets import MASK, SecretValue
 

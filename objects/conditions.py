@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from objects.meta import Condition
+from objects.api.meta import Condition
 
 IN_SYNC = "InSync"
 """Of a pod whose drift is shown and not put right: whether its containers are as Git says."""

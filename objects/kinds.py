@@ -7,9 +7,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from objects import admission, apps, autoscaling, batch, config, core, networking, pods, policy, rbac, services, storage
+from objects.api import (
+    admission,
+    apps,
+    autoscaling,
+    batch,
+    core,
+    networking,
+    pods,
+    policy,
+    rbac,
+    services,
+    storage,
+)
+from objects.api.meta import KubeObject
 from objects.errors import InvalidInput
-from objects.meta import KubeObject
+from objects.own import config
 
 
 class KindInfo(NamedTuple):

@@ -10,7 +10,7 @@ import re
 import uuid
 from typing import NamedTuple
 
-from objects.meta import ObjectKey
+from objects.api.meta import ObjectKey
 
 LABEL_PREFIX = "berth.dev/"
 LABEL_MANAGED = "berth.dev/managed"
@@ -29,7 +29,7 @@ LABEL_FILES_HASH = "berth.dev/files-hash"
 LABEL_CLAIM = "berth.dev/claim"
 """On a Docker volume: the claim (`namespace/name`) whose data it holds. Nothing of ours removes such a volume."""
 LABEL_CHARGE = "berth.dev/charge"
-"""On a Docker volume that says who is in charge (`objects.charge`): the epoch. With it, who and since when."""
+"""On a Docker volume that says who is in charge (`objects.own.charge`): the epoch. With it, who and since when."""
 LABEL_HOLDER = "berth.dev/holder"
 LABEL_HOLDER_NAME = "berth.dev/holder-name"
 LABEL_SINCE = "berth.dev/since"

@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from objects.meta import ResourceList
-from objects.pods import Container, Pod, PodSpec, ResourceRequirements
-from objects.quantity import add_resources, max_resources, nano_value
+from objects.api.meta import ResourceList
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    ResourceRequirements,
+)
+from objects.values.quantity import add_resources, max_resources, nano_value
 
 QosClass = Literal["Guaranteed", "Burstable", "BestEffort"]
 _QOS_RESOURCES = ("cpu", "memory")

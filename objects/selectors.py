@@ -12,10 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from objects.core import Taint
-from objects.errors import InvalidInput
-from objects.meta import LabelSelector, LabelSelectorRequirement
-from objects.pods import (
+from objects.api.core import Taint
+from objects.api.meta import LabelSelector, LabelSelectorRequirement
+from objects.api.pods import (
     NodeSelector,
     NodeSelectorRequirement,
     NodeSelectorTerm,
@@ -23,6 +22,7 @@ from objects.pods import (
     PreferredSchedulingTerm,
     Toleration,
 )
+from objects.errors import InvalidInput
 from objects.syntax import label_key_problem, label_value_problem
 
 Labels = Mapping[str, str]

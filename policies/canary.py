@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from objects.canary import CanaryCheck
+from objects.own.canary import CanaryCheck
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from objects.intstr import scaled_value
-from objects.policy import PodDisruptionBudgetSpec
+from objects.api.policy import PodDisruptionBudgetSpec
+from objects.values.intstr import scaled_value
 
 
 class Budget(msgspec.Struct, frozen=True):

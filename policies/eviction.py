@@ -11,9 +11,14 @@ from typing import Final
 
 import msgspec
 
+from objects.api.pods import Container, Pod
 from objects.pod_resources import pod_limits, pod_requests
-from objects.pods import Container, Pod
-from objects.quantity import Form, Quantity, canonical, value
+from objects.values.quantity import (
+    Form,
+    Quantity,
+    canonical,
+    value,
+)
 
 MEMORY: Final = "memory"
 DISK: Final = "ephemeral-storage"

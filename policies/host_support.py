@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from objects.observed import HostFacts
+from objects.observation.host import HostFacts
 
 READY: Final = "Ready"
 NETWORK: Final = "NetworkUnavailable"

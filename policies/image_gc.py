@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from objects.image_reference import canonical_image
-from objects.observed import HostFacts, ImageFact, ObservedContainer
+from objects.observation.host import HostFacts, ImageFact, ObservedContainer
+from objects.values.image_reference import canonical_image
 
 MIN_AGE: Final = timedelta(minutes=2)
 """An image that was just pulled may be about to be used."""

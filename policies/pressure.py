@@ -9,11 +9,11 @@ from __future__ import annotations
 import functools
 from typing import Final, NamedTuple
 
-from objects.config import EvictionThresholds
-from objects.intstr import parse_percent
-from objects.meta import QuantityLike
-from objects.observed import HostFacts
-from objects.quantity import value
+from objects.api.meta import QuantityLike
+from objects.observation.host import HostFacts
+from objects.own.config import EvictionThresholds
+from objects.values.intstr import parse_percent
+from objects.values.quantity import value
 from policies.eviction import DISK, MEMORY
 
 TASKS: Final = "pids"

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from objects.meta import IntOrString, ObjectKey
+from objects.api.meta import IntOrString, ObjectKey
 
 CONFIRM_TRAILER = "Berth-Confirm-Delete"
 ORPHAN_TRAILER = "Berth-Orphan"

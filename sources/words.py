@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from differ.redact import Redactor, Word
-    from objects.meta import KubeObject
+    from differ.redaction.redactor import Redactor, Word
+    from objects.api.meta import KubeObject
 
 _T = TypeVar("_T")
 
@@ -38,7 +38,7 @@ class Words:
 
         Takes no time to speak of: the redactor is made when it is next needed.
         """
-        from differ.redact import public_names, words_of
+        from differ.redaction.redactor import public_names, words_of
 
         objects = tuple(objects)
         words, names = words_of(objects), public_names(objects)
@@ -55,7 +55,7 @@ class Words:
     def redactor(self) -> Redactor | None:
         """For what is known now; None as long as there is no Secret."""
         if self._is_outdated:
-            from differ.redact import Redactor, secret_words
+            from differ.redaction.redactor import Redactor, secret_words
 
             with self._lock:
                 masked = secret_words(self._words, self._names)
@@ -76,13 +76,13 @@ class Words:
         return value if redactor is None else redactor.inside(value)
 
     def sealed(self, value: _T) -> _T:
-        """A document for the status branch; see `differ.redact.Redactor.sealed`."""
+        """A document for the status branch; see `differ.redaction.redactor.Redactor.sealed`."""
         redactor = self.redactor
         return value if redactor is None else redactor.sealed(value)
 
     def unsealed(self, value: _T) -> _T:
         """A document of the status branch as it was before `sealed`, as far as its Secrets are known."""
-        from differ.redact import unsealed
+        from differ.redaction.redactor import unsealed
 
         with self._lock:
             words = tuple(self._words)

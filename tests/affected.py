@@ -7,8 +7,8 @@ Changed are the files that differ from where this branch left the main one, comm
 * when it or a module that it imports names a changed file that is not Python, or a folder that such a file lies in.
 
 Tests on real hosts run Berth as a process, so their imports say little. For them stands the table `ON_HOSTS`; besides,
-a module is affected by files that have its name in their path (test_addresses_lab.py by reconciler/addresses.py). A
-module of which neither says anything is affected by every change of the product.
+a module is affected by files that have its name in their path (test_addresses_lab.py by
+reconciler/assigning/addresses.py). A module of which neither says anything is affected by every change of the product.
 Files that everything hangs on (`EVERYTHING`) affect all tests.
 """
 
@@ -111,7 +111,7 @@ def _without_rule(sources: Mapping[str, str]) -> Iterator[str]:
 
 
 def is_of(module: str, file: str) -> bool:
-    """Whether a lab module has the name of what the file is about: test_addresses_lab.py, reconciler/addresses.py."""
+    """Whether a lab module has the name of what the file is about: test_addresses_lab.py, reconciler/assigning/addresses.py."""
     name = Path(module).stem.removeprefix("test_").removesuffix("_lab")
     return module.startswith("tests/lab/test_") and name in file and not file.startswith("tests/")
 
@@ -143,7 +143,8 @@ def _imported_paths(path: str, text: str) -> Iterator[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    # A lazy import by name, as the command line's `import_module("reconciler.cli.get")`, is a string in the source.
+    # A lazy import by name, as the command line's `import_module("reconciler.cli.verbs.get")`, is a string in the
+    # source.
     names |= {node.value for node in ast.walk(tree) if _is_module_name(node)}  # type: ignore[attr-defined]
     for name in names:
         parts = name.split(".")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from objects.api.meta import DEFAULT_NAMESPACE, KubeObject
+from objects.api.pods import Pod
 from objects.defaults import other, storage, workloads
 from objects.defaults.fill import change
 from objects.defaults.pods import default_pod_spec
-from objects.meta import DEFAULT_NAMESPACE, KubeObject
-from objects.pods import Pod
 
 _Object = TypeVar("_Object", bound=KubeObject)
 

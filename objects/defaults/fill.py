@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from objects.meta import KubeStruct
+from objects.api.meta import KubeStruct
 
 _Struct = TypeVar("_Struct", bound=KubeStruct)
 

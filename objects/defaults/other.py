@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from objects.admission import MatchResources, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
-from objects.core import Namespace, Secret
-from objects.defaults.fill import change, each, fill
-from objects.meta import ResourceList
-from objects.networking import NetworkPolicy, NetworkPolicyPort
-from objects.policy import LimitRange, LimitRangeItem, PriorityClass
-from objects.rbac import ClusterRoleBinding, RoleBinding, Subject
-from objects.services import (
+from objects.api.admission import MatchResources, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
+from objects.api.core import Namespace, Secret
+from objects.api.meta import ResourceList
+from objects.api.networking import NetworkPolicy, NetworkPolicyPort
+from objects.api.policy import LimitRange, LimitRangeItem, PriorityClass
+from objects.api.rbac import ClusterRoleBinding, RoleBinding, Subject
+from objects.api.services import (
     ClientIPConfig,
     EndpointPort,
     Endpoints,
@@ -22,6 +21,7 @@ from objects.services import (
     ServicePort,
     SessionAffinityConfig,
 )
+from objects.defaults.fill import change, each, fill
 
 _Binding = TypeVar("_Binding", RoleBinding, ClusterRoleBinding)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from objects.defaults.fill import change, each, fill, fill_zero
-from objects.meta import ResourceList
-from objects.pods import (
+from objects.api.meta import ResourceList
+from objects.api.pods import (
     Container,
     ContainerPort,
     EnvVar,
@@ -20,7 +19,7 @@ from objects.pods import (
     Probe,
     ResourceRequirements,
 )
-from objects.volumes import (
+from objects.api.volumes import (
     ConfigMapVolumeSource,
     DownwardAPIVolumeFile,
     DownwardAPIVolumeSource,
@@ -34,6 +33,7 @@ from objects.volumes import (
     Volume,
     VolumeProjection,
 )
+from objects.defaults.fill import change, each, fill, fill_zero
 
 _MODE = 0o644
 _TOKEN_SECONDS = 3600

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from objects.defaults.fill import change, fill
-from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 
 
 def default_claim(obj: PersistentVolumeClaim) -> PersistentVolumeClaim:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objects.apps import (
+from objects.api.apps import (
     DaemonSet,
     Deployment,
     ReplicaSet,
@@ -13,7 +13,7 @@ from objects.apps import (
     StatefulSet,
     StatefulSetRetentionPolicy,
 )
-from objects.autoscaling import (
+from objects.api.autoscaling import (
     HorizontalPodAutoscaler,
     HPABehavior,
     HPAScalingPolicy,
@@ -22,7 +22,12 @@ from objects.autoscaling import (
     MetricTarget,
     ResourceMetricSource,
 )
-from objects.batch import CronJob, Job, PodFailurePolicy, PodFailurePolicyRule
+from objects.api.batch import (
+    CronJob,
+    Job,
+    PodFailurePolicy,
+    PodFailurePolicyRule,
+)
 from objects.defaults.fill import change, each, fill
 from objects.defaults.pods import default_template
 from objects.defaults.storage import default_claim

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
-from objects.batch import CronJob, Job
+from objects.api.apps import (
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+)
+from objects.api.batch import CronJob, Job
+from objects.api.meta import KubeObject
+from objects.api.pods import Pod, PodTemplateSpec
 from objects.fields import FieldPath
 from objects.honoured.kinds import KIND_SUPPORT
 from objects.honoured.pods import pod_notices
 from objects.honoured.table import FieldNotice, Level
-from objects.meta import KubeObject
-from objects.pods import Pod, PodTemplateSpec
 
 __all__ = ["FieldNotice", "Level", "field_support"]
 

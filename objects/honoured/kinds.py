@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from objects.api.storage import DOCKER_VOLUMES, PersistentVolumeClaimStatus
 from objects.honoured.table import Level, Rule, Table, below, honoured, refused, warned
-from objects.storage import DOCKER_VOLUMES, PersistentVolumeClaimStatus
 
 NOT_YET = "this kind is accepted, not acted on yet: "
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from objects.api.pods import Container, PodSpec
 from objects.fields import FieldPath
 from objects.honoured.table import FieldNotice, Level, Rule, Table, honoured, is_false, refused, warned
-from objects.pods import Container, PodSpec
 
 _TCP_HOOK = "hooks cannot only connect, in Kubernetes neither: use exec, httpGet or sleep"
 _DEVICES = "block devices and claimed devices are not supported yet"

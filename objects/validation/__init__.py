@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from objects.api.meta import KubeObject
 from objects.fields import FieldError
-from objects.meta import KubeObject
 from objects.validation import (
     autoscaling,
     configuration,

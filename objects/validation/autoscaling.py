@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objects.autoscaling import (
+from objects.api.autoscaling import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
     HPAScalingRules,

@@ -6,7 +6,7 @@ import binascii
 import json
 from base64 import b64decode
 
-from objects.core import ConfigMap, Secret
+from objects.api.core import ConfigMap, Secret
 from objects.secrets import SecretValue
 from objects.syntax import config_key_problem
 from objects.validation.found import Found

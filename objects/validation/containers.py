@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from objects.api.pods import (
+    Container,
+    EnvFromSource,
+    EnvVar,
+    EnvVarSource,
+    PodSpec,
+    SecurityContext,
+)
+from objects.api.volumes import ObjectFieldSelector, ResourceFieldSelector
 from objects.fields import FieldPath
-from objects.image_reference import image_problem
-from objects.pods import Container, EnvFromSource, EnvVar, EnvVarSource, PodSpec, SecurityContext
 from objects.syntax import (
     config_key_problem,
     dns_label_problem,
@@ -19,7 +26,7 @@ from objects.syntax import (
 from objects.validation.found import Found
 from objects.validation.probes import check_probes_and_hooks
 from objects.validation.resources import check_resources
-from objects.volumes import ObjectFieldSelector, ResourceFieldSelector
+from objects.values.image_reference import image_problem
 
 _MAX_ID = 2**31 - 1
 _ENV_FIELDS = frozenset(

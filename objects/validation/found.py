@@ -9,12 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable
 
+from objects.api.meta import IntOrString, QuantityLike
 from objects.errors import InvalidInput
 from objects.fields import FieldError, FieldPath
-from objects.intstr import parse_percent
-from objects.meta import IntOrString, QuantityLike
-from objects.quantity import compare, parse_quantity
 from objects.syntax import Problem, port_name_problem
+from objects.values.intstr import parse_percent
+from objects.values.quantity import compare, parse_quantity
 
 _MAX_INT32 = 2**31 - 1
 

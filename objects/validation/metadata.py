@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from objects.api.meta import (
+    KubeObject,
+    LabelSelector,
+    LabelSelectorRequirement,
+    ObjectMeta,
+)
 from objects.fields import FieldPath
-from objects.meta import KubeObject, LabelSelector, LabelSelectorRequirement, ObjectMeta
 from objects.syntax import (
     Problem,
     dns_label_problem,

@@ -8,7 +8,10 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from objects.config import (
+from objects.api.core import Taint
+from objects.api.meta import QuantityLike
+from objects.fields import FieldPath
+from objects.own.config import (
     LABEL_MATCHERS,
     SERIES,
     Application,
@@ -18,9 +21,6 @@ from objects.config import (
     NetworkSettings,
     PrometheusSettings,
 )
-from objects.core import Taint
-from objects.fields import FieldPath
-from objects.meta import QuantityLike
 from objects.syntax import (
     cidr_problem,
     dns_label_problem,

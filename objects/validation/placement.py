@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from objects.fields import FieldPath
-from objects.pods import (
+from objects.api.pods import (
     Affinity,
     NodeAffinity,
     NodeSelector,
@@ -16,6 +15,7 @@ from objects.pods import (
     Toleration,
     TopologySpreadConstraint,
 )
+from objects.fields import FieldPath
 from objects.syntax import dns_label_problem, label_key_problem, label_value_problem
 from objects.validation.found import Found
 from objects.validation.metadata import check_labels, check_selector

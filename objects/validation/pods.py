@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from objects.api.pods import Pod, PodSpec, PodTemplateSpec
 from objects.fields import FieldPath
-from objects.pods import Pod, PodSpec, PodTemplateSpec
 from objects.syntax import (
     dns_label_problem,
     dns_subdomain_problem,

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from objects.admission import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
+from objects.api.admission import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
+from objects.api.policy import (
+    LimitRange,
+    LimitRangeItem,
+    PodDisruptionBudget,
+    PriorityClass,
+    ResourceQuota,
+)
+from objects.api.rbac import (
+    ClusterRole,
+    ClusterRoleBinding,
+    Role,
+    RoleBinding,
+)
 from objects.fields import FieldPath
-from objects.policy import LimitRange, LimitRangeItem, PodDisruptionBudget, PriorityClass, ResourceQuota
-from objects.quantity import compare
-from objects.rbac import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from objects.syntax import label_key_problem
 from objects.validation.found import Found
 from objects.validation.metadata import check_selector
+from objects.values.quantity import compare
 
 _SPEC: FieldPath = ("spec",)
 _HIGHEST_USER_PRIORITY = 10**9

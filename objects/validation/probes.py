@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from objects.api.pods import (
+    Container,
+    ExecAction,
+    GRPCAction,
+    HTTPGetAction,
+    LifecycleHandler,
+    Probe,
+    TCPSocketAction,
+)
 from objects.fields import FieldPath
-from objects.pods import Container, ExecAction, GRPCAction, HTTPGetAction, LifecycleHandler, Probe, TCPSocketAction
 from objects.syntax import http_header_problem
 from objects.validation.found import Found
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from objects.api.meta import QuantityLike
+from objects.api.pods import ResourceRequirements
 from objects.fields import FieldPath
-from objects.meta import QuantityLike
-from objects.pods import ResourceRequirements
-from objects.quantity import compare, nano_value
 from objects.syntax import domain_prefixed_key_problem
 from objects.validation.found import Found
+from objects.values.quantity import compare, nano_value
 
 _NATIVE = ("cpu", "memory", "ephemeral-storage")
 _NANOS = 10**9

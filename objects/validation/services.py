@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from objects.fields import FieldPath
-from objects.networking import (
+from objects.api.networking import (
     HTTPIngressPath,
     Ingress,
     IngressBackend,
@@ -13,7 +12,14 @@ from objects.networking import (
     NetworkPolicyPeer,
     NetworkPolicyPort,
 )
-from objects.services import Endpoints, EndpointSlice, Service, ServicePort, ServiceSpec
+from objects.api.services import (
+    Endpoints,
+    EndpointSlice,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+from objects.fields import FieldPath
 from objects.syntax import (
     cidr_problem,
     dns_label_problem,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from objects.api.storage import (
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeSpec,
+    StorageClass,
+)
+from objects.api.volumes import PersistentVolumeClaimSpec
 from objects.fields import FieldPath
-from objects.storage import PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, StorageClass
 from objects.syntax import dns_subdomain_problem, label_key_problem
 from objects.validation.found import Found
 from objects.validation.metadata import check_selector
 from objects.validation.placement import check_node_selector
-from objects.volumes import PersistentVolumeClaimSpec
 
 _ACCESS_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 _NO_SOURCES = frozenset(

@@ -11,22 +11,27 @@ from typing import Any
 
 import msgspec
 
-from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
-from objects.batch import Job
-from objects.config import Host
-from objects.core import ConfigMap, Secret
-from objects.equality import same
+from objects.api.apps import (
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+)
+from objects.api.batch import Job
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import KubeObject
+from objects.api.networking import IngressClass
+from objects.api.pods import PodTemplateSpec
+from objects.api.policy import PriorityClass
+from objects.api.rbac import ClusterRoleBinding, RoleBinding
+from objects.api.services import EndpointSlice, Service
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from objects.fields import FieldPath
-from objects.meta import KubeObject
-from objects.networking import IngressClass
-from objects.pods import PodTemplateSpec
-from objects.policy import PriorityClass
-from objects.quantity import compare
-from objects.rbac import ClusterRoleBinding, RoleBinding
-from objects.services import EndpointSlice, Service
-from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from objects.own.config import Host
 from objects.validation.found import Found
 from objects.validation.storage import PERSISTENT_SOURCES
+from objects.values.equality import same
+from objects.values.quantity import compare
 
 _HINT = "give the object another name, or delete it in one commit and create it in the next"
 

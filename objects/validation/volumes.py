@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from objects.defaults.pods import VOLUME_SOURCES
-from objects.fields import FieldPath
-from objects.syntax import config_key_problem, dns_label_problem, dns_subdomain_problem
-from objects.validation.containers import VOLUME_FIELDS, check_field, check_resource_field, inside_path_problem
-from objects.validation.found import Found
-from objects.validation.storage import check_claim_spec
-from objects.volumes import (
+from objects.api.volumes import (
     ConfigMapVolumeSource,
     DownwardAPIVolumeFile,
     DownwardAPIVolumeSource,
@@ -26,6 +20,12 @@ from objects.volumes import (
     Volume,
     VolumeProjection,
 )
+from objects.defaults.pods import VOLUME_SOURCES
+from objects.fields import FieldPath
+from objects.syntax import config_key_problem, dns_label_problem, dns_subdomain_problem
+from objects.validation.containers import VOLUME_FIELDS, check_field, check_resource_field, inside_path_problem
+from objects.validation.found import Found
+from objects.validation.storage import check_claim_spec
 
 _MAX_MODE = 0o777
 HOST_PATH_TYPES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objects.apps import (
+from objects.api.apps import (
     DaemonSet,
     Deployment,
     DeploymentSpec,
@@ -10,19 +10,24 @@ from objects.apps import (
     ReplicationController,
     StatefulSet,
 )
-from objects.batch import CronJob, Job, JobSpec, PodFailurePolicyRule
-from objects.canary import strategy_problem
+from objects.api.batch import (
+    CronJob,
+    Job,
+    JobSpec,
+    PodFailurePolicyRule,
+)
+from objects.api.meta import LabelSelector
+from objects.api.pods import PodTemplateSpec
 from objects.errors import InvalidInput
 from objects.fields import FieldPath
-from objects.meta import LabelSelector
-from objects.pods import PodTemplateSpec
-from objects.schedule import schedule_problem, time_zone_problem
+from objects.own.canary import strategy_problem
 from objects.selectors import format_selector, labels_match, selector_matches
 from objects.syntax import dns_label_problem, dns_subdomain_problem, label_key_problem
 from objects.validation.found import Found
 from objects.validation.metadata import check_selector
 from objects.validation.pods import check_template
 from objects.validation.storage import check_claim_spec
+from objects.values.schedule import schedule_problem, time_zone_problem
 
 _SPEC: FieldPath = ("spec",)
 _TEMPLATE: FieldPath = ("spec", "template")

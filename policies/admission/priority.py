@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from objects.api.pods import PodSpec
+from objects.api.policy import PriorityClass
 from objects.errors import InvalidInput
-from objects.pods import PodSpec
-from objects.policy import PriorityClass
 
 SYSTEM_CLASSES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 """Exist in every cluster, as in Kubernetes."""

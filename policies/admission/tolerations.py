@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from objects.pods import PodSpec, Toleration
-from objects.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
+from objects.api.pods import PodSpec, Toleration
+from objects.own.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
 
 DEFAULT_TOLERATION_SECONDS = 300
 """Long enough for a reboot of the host, so that a restart of a machine moves nothing."""

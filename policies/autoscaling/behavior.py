@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from objects.autoscaling import HPABehavior, HPAScalingPolicy, HPAScalingRules
-from objects.quantity import float_value
+from objects.api.autoscaling import HPABehavior, HPAScalingPolicy, HPAScalingRules
+from objects.values.quantity import float_value
 from policies.autoscaling.calculator import Tolerance
 
 DEFAULT_TOLERANCE = 0.1

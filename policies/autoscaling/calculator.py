@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from objects.api.pods import Pod
 from objects.conditions import find_condition
 from objects.errors import InvalidInput
-from objects.pods import Pod
-from objects.quantity import milli_value
+from objects.values.quantity import milli_value
 
 Values = dict[str, int]
 

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from objects.core import ConfigMap
+from objects.api.core import ConfigMap
+from objects.api.pods import Pod
 from objects.errors import InvalidInput
-from objects.metrics import MetricEndpoint, MetricPattern
-from objects.pods import Pod
+from objects.observation.metrics import MetricEndpoint, MetricPattern
 from policies.autoscaling.exposition import compile_pattern
 
 MOUNT_PATH = "/etc/custom-metrics"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from objects.errors import InvalidInput
-from objects.metrics import MetricEndpoint, MetricPattern, MetricReading
+from objects.observation.metrics import MetricEndpoint, MetricPattern, MetricReading
 
 _SAMPLE = re.compile(
     r"""(?P<name>[A-Za-z_:][A-Za-z0-9_:]*)

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from objects.autoscaling import ExternalMetricSource, ObjectMetricSource
-from objects.config import LABEL_MATCHERS, SERIES, MetricQuery
+from objects.api.autoscaling import ExternalMetricSource, ObjectMetricSource
+from objects.api.meta import LabelSelector
 from objects.errors import InvalidInput
-from objects.meta import LabelSelector
+from objects.own.config import LABEL_MATCHERS, SERIES, MetricQuery
 
 _CLUSTER_WIDE = frozenset({"Namespace", "Node", "PersistentVolume"})
 _METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")

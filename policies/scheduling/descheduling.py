@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from objects.meta import ObjectKey
-from policies.scheduling.occupants import Occupant
+from objects.api.meta import ObjectKey
 from policies.scheduling.placement import describe_reason
 from policies.scheduling.scheduler import Scheduler
+from policies.scheduling.state.occupants import Occupant
 from policies.scheduling.table import HostTable
 
 _KEPT_WHILE_RUNNING: Final = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from objects.pods import Pod
+from objects.api.pods import Pod
 from policies.scheduling.placement import describe_reason
 from policies.scheduling.profiles import Profile
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from policies.scheduling.table import HostTable, TieBreaker
 
 PASSES: Final = ""

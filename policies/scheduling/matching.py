@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from objects.meta import LabelSelector, LabelSelectorRequirement
+from objects.api.meta import LabelSelector, LabelSelectorRequirement
 from objects.selectors import requirements_match
 
 Requirements = tuple[LabelSelectorRequirement, ...]

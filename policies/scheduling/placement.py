@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from objects.quantity import canonical
+from objects.values.quantity import canonical
 from policies.scheduling.requests import CPU, EPHEMERAL_STORAGE, MEMORY
 from policies.scheduling.rules import Event, Reason, Rejection
 

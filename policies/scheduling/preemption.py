@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray
-from policies.scheduling.occupants import Occupant
 from policies.scheduling.rules import Scope
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray
+from policies.scheduling.state.occupants import Occupant
+from policies.scheduling.state.snapshot import Snapshot
 from policies.scheduling.table import HostTable
 
 _PRIORITY_OFFSET: Final = 2**31

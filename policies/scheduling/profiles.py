@@ -1,7 +1,7 @@
 """Profiles: named schedulers that differ in which predicates hold and how priorities weigh.
 
-`objects.config.SchedulerProfile` says it in the repository; here it becomes rules. Plug-ins are rules like ours, found
-by entry points in the reconciler and handed in (see `Rules`).
+`objects.own.config.SchedulerProfile` says it in the repository; here it becomes rules. Plug-ins are rules like ours,
+found by entry points in the reconciler and handed in (see `Rules`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from objects.config import SchedulerProfile
 from objects.errors import InvalidInput
+from objects.own.config import SchedulerProfile
 from policies.scheduling.predicates.node import Conditions, HostName, NodeAffinity, Unschedulable
 from policies.scheduling.predicates.pod_affinity import PodAffinity
 from policies.scheduling.predicates.ports import HostPorts

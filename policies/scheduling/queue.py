@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from objects.core import Node
-from objects.meta import ObjectKey
-from objects.pods import Pod
+from objects.api.core import Node
+from objects.api.meta import ObjectKey
+from objects.api.pods import Pod
 from policies.scheduling.requests import PODS, whole_requests, whole_resources
 from policies.scheduling.rules import Event
 

@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from objects.meta import QuantityLike, ResourceList
+from objects.api.meta import QuantityLike, ResourceList
+from objects.api.pods import Container, PodSpec
 from objects.pod_resources import pod_requests
-from objects.pods import Container, PodSpec
-from objects.quantity import milli_value, value
+from objects.values.quantity import milli_value, value
 
 CPU: Final = "cpu"
 MEMORY: Final = "memory"

@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, IntArray, Rows, one_row
+from policies.scheduling.state.arrays import (
+    BoolArray,
+    IntArray,
+    Rows,
+    one_row,
+)
 
 if TYPE_CHECKING:
     from policies.scheduling.shape import PodShape
-    from policies.scheduling.snapshot import Snapshot
+    from policies.scheduling.state.snapshot import Snapshot
 
 MAX_SCORE = 100
 

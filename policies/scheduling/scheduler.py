@@ -11,14 +11,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from objects.pods import Pod
+from objects.api.pods import Pod
 from policies.scheduling.hints import what_would_help
 from policies.scheduling.placement import Placement, Unschedulable
 from policies.scheduling.preemption import PreemptionTable, waits_for_victims
 from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
 from policies.scheduling.rules import Event
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from policies.scheduling.table import HostTable, TieBreaker
 
 _MOST_TABLES: Final = 64

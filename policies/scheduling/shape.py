@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from objects.meta import LabelSelectorRequirement, ObjectKey, controller_of
-from objects.pod_resources import qos_class
-from objects.pods import (
+from objects.api.meta import LabelSelectorRequirement, ObjectKey, controller_of
+from objects.api.pods import (
     Pod,
     PodAffinityTerm,
     PodSpec,
@@ -22,10 +21,11 @@ from objects.pods import (
     TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 )
-from objects.taints import MEMORY_PRESSURE, NO_SCHEDULE
+from objects.own.taints import MEMORY_PRESSURE, NO_SCHEDULE
+from objects.pod_resources import qos_class
 from policies.scheduling.matching import PodMatcher, Requirements, hashable_selector
 from policies.scheduling.requests import CPU, MEMORY, assumed_requests, whole_requests
-from policies.scheduling.volumes import Disk, disks_of
+from policies.scheduling.state.volumes import Disk, disks_of
 
 _HEEDLESS_OF_MEMORY_PRESSURE = Toleration(key=MEMORY_PRESSURE, operator="Exists", effect=NO_SCHEDULE)
 """Pods that were promised memory may go where it is short: it is the others that will be evicted."""

@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, IntArray, grown
 from policies.scheduling.profiles import Profile
 from policies.scheduling.rules import (
     PreparedCheck,
@@ -21,7 +20,8 @@ from policies.scheduling.rules import (
     Scope,
 )
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, IntArray, grown
+from policies.scheduling.state.snapshot import Snapshot
 
 TIE_BITS: Final = 40
 """Leaves 23 bits for the total score: weights may sum up to 80,000."""

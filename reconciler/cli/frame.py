@@ -19,9 +19,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from reconciler.cli.streams import masked_streams
+from reconciler.cli.common.streams import masked_streams
 from reconciler.cli.verbs import ELSEWHERE, SECTIONS, VERBS
-from reconciler.options import Options
+from reconciler.process.options import Options
 
 ENVIRONMENT_PREFIX = "BERTH"
 
@@ -36,7 +36,7 @@ class VerbGroup(click.Group):
         verb = VERBS.get(cmd_name)
         if verb is None:
             return None
-        command: click.Command = importlib.import_module(f"reconciler.cli.{verb.module}").command
+        command: click.Command = importlib.import_module(f"reconciler.cli.verbs.{verb.module}").command
         for leaf in leaves_of(command):
             _add_global_options(leaf)
         return command
@@ -72,7 +72,7 @@ class VerbGroup(click.Group):
                 formatter.write_dl([(name, verb.help) for name, verb in verbs.items() if _is_offered(name)])
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from reconciler.cli.exit_codes import MEANINGS
+        from reconciler.cli.common.exit_codes import MEANINGS
 
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in MEANINGS])
@@ -167,7 +167,7 @@ def version_option() -> click.Option:
 
     def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            from reconciler.cli.version import berth_version
+            from reconciler.cli.verbs.version import berth_version
 
             click.echo(f"berth {berth_version()}")
             ctx.exit()
@@ -202,7 +202,7 @@ def _run(group: click.Group, arguments: list[str] | None, options: Options) -> i
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        from reconciler.cli.exit_codes import INTERRUPTED
+        from reconciler.cli.common.exit_codes import INTERRUPTED
 
         return INTERRUPTED
     except BrokenPipeError:
@@ -232,7 +232,7 @@ def explain(error: Exception, *, verbose: bool) -> int:
         click.echo(f"error: internal error: {type(error).__name__}: {error}", err=True)
         click.echo("hint: this is a bug of Berth; please report it with the lines above", err=True)
         return 1
-    from reconciler.cli.exit_codes import code_of
+    from reconciler.cli.common.exit_codes import code_of
 
     click.echo(f"error: {error}", err=True)
     return code_of(error)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from reconciler.controllers import (
-    claims,
     cronjob,
     daemonset,
     deployment,
     disruption,
-    drain,
-    eviction,
-    finished_pods,
     garbage,
     hpa,
     job,
-    node_lifecycle,
-    nodes,
     replicaset,
     statefulset,
     ttl,
 )
 from reconciler.controllers.base import Controller
+from reconciler.controllers.node import (
+    drain,
+    eviction,
+    nodes,
+)
+from reconciler.controllers.node import (
+    lifecycle as node_lifecycle,
+)
+from reconciler.controllers.pods import finished as finished_pods
+from reconciler.controllers.volumes import claims
 
 CONTROLLERS: tuple[Controller, ...] = (
     nodes.CONTROLLER,

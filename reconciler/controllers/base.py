@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from objects.config import ClusterSpec
-from objects.meta import KubeObject, ObjectKey, controller_of
-from reconciler.store import View
+from objects.api.meta import KubeObject, ObjectKey, controller_of
+from objects.own.config import ClusterSpec
+from reconciler.state.store import View
 
 
 class Put(msgspec.Struct, frozen=True):

@@ -10,12 +10,17 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from objects.batch import CronJob, CronJobStatus, Job
+from objects.api.batch import CronJob, CronJobStatus, Job
+from objects.api.meta import (
+    ObjectKey,
+    ObjectMeta,
+    ObjectReference,
+    controller_reference,
+)
 from objects.conditions import is_true
 from objects.errors import InvalidInput
-from objects.meta import ObjectKey, ObjectMeta, ObjectReference, controller_reference
 from objects.names import stable_uid
-from objects.schedule import MANY_MISSED, Schedule, parse_schedule
+from objects.values.schedule import MANY_MISSED, Schedule, parse_schedule
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -30,7 +35,7 @@ from reconciler.controllers.base import (
     owner_key,
 )
 from reconciler.controllers.jobs.verdict import COMPLETE, FAILED, is_finished
-from reconciler.store import View
+from reconciler.state.store import View
 
 SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 KEPT_SUCCESSFUL = 3

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from objects.apps import DaemonSet, DaemonSetStatus
-from objects.core import Node
-from objects.meta import KubeObject, ObjectKey
-from objects.pods import Pod
+from objects.api.apps import DaemonSet, DaemonSetStatus
+from objects.api.core import Node
+from objects.api.meta import KubeObject, ObjectKey
+from objects.api.pods import Pod
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -37,9 +37,14 @@ from reconciler.controllers.daemon.placement import (
     with_node_affinity,
 )
 from reconciler.controllers.daemon.update import REVISION_LABEL, is_updated, plan_update
-from reconciler.controllers.owned_pods import available_at, claim_pods, claiming_keys, is_available
-from reconciler.controllers.pod_template import fresh_pod_name, hash_of_template, pod_from_template
-from reconciler.store import View
+from reconciler.controllers.pods.owned import (
+    available_at,
+    claim_pods,
+    claiming_keys,
+    is_available,
+)
+from reconciler.controllers.pods.template import fresh_pod_name, hash_of_template, pod_from_template
+from reconciler.state.store import View
 
 FAILED_POD_PAUSE = timedelta(seconds=10)
 """Between the end of a pod and its successor: what makes a daemon fail at once must not keep its host busy."""

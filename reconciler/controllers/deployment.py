@@ -10,10 +10,10 @@ from datetime import datetime
 
 import msgspec
 
-from objects.apps import Deployment, ReplicaSet
-from objects.canary import CANARY_CHECKS
-from objects.meta import KubeObject, ObjectKey, controller_reference
+from objects.api.apps import Deployment, ReplicaSet
+from objects.api.meta import KubeObject, ObjectKey, controller_reference
 from objects.names import ANNOTATION_TEMPLATE_HASH
+from objects.own.canary import CANARY_CHECKS
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -26,7 +26,7 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
-from reconciler.controllers.owned_pods import claiming_keys
+from reconciler.controllers.pods.owned import claiming_keys
 from reconciler.controllers.rollout.arithmetic import is_rolling
 from reconciler.controllers.rollout.checks import Checking, noted_failure, with_failure_noted
 from reconciler.controllers.rollout.progress import (
@@ -57,8 +57,8 @@ from reconciler.controllers.rollout.strategies import (
     without_excess,
     without_growth_beside_others,
 )
-from reconciler.measurements import QueryAnswer
-from reconciler.store import View
+from reconciler.figures.pod_metrics import QueryAnswer
+from reconciler.state.store import View
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:

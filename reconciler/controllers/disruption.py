@@ -7,15 +7,25 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
+from objects.api.apps import (
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+)
+from objects.api.meta import (
+    Condition,
+    KubeObject,
+    ObjectKey,
+    controller_of,
+)
+from objects.api.pods import Pod
+from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetStatus
 from objects.conditions import with_condition
-from objects.meta import Condition, KubeObject, ObjectKey, controller_of
-from objects.pods import Pod
-from objects.policy import PodDisruptionBudget, PodDisruptionBudgetStatus
 from policies.disruption import Budget, budget_of
 from reconciler.controllers.base import NOTHING, Context, Controller, Outcome, Put, own_key
-from reconciler.controllers.owned_pods import is_active
-from reconciler.store import View
+from reconciler.controllers.pods.owned import is_active
+from reconciler.state.store import View
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:

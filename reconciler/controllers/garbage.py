@@ -4,8 +4,8 @@ An object whose owners are all gone is deleted; owners are compared by uid, so a
 keep it. References to owners that are gone beside others that are not are taken off; a pod loses that to its Job also
 when nothing else keeps it. An owner that carries `berth.dev/cascade: orphan` lets its dependents live on: the engine
 applies `orphaned_dependents` before it takes such an owner out. A claim waits for the end of the pods that use it, and
-gives its volume up. An owner that is deployed and that nobody can read any more (`reconciler.copies`) is not gone: what
-it made stays as it is.
+gives its volume up. An owner that is deployed and that nobody can read any more (`reconciler.state.copies`) is not
+gone: what it made stays as it is.
 """
 
 from __future__ import annotations
@@ -14,19 +14,30 @@ from collections.abc import Iterator
 
 import msgspec
 
-from objects.apps import ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet
-from objects.autoscaling import HorizontalPodAutoscaler
-from objects.batch import CronJob, Job
-from objects.core import Node
-from objects.meta import KubeObject, ObjectKey, OwnerReference
-from objects.pods import Pod
-from objects.storage import PersistentVolumeClaim
+from objects.api.apps import (
+    ControllerRevision,
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+)
+from objects.api.autoscaling import HorizontalPodAutoscaler
+from objects.api.batch import CronJob, Job
+from objects.api.core import Node
+from objects.api.meta import KubeObject, ObjectKey, OwnerReference
+from objects.api.pods import Pod
+from objects.api.storage import PersistentVolumeClaim
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Hold, Outcome, Put, own_key
-from reconciler.controllers.claim_binding import claims_of, given_up, volume_of, why_in_use
-from reconciler.controllers.node_lifecycle import may_show_pods
-from reconciler.copies import UnreadObject, unread_maker
-from reconciler.measurements import AutoscalerState
-from reconciler.store import View
+from reconciler.controllers.node.lifecycle import may_show_pods
+from reconciler.controllers.volumes.binding import (
+    claims_of,
+    given_up,
+    volume_of,
+    why_in_use,
+)
+from reconciler.figures.pod_metrics import AutoscalerState
+from reconciler.state.copies import UnreadObject, unread_maker
+from reconciler.state.store import View
 
 CASCADE = "berth.dev/cascade"
 """`orphan` on an owner: when it is deleted, what it made stays."""

@@ -11,12 +11,23 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from objects.apps import Deployment, ReplicaSet, StatefulSet
-from objects.autoscaling import HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricSpec, MetricStatus
+from objects.api.apps import Deployment, ReplicaSet, StatefulSet
+from objects.api.autoscaling import (
+    HorizontalPodAutoscaler,
+    HorizontalPodAutoscalerStatus,
+    MetricSpec,
+    MetricStatus,
+)
+from objects.api.meta import (
+    Condition,
+    KubeObject,
+    ObjectKey,
+    ObjectMeta,
+    controller_reference,
+)
+from objects.api.pods import Pod
 from objects.conditions import find_condition, with_condition
 from objects.errors import InvalidInput
-from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta, controller_reference
-from objects.pods import Pod
 from policies.autoscaling.behavior import Limited, limit, pace_of, remember, stabilize, tolerance_of
 from reconciler.controllers.autoscaling.metrics import Load, Wish, query_of, wish_of
 from reconciler.controllers.autoscaling.steady import steady_metrics
@@ -31,8 +42,8 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
-from reconciler.measurements import AutoscalerState, QueryAnswer, find_answer
-from reconciler.store import View
+from reconciler.figures.pod_metrics import AutoscalerState, QueryAnswer, find_answer
+from reconciler.state.store import View
 
 INTERVAL = timedelta(seconds=15)
 

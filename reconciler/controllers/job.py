@@ -10,10 +10,10 @@ from datetime import datetime
 
 import msgspec
 
-from objects.batch import Job, JobStatus
+from objects.api.batch import Job, JobStatus
+from objects.api.meta import Condition, ObjectKey
+from objects.api.pods import Pod
 from objects.conditions import Conditions, find_condition, with_condition
-from objects.meta import Condition, ObjectKey
-from objects.pods import Pod
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -40,7 +40,7 @@ from reconciler.controllers.jobs.verdict import (
     is_finished,
 )
 from reconciler.controllers.jobs.work import Work, plan_work, pods_for
-from reconciler.store import View
+from reconciler.state.store import View
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from objects.apps import ReplicaSet, ReplicaSetStatus
-from objects.meta import ObjectKey, controller_of
+from objects.api.apps import ReplicaSet, ReplicaSetStatus
+from objects.api.meta import ObjectKey, controller_of
+from objects.api.pods import Pod
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.pods import Pod
 from reconciler.controllers.base import (
     NOTHING,
     Context,
@@ -23,10 +23,16 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
-from reconciler.controllers.owned_pods import PodCounts, claim_pods, claiming_keys, count_pods, is_active
-from reconciler.controllers.pod_ranking import choose_pods_to_delete
-from reconciler.controllers.pod_template import fresh_pod_name, pod_from_template
-from reconciler.store import View
+from reconciler.controllers.pods.owned import (
+    PodCounts,
+    claim_pods,
+    claiming_keys,
+    count_pods,
+    is_active,
+)
+from reconciler.controllers.pods.ranking import choose_pods_to_delete
+from reconciler.controllers.pods.template import fresh_pod_name, pod_from_template
+from reconciler.state.store import View
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:

@@ -11,12 +11,12 @@ from datetime import datetime
 
 import msgspec
 
-from objects.apps import ControllerRevision, StatefulSet, StatefulSetStatus
-from objects.core import Node
-from objects.meta import KubeObject, ObjectKey
-from objects.pods import Pod
-from objects.storage import PersistentVolumeClaim
-from objects.taints import OUT_OF_SERVICE
+from objects.api.apps import ControllerRevision, StatefulSet, StatefulSetStatus
+from objects.api.core import Node
+from objects.api.meta import KubeObject, ObjectKey
+from objects.api.pods import Pod
+from objects.api.storage import PersistentVolumeClaim
+from objects.own.taints import OUT_OF_SERVICE
 from reconciler.controllers.base import (
     NOTHING,
     Change,
@@ -29,9 +29,14 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
-from reconciler.controllers.node_lifecycle import hosts_that_may_hold_unrecorded, may_show_pods
-from reconciler.controllers.nodes import is_node_ready
-from reconciler.controllers.owned_pods import available_at, claim_pods, claiming_keys, count_pods
+from reconciler.controllers.node.lifecycle import hosts_that_may_hold_unrecorded, may_show_pods
+from reconciler.controllers.node.nodes import is_node_ready
+from reconciler.controllers.pods.owned import (
+    available_at,
+    claim_pods,
+    claiming_keys,
+    count_pods,
+)
 from reconciler.controllers.stateful.claims import claims_to_put, stale_claims
 from reconciler.controllers.stateful.identity import (
     REVISION_LABEL,
@@ -48,7 +53,7 @@ from reconciler.controllers.stateful.revisions import (
     template_of,
 )
 from reconciler.controllers.stateful.steps import REST, Situation, Step, next_step
-from reconciler.store import View
+from reconciler.state.store import View
 
 WHAT_TO_DO = f"remove the Host from Git if it is gone, or commit the taint {OUT_OF_SERVICE} if it is off"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from objects.batch import Job
+from objects.api.batch import Job
+from objects.api.meta import ObjectKey, controller_of
+from objects.api.pods import Pod
 from objects.conditions import find_condition
-from objects.meta import ObjectKey, controller_of
-from objects.pods import Pod
 from reconciler.controllers.base import NOTHING, Context, Controller, Delete, Outcome, own_key
 from reconciler.controllers.jobs.verdict import COMPLETE, FAILED
-from reconciler.store import View
+from reconciler.state.store import View
 
 
 def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:

@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 
 from objects.names import LABEL_MANAGED, LABEL_POD_NAME
-from reconciler.messages import Desired
-from sources.validate import load_path
+from reconciler.state.messages import Desired
+from sources.reading.validate import load_path
 from tests.bench.eyes import Seen
 from tests.lab.berth_process import BerthProcess
 from tests.lab.cluster import Cluster

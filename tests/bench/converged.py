@@ -15,16 +15,16 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from hosts.simulated import SimulatedHost
-from objects.config import Cluster, ClusterSpec, NetworkSettings
-from objects.core import Namespace
+from hosts.simulated.host import SimulatedHost
+from objects.api.core import Namespace
+from objects.api.meta import KubeObject, ObjectMeta
+from objects.api.pods import Pod
 from objects.defaults import default
-from objects.meta import KubeObject, ObjectMeta
-from objects.pods import Pod
+from objects.own.config import Cluster, ClusterSpec, NetworkSettings
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine
-from reconciler.messages import Desired, HostReport
-from reconciler.simulate import SimulatedClock, SimulatedCluster
+from reconciler.core.engine import Engine
+from reconciler.plan.simulate import SimulatedClock, SimulatedCluster
+from reconciler.state.messages import Desired, HostReport
 from tests.bench.case import Settings, main
 from tests.bench.figures import Figure, median
 from tests.unit.reconciler.cluster import deployment, make_host

@@ -12,10 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from objects.measured import ContainerUse, HostUse, HostVitals, PodUse
-from objects.observed import ImageFact
-from objects.pods import Pod
-from reconciler.messages import HostMeasured, Message
+from objects.api.pods import Pod
+from objects.observation.figures import (
+    ContainerUse,
+    HostUse,
+    HostVitals,
+    PodUse,
+)
+from objects.observation.host import ImageFact
+from reconciler.state.messages import HostMeasured, Message
 from tests.bench import engine_worlds as worlds
 from tests.bench.case import Settings, main
 from tests.bench.engine_worlds import FakeCluster

@@ -10,8 +10,14 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from objects.apps import DaemonSet, DaemonSetSpec, Deployment, StatefulSet, StatefulSetSpec
-from objects.autoscaling import (
+from objects.api.apps import (
+    DaemonSet,
+    DaemonSetSpec,
+    Deployment,
+    StatefulSet,
+    StatefulSetSpec,
+)
+from objects.api.autoscaling import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerSpec,
@@ -19,13 +25,18 @@ from objects.autoscaling import (
     MetricTarget,
     ResourceMetricSource,
 )
-from objects.meta import KubeObject, LabelSelector, ObjectMeta
+from objects.api.meta import KubeObject, LabelSelector, ObjectMeta
+from objects.api.pods import (
+    Container,
+    PodSpec,
+    PodTemplateSpec,
+    ResourceRequirements,
+)
+from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.api.storage import PersistentVolumeClaim, PersistentVolumeClaimSpec
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.pods import Container, PodSpec, PodTemplateSpec, ResourceRequirements
-from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
-from objects.storage import PersistentVolumeClaim, PersistentVolumeClaimSpec
 from reconciler.controllers.hpa import INTERVAL as INTERVAL
-from reconciler.messages import HostReport, Message
+from reconciler.state.messages import HostReport, Message
 from tests.unit.reconciler.cluster import FakeCluster as FakeCluster
 from tests.unit.reconciler.cluster import deployment
 

@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from differ.actions import CreateContainer
-from hosts.container_request import container_request
-from hosts.engine import Engine as DockerEngine
-from hosts.simulated import SimulatedHost
-from hosts.ssh_links import SshLinks
-from hosts.ssh_target import resolve_target
-from objects.config import Host
+from differ.kubelet.actions import CreateContainer
+from hosts.docker.container_request import container_request
+from hosts.docker.engine import Engine as DockerEngine
+from hosts.simulated.host import SimulatedHost
+from hosts.ssh.links import SshLinks
+from hosts.ssh.target import resolve_target
+from objects.own.config import Host
 from reconciler.controllers import CONTROLLERS
-from reconciler.desired import cluster_of
-from reconciler.engine import Engine
-from reconciler.messages import Desired
-from reconciler.simulate import SimulatedClock, SimulatedCluster
+from reconciler.core.engine import Engine
+from reconciler.plan.simulate import SimulatedClock, SimulatedCluster
+from reconciler.state.desired import cluster_of
+from reconciler.state.messages import Desired
 from tests.bench.eyes import listed
 from tests.bench.figures import median
 from tests.lab.host import LabHost

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from objects.config import SyncSettings
+from objects.own.config import SyncSettings
 from tests.bench.case import Settings, bench_lab, main
 from tests.bench.contender import PODS, WAIT_SECONDS, WEB, Contender, is_web, new_cluster, running, web
 from tests.bench.eyes import Eyes

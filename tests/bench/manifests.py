@@ -17,17 +17,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from differ.plan import Plan
-from hosts.simulated import SimulatedHost
-from objects.config import Host
+from differ.documents.plan import Plan
+from hosts.simulated.host import SimulatedHost
+from objects.own.config import Host
 from reconciler.cli import collect_garbage_seldom
-from reconciler.commits import CommitReader
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine
-from reconciler.messages import Desired
-from reconciler.planning import as_observed, make_plan
-from reconciler.simulate import SimulatedClock, SimulatedCluster
-from sources.repository import Repository
+from reconciler.core.engine import Engine
+from reconciler.desired.commits import CommitReader
+from reconciler.plan.plan import as_observed, make_plan
+from reconciler.plan.simulate import SimulatedClock, SimulatedCluster
+from reconciler.state.messages import Desired
+from sources.git.repository import Repository
 from tests.bench.case import Settings, main
 from tests.bench.figures import Figure, median
 

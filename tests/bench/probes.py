@@ -15,10 +15,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from differ.checks import Check, ExecCheck, HttpCheck, TcpCheck
-from differ.probing import READINESS, ProbeOrder
-from hosts.docker_runtime import DockerRuntime
-from objects.pods import Probe
+from differ.kubelet.probes.checks import (
+    Check,
+    ExecCheck,
+    HttpCheck,
+    TcpCheck,
+)
+from differ.kubelet.probes.probing import READINESS, ProbeOrder
+from hosts.runtime.docker_runtime import DockerRuntime
+from objects.api.pods import Probe
 from tests.bench.case import Settings, bench_lab, main
 from tests.bench.figures import Figure
 from tests.lab.host import LabHost

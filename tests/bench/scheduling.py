@@ -27,9 +27,9 @@ from typing import Any, Final
 
 import msgspec
 
-from objects.core import Node, NodeSpec, NodeStatus
-from objects.meta import LabelSelector, ObjectKey, ObjectMeta
-from objects.pods import (
+from objects.api.core import Node, NodeSpec, NodeStatus
+from objects.api.meta import LabelSelector, ObjectKey, ObjectMeta
+from objects.api.pods import (
     Affinity,
     Container,
     NodeAffinity,
@@ -46,7 +46,7 @@ from objects.pods import (
 )
 from policies.scheduling.profiles import make_profiles
 from policies.scheduling.scheduler import Scheduler
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 
 ZONE: Final = "topology.kubernetes.io/zone"
 HOSTNAME: Final = "kubernetes.io/hostname"

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sources.repository import Repository
-from sources.status_branch import StatusBranch
+from sources.git.repository import Repository
+from sources.git.status_branch import StatusBranch
 from tests.bench.case import Settings, main
 from tests.bench.figures import Figure
 

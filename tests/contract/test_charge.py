@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from differ.actions import MarkCharge, RemoveVolume, SignalContainer
-from objects.charge import Charge, marker_name
+from differ.kubelet.actions import MarkCharge, RemoveVolume, SignalContainer
 from objects.errors import ChargeInDoubt
+from objects.own.charge import Charge, marker_name
 from tests.contract.world import Kubelet, World, container, make_pod
 
 WAIT_SECONDS = 10.0

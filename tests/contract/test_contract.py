@@ -7,13 +7,20 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from differ.actions import CreateContainer, EnsureNetwork, PullImage, RemoveContainer, SignalContainer, StartContainer
-from differ.container_spec import compose_container
-from differ.environment import PodContext
-from differ.use import foreign_loads
+from differ.kubelet.actions import (
+    CreateContainer,
+    EnsureNetwork,
+    PullImage,
+    RemoveContainer,
+    SignalContainer,
+    StartContainer,
+)
+from differ.kubelet.containers.environment import PodContext
+from differ.kubelet.containers.spec import compose_container
+from differ.kubelet.usage import foreign_loads
+from objects.api.pods import ContainerPort, Pod, ResourceRequirements
+from objects.api.volumes import EmptyDirVolumeSource, Volume
 from objects.errors import EngineError, HostError
-from objects.pods import ContainerPort, Pod, ResourceRequirements
-from objects.volumes import EmptyDirVolumeSource, Volume
 from tests.contract.world import NO_IMAGE, Kubelet, World, container, make_pod, show
 
 

@@ -7,10 +7,17 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from differ.actions import RunHook, SignalContainer, StartContainer
-from differ.pods import HostPlan
-from objects.pods import ExecAction, Lifecycle, LifecycleHandler, Pod, Probe, SleepAction
-from reconciler.host_pass import remember
+from differ.kubelet.actions import RunHook, SignalContainer, StartContainer
+from differ.kubelet.pods import HostPlan
+from objects.api.pods import (
+    ExecAction,
+    Lifecycle,
+    LifecycleHandler,
+    Pod,
+    Probe,
+    SleepAction,
+)
+from reconciler.workers.host_pass import remember
 from tests.contract.world import Kubelet, container, make_pod, show
 
 

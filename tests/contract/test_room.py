@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from differ.actions import RemoveImage
-from differ.use import pod_uses
+from differ.kubelet.actions import RemoveImage
+from differ.kubelet.usage import pod_uses
+from objects.api.pods import PodStatus
+from objects.api.volumes import EmptyDirVolumeSource, Volume
 from objects.errors import EngineError
-from objects.pods import PodStatus
-from objects.volumes import EmptyDirVolumeSource, Volume
 from tests.contract.world import Kubelet, container, make_pod, show
 
 

@@ -13,21 +13,26 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Protocol
 
-from differ.actions import Action
-from differ.assignment import HostAssignment, PodNetwork
-from differ.happenings import Happening
-from differ.pods import HostPlan, WorkerMemory, plan_host
-from hosts.docker_runtime import DockerRuntime
-from hosts.runtime import HostRuntime
-from hosts.simulated import SimulatedHost
-from hosts.simulated_engine import Program, SimulatedEngine
-from objects.charge import Charge, marker_labels, marker_name
-from objects.core import ConfigMap, Secret
+from differ.kubelet.actions import Action
+from differ.kubelet.assignment import HostAssignment, PodNetwork
+from differ.kubelet.pod_events import Happening
+from differ.kubelet.pods import HostPlan, WorkerMemory, plan_host
+from hosts.runtime.docker_runtime import DockerRuntime
+from hosts.runtime.interface import HostRuntime
+from hosts.simulated.engine import Program, SimulatedEngine
+from hosts.simulated.host import SimulatedHost
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    PodStatus,
+)
 from objects.errors import HostError
-from objects.meta import ObjectMeta
 from objects.names import LABEL_CHARGE
-from objects.observed import HostObservation, ObservedContainer
-from objects.pods import Container, Pod, PodSpec, PodStatus
+from objects.observation.host import HostObservation, ObservedContainer
+from objects.own.charge import Charge, marker_labels, marker_name
 from tests.lab.host import LabHost
 from tests.lab.links import engine_of
 from tests.lab.processes import wait_until

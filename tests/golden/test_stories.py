@@ -12,20 +12,20 @@ from random import Random
 
 import pytest
 
-from differ.markdown import render_markdown
-from differ.plan import Plan
-from differ.text import render_text
-from hosts.simulated import SimulatedHost
-from objects.pods import Pod
+from differ.documents.markdown import render_markdown
+from differ.documents.plan import Plan
+from differ.documents.text import render_text
+from hosts.simulated.host import SimulatedHost
+from objects.api.pods import Pod
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine
-from reconciler.messages import Desired, Restored
-from reconciler.named_configuration import root_owner
-from reconciler.planning import as_observed, make_plan
-from reconciler.simulate import SimulatedClock, SimulatedCluster
-from reconciler.status import render_files, render_readme, restore
-from sources.desired import DesiredState
-from sources.validate import load_path
+from reconciler.core.engine import Engine
+from reconciler.core.named_configuration import root_owner
+from reconciler.plan.plan import as_observed, make_plan
+from reconciler.plan.simulate import SimulatedClock, SimulatedCluster
+from reconciler.state.messages import Desired, Restored
+from reconciler.status.content import render_files, render_readme, restore
+from sources.reading.desired import DesiredState
+from sources.reading.validate import load_path
 
 STORIES = Path(__file__).parent / "stories"
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from objects.core import Node
-from objects.pods import Pod
+from objects.api.core import Node
+from objects.api.pods import Pod
 from policies.scheduling.explain import explain
 from policies.scheduling.profiles import Profile
 from policies.scheduling.rules import Check, Predicate, Priority, Reason
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from policies.scheduling.table import HostTable, TieBreaker
 from tests.kubernetes.loading import load
 from tests.kubernetes.tables import Case

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from objects.meta import KubeStruct
+from objects.api.meta import KubeStruct
 
 S = TypeVar("S", bound=KubeStruct)
 

@@ -9,13 +9,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from objects.batch import CronJob, CronJobSpec, CronJobStatus, Job, JobSpec, JobStatus, JobTemplateSpec
+from objects.api.batch import (
+    CronJob,
+    CronJobSpec,
+    CronJobStatus,
+    Job,
+    JobSpec,
+    JobStatus,
+    JobTemplateSpec,
+)
+from objects.api.meta import Condition, ObjectMeta, controller_reference
 from objects.errors import InvalidInput
-from objects.meta import Condition, ObjectMeta, controller_reference
-from objects.schedule import parse_schedule
+from objects.values.schedule import parse_schedule
 from reconciler.controllers import cronjob, ttl
 from reconciler.controllers.base import Context, Delete, Outcome, Put
-from reconciler.store import Store
+from reconciler.state.store import Store
 from tests.kubernetes.loading import load, load_all
 from tests.kubernetes.tables import Case, table
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from objects.apps import DaemonSet
-from objects.core import Node, NodeSystemInfo
-from objects.pods import Affinity, Pod
+from objects.api.apps import DaemonSet
+from objects.api.core import Node, NodeSystemInfo
+from objects.api.pods import Affinity, Pod
 from reconciler.controllers.daemon.placement import belongs_on, with_node_affinity
 from reconciler.controllers.daemon.update import REVISION_LABEL, Allowance, allowance_of, is_updated
 from tests.kubernetes.loading import load

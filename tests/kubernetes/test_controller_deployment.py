@@ -8,14 +8,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from objects.apps import Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, ReplicaSet, ReplicaSetSpec
-from objects.apps import RollingUpdateDeployment as Rolling
+from objects.api.apps import (
+    Deployment,
+    DeploymentSpec,
+    DeploymentStatus,
+    DeploymentStrategy,
+    ReplicaSet,
+    ReplicaSetSpec,
+)
+from objects.api.apps import RollingUpdateDeployment as Rolling
+from objects.api.meta import Condition, IntOrString, ObjectMeta
+from objects.api.pods import Pod, PodTemplateSpec
 from objects.conditions import find_condition, with_condition, without_condition
 from objects.errors import InvalidInput
-from objects.meta import Condition, IntOrString, ObjectMeta
-from objects.pods import Pod, PodTemplateSpec
-from reconciler.controllers.owned_pods import PodCounts, count_pods
-from reconciler.controllers.pod_template import without_hash_label
+from reconciler.controllers.pods.owned import PodCounts, count_pods
+from reconciler.controllers.pods.template import without_hash_label
 from reconciler.controllers.rollout.arithmetic import fenceposts_of, min_available, resolve_fenceposts
 from reconciler.controllers.rollout.progress import (
     deadline_at,
@@ -40,7 +47,7 @@ from reconciler.controllers.rollout.strategies import has_old_pods, next_rolling
 from tests.kubernetes.loading import load, load_all
 from tests.kubernetes.tables import Case, table
 
-_OWN_INDEX = "the store finds dependents by owner: reconciler/store.py"
+_OWN_INDEX = "the store finds dependents by owner: reconciler/state/store.py"
 LEFT_OUT = {
     "controller_deployment/deployment_controller__TestGetPodMapForReplicaSets": _OWN_INDEX,
     "controller_deployment/deployment_util__TestGetDeploymentsForReplicaSet": (

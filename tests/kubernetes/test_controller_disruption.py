@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objects.meta import LabelSelector
+from objects.api.meta import LabelSelector
 from objects.selectors import selector_matches
 from tests.kubernetes.loading import load
 from tests.kubernetes.tables import Case, table

@@ -8,17 +8,30 @@ from typing import Any
 
 import msgspec
 
-from objects.batch import Job, JobSpec, JobStatus, PodFailurePolicy, SuccessPolicy
+from objects.api.batch import (
+    Job,
+    JobSpec,
+    JobStatus,
+    PodFailurePolicy,
+    SuccessPolicy,
+)
+from objects.api.meta import Condition, ObjectMeta, controller_reference
+from objects.api.pods import (
+    Container,
+    ContainerStatus,
+    Pod,
+    PodSpec,
+    PodStatus,
+    PodTemplateSpec,
+)
 from objects.conditions import find_condition, with_condition
-from objects.meta import Condition, ObjectMeta, controller_reference
-from objects.pods import Container, ContainerStatus, Pod, PodSpec, PodStatus, PodTemplateSpec
 from reconciler.controllers import job as controller
 from reconciler.controllers.base import Context, Delete, Put
 from reconciler.controllers.jobs.accounting import account
 from reconciler.controllers.jobs.backoff import delay_after, finished_at
 from reconciler.controllers.jobs.indexes import INDEX_KEY, first_free_indexes, format_indexes, parse_indexes
 from reconciler.controllers.jobs.policies import COUNT, FAIL_JOB, IGNORE, judge_failed_pod, met_success_rule
-from reconciler.store import Store
+from reconciler.state.store import Store
 from tests.kubernetes.loading import load, load_all
 from tests.kubernetes.tables import Case, table
 

@@ -10,10 +10,16 @@ from typing import Any
 
 import pytest
 
-from objects.autoscaling import HPABehavior, HPAScalingRules
+from objects.api.autoscaling import HPABehavior, HPAScalingRules
+from objects.api.meta import Condition, ObjectMeta
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    PodStatus,
+    ResourceRequirements,
+)
 from objects.errors import InvalidInput
-from objects.meta import Condition, ObjectMeta
-from objects.pods import Container, Pod, PodSpec, PodStatus, ResourceRequirements
 from policies.autoscaling.behavior import Memory, Moment, limit, pace_of, stabilize, tolerance_of
 from policies.autoscaling.calculator import (
     Sample,
@@ -27,7 +33,7 @@ from tests.kubernetes.loading import load, load_all
 from tests.kubernetes.tables import Case, table
 
 LEFT_OUT = {
-    "controller_podautoscaler/horizontal__TestBuildQuantity": "texts of quantities are written by objects/quantity.py",
+    "controller_podautoscaler/horizontal__TestBuildQuantity": "texts of quantities are written by objects/values/quantity.py",
     "controller_podautoscaler/horizontal__TestStoreScaleEvents": (
         "how a Go slice is reused; ours forgets what is older than any rule looks"
     ),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from objects.apps import ReplicaSet, ReplicaSetStatus
+from objects.api.apps import ReplicaSet, ReplicaSetStatus
+from objects.api.meta import Condition
+from objects.api.pods import Pod
 from objects.conditions import find_condition, with_condition, without_condition
-from objects.meta import Condition
-from objects.pods import Pod
-from reconciler.controllers.owned_pods import count_pods, is_active
-from reconciler.controllers.pod_ranking import choose_pods_to_delete
+from reconciler.controllers.pods.owned import count_pods, is_active
+from reconciler.controllers.pods.ranking import choose_pods_to_delete
 from reconciler.controllers.replicaset import CONTROLLER, related_pods, status_of
-from reconciler.store import Store
+from reconciler.state.store import Store
 from tests.kubernetes.loading import load, load_all
 from tests.kubernetes.tables import Case, table
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from objects.apps import StatefulSet, StatefulSetRetentionPolicy
+from objects.api.apps import StatefulSet, StatefulSetRetentionPolicy
+from objects.api.meta import Condition, ObjectMeta, OwnerReference
+from objects.api.pods import Pod, PodStatus
+from objects.api.storage import PersistentVolumeClaim
 from objects.conditions import with_condition
-from objects.meta import Condition, ObjectMeta, OwnerReference
-from objects.pods import Pod, PodStatus
-from objects.storage import PersistentVolumeClaim
-from reconciler.controllers.owned_pods import is_available
+from reconciler.controllers.pods.owned import is_available
 from reconciler.controllers.stateful.claims import is_stale, with_owners
 from reconciler.controllers.stateful.steps import max_unavailable
 from tests.kubernetes.loading import load

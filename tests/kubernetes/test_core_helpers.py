@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from objects.api.meta import Condition, LabelSelectorRequirement
+from objects.api.pods import Pod, PodStatus
+from objects.api.storage import TopologySelectorTerm
 from objects.codec import decode_struct
 from objects.conditions import find_condition, is_true, with_condition
-from objects.meta import Condition, LabelSelectorRequirement
-from objects.pods import Pod, PodStatus
 from objects.selectors import requirements_match
-from objects.storage import TopologySelectorTerm
 from objects.validation.resources import is_overcommittable
-from reconciler.controllers.owned_pods import is_available
+from reconciler.controllers.pods.owned import is_available
 from tests.kubernetes.tables import Case, table
 
 NO_RULES = "restart rules of single containers are refused, so nothing decides by them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from objects.errors import InvalidInput
-from objects.intstr import scaled_value
+from objects.values.intstr import scaled_value
 from tests.kubernetes.tables import Case, table
 
 LEFT_OUT = {

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from differ.actions import PortBinding
-from differ.assignment import HostAssignment, PodNetwork
-from differ.container_spec import compose_container, port_bindings
-from differ.environment import PodContext, expand
-from differ.mounts import expand_sub_path
+from differ.kubelet.actions import PortBinding
+from differ.kubelet.assignment import HostAssignment, PodNetwork
+from differ.kubelet.containers.environment import PodContext, expand
+from differ.kubelet.containers.mounts import expand_sub_path
+from differ.kubelet.containers.spec import compose_container, port_bindings
+from objects.api.pods import (
+    Container,
+    EnvVar,
+    Pod,
+    PodSpec,
+)
 from objects.codec import decode_struct
 from objects.errors import ContainerConfigError
-from objects.pods import Container, EnvVar, Pod, PodSpec
 from tests.kubernetes.tables import Case, table
 
 LEFT_OUT = {

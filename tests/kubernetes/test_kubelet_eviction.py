@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from objects.pods import Pod
-from objects.quantity import value
+from objects.api.pods import Pod
+from objects.values.quantity import value
 from policies.eviction import (
     DISK,
     MEMORY,
@@ -24,7 +24,7 @@ ONE_DISK = (
     "Docker's root directory is one file system: there are no image, container and node file systems to tell apart"
 )
 HARD_ONLY = "a Host has hard thresholds only: no grace period, no minimum to reclaim"
-OWN_TRANSITION = "pressure ends with a margin and not after a time (reconciler.controllers.nodes)"
+OWN_TRANSITION = "pressure ends with a margin and not after a time (reconciler.controllers.node.nodes)"
 
 LEFT_OUT = {
     "kubelet_eviction/eviction_manager__TestInodePressureFsInodes": "inodes are not a figure of Berth's yet",

@@ -7,15 +7,23 @@ import struct
 import pytest
 from msgspec import structs
 
-from differ.checks import ExecCheck, HttpCheck, TcpCheck
-from differ.handlers import compose_check
-from differ.memory import PodMemory, WorkerMemory
-from differ.pods import plan_host
-from hosts.exec_check import MAX_MESSAGE_CHARS, read_output
+from differ.kubelet.memory import PodMemory, WorkerMemory
+from differ.kubelet.pods import plan_host
+from differ.kubelet.probes.checks import ExecCheck, HttpCheck, TcpCheck
+from differ.kubelet.probes.handlers import compose_check
+from hosts.probes.exec_check import MAX_MESSAGE_CHARS, read_output
+from objects.api.pods import (
+    Container,
+    ContainerPort,
+    EnvVar,
+    ExecAction,
+    HTTPGetAction,
+    Probe,
+    TCPSocketAction,
+)
 from objects.codec import decode_struct
 from objects.errors import ContainerConfigError
-from objects.observed import ProbeFact
-from objects.pods import Container, ContainerPort, EnvVar, ExecAction, HTTPGetAction, Probe, TCPSocketAction
+from objects.observation.host import ProbeFact
 from tests.kubernetes.tables import Case, table
 from tests.unit.differ.building import NO_MEMORY, NOW, assign, container, found, make_pod, observe
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from objects.api.meta import LabelSelectorRequirement
 from objects.errors import InvalidInput
-from objects.meta import LabelSelectorRequirement
 from objects.selectors import format_selector, parse_selector, requirements_match
 from objects.validation.metadata import requirement_problem
 from tests.kubernetes.tables import Case, table

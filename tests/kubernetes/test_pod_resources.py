@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from objects.api.meta import ResourceList
+from objects.api.pods import Pod, PodSpec, ResourceRequirements
 from objects.codec import decode_struct
-from objects.meta import ResourceList
 from objects.pod_resources import (
     has_pod_level_resources,
     is_pod_level_resource,
@@ -11,8 +12,7 @@ from objects.pod_resources import (
     pod_requests,
     qos_class,
 )
-from objects.pods import Pod, PodSpec, ResourceRequirements
-from objects.quantity import resources_equal
+from objects.values.quantity import resources_equal
 from tests.kubernetes.tables import Case, table
 
 LEFT_OUT: dict[str, str] = {}

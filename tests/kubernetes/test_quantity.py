@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from objects.quantity import (
+from objects.values.quantity import (
     MAX_INT64,
     Form,
     Quantity,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from objects.core import Node, Taint
-from objects.meta import LabelSelector, ObjectKey
-from objects.pods import Pod
+from objects.api.core import Node, Taint
+from objects.api.meta import LabelSelector, ObjectKey
+from objects.api.pods import Pod
 from policies.scheduling.predicates.node import HostName, NodeAffinity, Unschedulable
 from policies.scheduling.predicates.ports import HostPorts
 from policies.scheduling.predicates.taints import KEEPING_AWAY, Taints
@@ -15,7 +15,7 @@ from policies.scheduling.priorities.node import NodeAffinity as NodeAffinityPrio
 from policies.scheduling.profiles import make_profiles
 from policies.scheduling.rules import scale_to_greatest
 from policies.scheduling.scheduler import schedule
-from policies.scheduling.workloads import WorkloadIndex
+from policies.scheduling.state.workloads import WorkloadIndex
 from tests.kubernetes.clusters import (
     ANY_AMOUNT,
     expected_points,

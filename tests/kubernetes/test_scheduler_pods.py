@@ -8,7 +8,7 @@ from policies.scheduling.predicates.pod_affinity import PodAffinity
 from policies.scheduling.predicates.spread import TopologySpread
 from policies.scheduling.priorities.pod_affinity import InterPodAffinity
 from policies.scheduling.priorities.spread import TopologySpreadPriority
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from tests.kubernetes.clusters import (
     expected_points,
     fitting,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from policies.scheduling.predicates.volumes import DiskConflict, VolumeBinding, VolumeZone
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from tests.kubernetes.clusters import (
     fitting,
     load_node,

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from objects.core import Taint
-from objects.pods import NodeSelector, NodeSelectorRequirement, PodSpec, PreferredSchedulingTerm, Toleration
+from objects.api.core import Taint
+from objects.api.pods import (
+    NodeSelector,
+    NodeSelectorRequirement,
+    PodSpec,
+    PreferredSchedulingTerm,
+    Toleration,
+)
 from objects.selectors import node_selector_matches, pod_fits_node_labels, preferred_terms_score, untolerated_taint
 from objects.validation.placement import node_requirement_problem
 from tests.kubernetes.tables import Case, table

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from differ.patches import apply_strategic_patch
+from differ.documents.patches import apply_strategic_patch
 from tests.kubernetes.tables import Case, table
 
 

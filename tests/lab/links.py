@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
-from hosts.engine import Engine
-from hosts.ssh import SshLink
-from hosts.ssh_links import SshLinks
-from hosts.ssh_target import SshTarget, resolve_target
-from objects.config import Host, HostSpec, SshSettings
-from objects.meta import ObjectMeta
+from hosts.docker.engine import Engine
+from hosts.ssh.link import SshLink
+from hosts.ssh.links import SshLinks
+from hosts.ssh.target import SshTarget, resolve_target
+from objects.api.meta import ObjectMeta
+from objects.own.config import Host, HostSpec, SshSettings
 from tests.lab.host import LabHost
 from tests.lab.processes import slowness
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from objects.charge import Charge
 from objects.names import LABEL_CHARGE
-from reconciler.charge import CHARGE_PATH, parse_record
-from reconciler.cli.exit_codes import IN_CHARGE_ELSEWHERE, SUPERSEDED
+from objects.own.charge import Charge
+from reconciler.charge.rules import CHARGE_PATH, parse_record
+from reconciler.cli.common.exit_codes import IN_CHARGE_ELSEWHERE, SUPERSEDED
 from tests.lab.berth_process import BerthProcess, running_berth
 from tests.lab.cluster import STATUS_BRANCH, Cluster, containers_of
 from tests.lab.lab import Lab

@@ -11,12 +11,18 @@ from random import Random
 
 import pytest
 
-from hosts.engine import SDK_API_VERSION, Engine
-from hosts.engine_stream import STDERR, STDOUT, follow_lines, run_exec, start_exec
-from hosts.events import ContainerEvent, EventStream
-from hosts.facts import FactsReader
-from hosts.lasting_shell import LastingShell
-from hosts.ssh_commands import CommandResult
+from hosts.docker.engine import SDK_API_VERSION, Engine
+from hosts.docker.events import ContainerEvent, EventStream
+from hosts.docker.streams import (
+    STDERR,
+    STDOUT,
+    follow_lines,
+    run_exec,
+    start_exec,
+)
+from hosts.observe.facts import FactsReader
+from hosts.ssh.commands import CommandResult
+from hosts.ssh.shell import LastingShell
 from objects.errors import (
     DeadlineExceeded,
     EngineError,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.exit_codes import UNREACHABLE
+from reconciler.cli.common.exit_codes import UNREACHABLE
 from tests.lab.berth_process import BerthProcess, berth_argv
 from tests.lab.cluster import SANDBOX, Cluster, deployment, pod
 from tests.lab.lab import Lab

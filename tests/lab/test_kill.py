@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from objects.charge import is_marker_name
+from objects.own.charge import is_marker_name
 from tests.lab.cluster import SANDBOX, Cluster, deployment, pod
 from tests.lab.lab import Lab
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from differ.use import cpu_millis
-from hosts.gauge import Gauge
-from hosts.lasting_shell import LastingShell
+from differ.kubelet.usage import cpu_millis
+from hosts.measure.host_figures import Gauge
+from hosts.ssh.shell import LastingShell
 from objects.errors import CommandFailed, DeadlineExceeded, HostError
-from objects.measured import Measurement
+from objects.observation.figures import Measurement
 from tests.lab.host import LabHost
 from tests.lab.hostspec import HostSpec
 from tests.lab.lab import Lab

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.exit_codes import PLAN_HAS_CHANGES
+from reconciler.cli.common.exit_codes import PLAN_HAS_CHANGES
 from tests.lab.cluster import Cluster, deployment
 from tests.lab.lab import Lab
 from tests.lab.test_verbs import Person

@@ -14,14 +14,12 @@ import msgspec
 import pytest
 import yaml
 
-from differ.actions import ApplyHostPart
-from differ.pods import HostPlan
-from hosts import outdated_files
-from objects.codec import decode
-from objects.core import ConfigMap, Secret
-from objects.defaults import default
-from objects.meta import LocalObjectReference, ObjectMeta
-from objects.pods import (
+from differ.kubelet.actions import ApplyHostPart
+from differ.kubelet.pods import HostPlan
+from hosts.runtime import outdated_files
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import LocalObjectReference, ObjectMeta
+from objects.api.pods import (
     Capabilities,
     ConfigMapEnvSource,
     ConfigMapKeySelector,
@@ -41,8 +39,7 @@ from objects.pods import (
     Sysctl,
     VolumeMount,
 )
-from objects.secrets import SecretValue
-from objects.volumes import (
+from objects.api.volumes import (
     ConfigMapVolumeSource,
     DownwardAPIVolumeFile,
     DownwardAPIVolumeSource,
@@ -54,6 +51,9 @@ from objects.volumes import (
     SecretVolumeSource,
     Volume,
 )
+from objects.codec import decode
+from objects.defaults import default
+from objects.secrets import SecretValue
 from tests.contract.world import NETWORK, DockerWorld, Kubelet, container, docker_world, make_pod, show
 from tests.lab.host import LabHost
 from tests.lab.hostspec import HostSpec

@@ -11,9 +11,9 @@ import pytest
 
 from objects.errors import SourceUnreachable
 from sources.errors import EmptyRepository, SourceHostKeyMismatch, SourceRefused
-from sources.remotes import Access
-from sources.repository import Repository
-from sources.status_branch import StatusBranch
+from sources.git.remotes import Access
+from sources.git.repository import Repository
+from sources.git.status_branch import StatusBranch
 from tests.lab.errors import LabError
 from tests.lab.gitserver import Clone
 from tests.lab.lab import Lab

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hosts.files import FileToWrite, write_files
-from hosts.ssh import SshLink
-from hosts.ssh_commands import CommandResult
-from hosts.ssh_transport import ChannelRefused
+from hosts.runtime.files import FileToWrite, write_files
+from hosts.ssh.commands import CommandResult
+from hosts.ssh.link import SshLink
+from hosts.ssh.transport import ChannelRefused
 from objects.errors import (
     AuthenticationRefused,
     CommandFailed,

@@ -13,11 +13,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from objects.core import Node, Taint
-from objects.meta import LabelSelector, LabelSelectorRequirement, controller_of
+from objects.api.core import Node, Taint
+from objects.api.meta import LabelSelector, LabelSelectorRequirement, controller_of
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodAffinityTerm,
+    PodSpec,
+    Toleration,
+    TopologySpreadConstraint,
+)
 from objects.pod_resources import qos_class
-from objects.pods import Container, Pod, PodAffinityTerm, PodSpec, Toleration, TopologySpreadConstraint
-from objects.quantity import milli_value, value
 from objects.selectors import (
     labels_match,
     node_term_matches,
@@ -26,6 +32,7 @@ from objects.selectors import (
     tolerates,
     untolerated_taint,
 )
+from objects.values.quantity import milli_value, value
 from policies.scheduling.requests import assumed_requests, whole_requests
 from tests.properties.reference_storage import (
     Storage,

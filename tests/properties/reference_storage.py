@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from objects.core import Node
-from objects.pods import Pod
-from objects.quantity import value
+from objects.api.core import Node
+from objects.api.pods import Pod
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from objects.selectors import node_term_matches, selector_matches
-from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from objects.values.quantity import value
 
 ZONES = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 OLD_ZONES = {f"failure-domain.beta.kubernetes.io/{key.rpartition('/')[2]}": key for key in ZONES}

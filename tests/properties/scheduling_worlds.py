@@ -13,9 +13,21 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from objects.core import ContainerImage, Node, NodeSpec, NodeStatus, Taint
-from objects.meta import Condition, LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference
-from objects.pods import (
+from objects.api.core import (
+    ContainerImage,
+    Node,
+    NodeSpec,
+    NodeStatus,
+    Taint,
+)
+from objects.api.meta import (
+    Condition,
+    LabelSelector,
+    LabelSelectorRequirement,
+    ObjectMeta,
+    OwnerReference,
+)
+from objects.api.pods import (
     Affinity,
     Container,
     ContainerPort,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from objects.meta import LabelSelector, ObjectMeta, ObjectReference
-from objects.pods import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
-from objects.storage import (
+from objects.api.meta import LabelSelector, ObjectMeta, ObjectReference
+from objects.api.pods import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
+from objects.api.storage import (
     PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
@@ -17,7 +17,7 @@ from objects.storage import (
     TopologySelectorTerm,
     VolumeNodeAffinity,
 )
-from objects.volumes import (
+from objects.api.volumes import (
     AWSElasticBlockStoreVolumeSource,
     GCEPersistentDiskVolumeSource,
     PersistentVolumeClaimVolumeSource,

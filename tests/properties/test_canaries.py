@@ -10,10 +10,15 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from objects.apps import Deployment, ReplicaSet
-from objects.canary import CANARY, CANARY_CHECKS, CANARY_STEPS, STRATEGY
+from objects.api.apps import Deployment, ReplicaSet
 from objects.conditions import find_condition
-from reconciler.measurements import QueryAnswer
+from objects.own.canary import (
+    CANARY,
+    CANARY_CHECKS,
+    CANARY_STEPS,
+    STRATEGY,
+)
+from reconciler.figures.pod_metrics import QueryAnswer
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import deployment, revision_name
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
+from objects.api.core import Secret
 from objects.codec import DecodeError, decode, encode, encode_json
 from objects.convert import convert
-from objects.core import Secret
 from objects.defaults import default
 from objects.errors import InvalidInput
 from objects.honoured import field_support

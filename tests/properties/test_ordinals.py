@@ -11,11 +11,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from objects.apps import ControllerRevision, StatefulSet
-from objects.config import Host, HostSpec
-from objects.meta import KubeObject, ObjectMeta
-from objects.pods import Pod
-from reconciler.host_status import HostStatus
+from objects.api.apps import ControllerRevision, StatefulSet
+from objects.api.meta import KubeObject, ObjectMeta
+from objects.api.pods import Pod
+from objects.own.config import Host, HostSpec
+from reconciler.state.host_status import HostStatus
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import stateful_set
 

@@ -13,19 +13,16 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from differ.actions import Action, WriteFiles
-from differ.assignment import HostAssignment, PodNetwork
-from differ.memory import WorkerMemory
-from differ.pods import HostPlan, plan_host
-from differ.restarts import is_alive
-from hosts.simulated import NO_FAULTS, Faults, SimulatedHost
-from hosts.simulated_engine import Program, SimulatedEngine
-from objects.core import ConfigMap, Secret
-from objects.errors import HostError
-from objects.meta import LocalObjectReference, ObjectMeta
-from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
-from objects.observed import ObservedContainer
-from objects.pods import (
+from differ.kubelet.actions import Action, WriteFiles
+from differ.kubelet.assignment import HostAssignment, PodNetwork
+from differ.kubelet.containers.restarts import is_alive
+from differ.kubelet.memory import WorkerMemory
+from differ.kubelet.pods import HostPlan, plan_host
+from hosts.simulated.engine import Program, SimulatedEngine
+from hosts.simulated.host import NO_FAULTS, Faults, SimulatedHost
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import LocalObjectReference, ObjectMeta
+from objects.api.pods import (
     Container,
     EnvVar,
     EnvVarSource,
@@ -35,9 +32,17 @@ from objects.pods import (
     SecretEnvSource,
     SecretKeySelector,
 )
-from objects.pods import EnvFromSource as EnvFrom
+from objects.api.pods import EnvFromSource as EnvFrom
+from objects.api.volumes import (
+    ConfigMapVolumeSource,
+    EmptyDirVolumeSource,
+    SecretVolumeSource,
+    Volume,
+)
+from objects.errors import HostError
+from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
+from objects.observation.host import ObservedContainer
 from objects.secrets import SecretValue
-from objects.volumes import ConfigMapVolumeSource, EmptyDirVolumeSource, SecretVolumeSource, Volume
 
 CANARY = "canary-4d1f"
 NETWORK = PodNetwork(subnet="10.244.1.0/24", cluster_cidr="10.244.0.0/16")

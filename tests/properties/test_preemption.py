@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objects.core import Node
-from objects.pods import Pod
+from objects.api.core import Node
+from objects.api.pods import Pod
 from policies.scheduling.preemption import PreemptionTable, Victims
 from policies.scheduling.profiles import default_profile
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from policies.scheduling.table import HostTable, TieBreaker
 from tests.properties import reference_scheduler as reference
 from tests.properties.reference_scheduler import World

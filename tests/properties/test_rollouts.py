@@ -11,9 +11,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from objects.apps import Deployment, ReplicaSet
-from objects.pods import Pod
-from reconciler.controllers.owned_pods import is_active
+from objects.api.apps import Deployment, ReplicaSet
+from objects.api.pods import Pod
+from reconciler.controllers.pods.owned import is_active
 from reconciler.controllers.rollout.arithmetic import max_total, min_available
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import deployment

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objects.config import PluginWeight, SchedulerProfile
-from objects.core import Node
-from objects.meta import LabelSelector, ObjectKey
-from objects.pods import Pod
-from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from objects.api.core import Node
+from objects.api.meta import LabelSelector, ObjectKey
+from objects.api.pods import Pod
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from objects.own.config import PluginWeight, SchedulerProfile
 from policies.scheduling.explain import explain
 from policies.scheduling.profiles import make_profiles
 from policies.scheduling.scheduler import Scheduler
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from tests.properties import reference_scheduler as reference
 from tests.properties.reference_scheduler import World
 from tests.properties.scheduling_worlds import LABELS, NAMESPACES, THEMES, Worlds, named

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objects.meta import (
+from objects.api.meta import (
     KubeObject,
     LabelSelector,
     LabelSelectorRequirement,
@@ -13,11 +13,11 @@ from objects.meta import (
     OwnerReference,
     controller_of,
 )
-from objects.pods import Pod
-from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.api.pods import Pod
+from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.api.services import Service, ServiceSpec
 from objects.selectors import labels_match, selector_matches
-from objects.services import Service, ServiceSpec
-from reconciler.store import Store
+from reconciler.state.store import Store
 
 KEYS = st.sampled_from(("app", "tier", "rev"))
 VALUES = st.sampled_from(("a", "b", "1", "5"))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from differ.actions import WriteFiles
-from objects.apps import DaemonSet, Deployment, StatefulSet
-from objects.batch import Job
+from differ.kubelet.actions import WriteFiles
+from objects.api.apps import DaemonSet, Deployment, StatefulSet
+from objects.api.batch import Job
+from objects.api.meta import KubeObject, ObjectKey, controller_of
+from objects.api.pods import Pod
 from objects.conditions import is_true
-from objects.meta import KubeObject, ObjectKey, controller_of
 from objects.names import pod_of_volume
-from objects.pods import Pod
 from tests.simulation.workloads import (
     BarePod,
     DaemonWorkload,

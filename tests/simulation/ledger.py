@@ -10,13 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import TypeAlias
 
-from objects.batch import CronJob, CronJobStatus, Job
+from objects.api.batch import CronJob, CronJobStatus, Job
+from objects.api.meta import ObjectKey, controller_of
+from objects.api.pods import Pod
 from objects.conditions import is_true
-from objects.meta import ObjectKey, controller_of
 from objects.names import claim_volume_generation
-from objects.pods import Pod
 from reconciler.controllers.jobs.indexes import index_of
-from reconciler.messages import Restored
+from reconciler.state.messages import Restored
 
 Place: TypeAlias = tuple[str, int]
 """A host, and how often it was installed anew."""

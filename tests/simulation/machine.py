@@ -8,12 +8,12 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from differ.actions import Action, CreateContainer, StartContainer
-from hosts.simulated import Faults, SimulatedHost
-from hosts.simulated_engine import SimulatedEngine, foreign_container
+from differ.kubelet.actions import Action, CreateContainer, StartContainer
+from hosts.simulated.engine import SimulatedEngine, foreign_container
+from hosts.simulated.host import Faults, SimulatedHost
 from objects.errors import EngineUnavailable
 from objects.names import LABEL_CONTAINER, LABEL_POD, LABEL_POD_NAME, LABEL_POD_UID, LABEL_ROLE
-from objects.observed import HostObservation, ObservedContainer
+from objects.observation.host import HostObservation, ObservedContainer
 from tests.simulation.programs import PRESENT, UNPULLABLE, program_of
 
 FAULTS = Faults(lost_replies=0.03, refusals=0.03, lost_calls=0.03)

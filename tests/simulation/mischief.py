@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from objects.storage import PersistentVolumeClaim
+from objects.api.storage import PersistentVolumeClaim
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine

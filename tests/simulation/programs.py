@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hosts.simulated_engine import Program
+from hosts.simulated.engine import Program
 from objects.names import LABEL_ROLE
-from objects.observed import ObservedContainer
+from objects.observation.host import ObservedContainer
 
 SERVERS = ("app:v1", "app:v2", "app:v3", "app:slow", "app:stubborn")
 """Run until they are told to end; what a good commit uses."""
@@ -32,7 +32,7 @@ _PROGRAMS = {
 
 
 def program_of(container: ObservedContainer, run: int) -> Program:
-    """`hosts.simulated_engine.Programs`: by image; a sandbox, and whatever is not in the table, runs for ever."""
+    """`hosts.simulated.engine.Programs`: by image; a sandbox, and whatever is not in the table, runs for ever."""
     if container.labels.get(LABEL_ROLE) == "sandbox":
         return Program()
     if container.image == FLAKY_WORK:

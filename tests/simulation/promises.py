@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from math import ceil, floor
 
-from objects.apps import DaemonSet, Deployment, StatefulSet
-from objects.canary import BLUE_GREEN, STRATEGY
-from objects.meta import IntOrString
+from objects.api.apps import DaemonSet, Deployment, StatefulSet
+from objects.api.meta import IntOrString
+from objects.own.canary import BLUE_GREEN, STRATEGY
 
 
 def most_pods(deployment: Deployment) -> int:

@@ -8,15 +8,26 @@ from datetime import datetime
 
 import msgspec
 
-from objects.config import Cluster, ClusterSpec, Host, HostSpec, SyncSettings
-from objects.core import ConfigMap, Namespace, Secret, Taint
+from objects.api.core import (
+    ConfigMap,
+    Namespace,
+    Secret,
+    Taint,
+)
+from objects.api.meta import KubeObject, ObjectMeta
+from objects.api.policy import PriorityClass
 from objects.defaults import default
-from objects.meta import KubeObject, ObjectMeta
-from objects.policy import PriorityClass
+from objects.own.config import (
+    Cluster,
+    ClusterSpec,
+    Host,
+    HostSpec,
+    SyncSettings,
+)
+from objects.own.taints import NO_EXECUTE, OUT_OF_SERVICE
 from objects.secrets import SecretValue
-from objects.taints import NO_EXECUTE, OUT_OF_SERVICE
-from reconciler.controllers.drain import DRAIN
-from reconciler.messages import Desired
+from reconciler.controllers.node.drain import DRAIN
+from reconciler.state.messages import Desired
 from tests.simulation.machine import CANARY
 from tests.simulation.workloads import PRIORITIES, StatefulWorkload, draw_workloads
 

@@ -51,8 +51,8 @@ DAEMON = "reconciler.controllers.daemon.update"
         pytest.param(8, f"{DAEMON}.allowance_of", one_more_of("max_unavailable"), "are without", id="daemon"),
         pytest.param(12, f"{DAEMON}.allowance_of", one_more_of("max_surge"), "has two on", id="daemon surge"),
         pytest.param(0, "reconciler.controllers.jobs.work.wanted_active", one_more, "run or succeeded", id="job twice"),
-        pytest.param(0, "reconciler.controllers.node_lifecycle._evicted", certain, "left the store", id="gone"),
-        pytest.param(0, "reconciler.scheduling.choose_address", always("10.244.0.2"), "both have", id="address"),
+        pytest.param(0, "reconciler.controllers.node.lifecycle._evicted", certain, "left the store", id="gone"),
+        pytest.param(0, "reconciler.core.scheduling.choose_address", always("10.244.0.2"), "both have", id="address"),
         pytest.param(0, "reconciler.controllers.deployment.hold_of", always(None), "nobody says why", id="reason"),
     ],
 )

@@ -13,23 +13,34 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from differ.actions import Action, MarkCharge, RemoveVolume
-from differ.probing import ProbeOrder
-from hosts.simulated import SimulatedHost
-from objects.charge import Charge, marker_name
-from objects.config import Cluster
-from objects.core import Namespace
+from differ.kubelet.actions import Action, MarkCharge, RemoveVolume
+from differ.kubelet.probes.probing import ProbeOrder
+from hosts.simulated.host import SimulatedHost
+from objects.api.core import Namespace
+from objects.api.meta import KubeObject, ObjectMeta
 from objects.defaults import default
 from objects.errors import ChargeInDoubt, DeadlineExceeded, HostError, HostUnreachable
-from objects.meta import KubeObject, ObjectMeta
 from objects.names import LABEL_POD_NAME, LABEL_POD_UID
-from objects.observed import HostObservation
-from reconciler.charge import SETTLE_SECONDS, Go, Mark, Over, next_step
+from objects.observation.host import HostObservation
+from objects.own.charge import Charge, marker_name
+from objects.own.config import Cluster
+from reconciler.charge.rules import (
+    SETTLE_SECONDS,
+    Go,
+    Mark,
+    Over,
+    next_step,
+)
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine
-from reconciler.messages import Desired, Message, Recorded, Restored
-from reconciler.simulate import TICK, SimulatedClock, SimulatedCluster
-from reconciler.status import render_files, restore
+from reconciler.core.engine import Engine
+from reconciler.plan.simulate import TICK, SimulatedClock, SimulatedCluster
+from reconciler.state.messages import (
+    Desired,
+    Message,
+    Recorded,
+    Restored,
+)
+from reconciler.status.content import render_files, restore
 from tests.unit.controllers.manifests import stateful_set
 from tests.unit.reconciler.cluster import make_host
 

@@ -10,24 +10,29 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from objects.apps import DaemonSet, Deployment, ReplicaSet, StatefulSet
-from objects.batch import Job
+from objects.api.apps import (
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+)
+from objects.api.batch import Job
+from objects.api.core import Node
+from objects.api.meta import KubeObject, ObjectKey, controller_of
+from objects.api.pods import Pod
+from objects.api.policy import PodDisruptionBudget
 from objects.conditions import find_condition
-from objects.config import Host
-from objects.core import Node
-from objects.meta import KubeObject, ObjectKey, controller_of
+from objects.own.config import Host
+from objects.own.taints import NO_EXECUTE, NO_SCHEDULE, OUT_OF_SERVICE
 from objects.pod_resources import pod_requests
-from objects.pods import Pod
-from objects.policy import PodDisruptionBudget
-from objects.quantity import milli_value
 from objects.selectors import selector_matches, untolerated_taint
-from objects.taints import NO_EXECUTE, NO_SCHEDULE, OUT_OF_SERVICE
+from objects.values.quantity import milli_value
 from reconciler.controllers.daemon.placement import belongs_on, node_of
-from reconciler.controllers.owned_pods import is_active, is_available
+from reconciler.controllers.pods.owned import is_active, is_available
 from reconciler.controllers.stateful.identity import ordinal_of
-from reconciler.engine import Engine, StepResult
-from reconciler.messages import HostReport, Message, Restored
-from reconciler.store import Changed
+from reconciler.core.engine import Engine, StepResult
+from reconciler.state.messages import HostReport, Message, Restored
+from reconciler.state.store import Changed
 from tests.simulation import promises
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import Machine

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from objects.apps import (
+from objects.api.apps import (
     DaemonSet,
     DaemonSetSpec,
     DaemonSetUpdateStrategy,
@@ -23,12 +23,20 @@ from objects.apps import (
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
-from objects.batch import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec
-from objects.canary import BLUE_GREEN, CANARY, CANARY_STEPS, STRATEGY
-from objects.hashing import template_hash
-from objects.meta import IntOrString, KubeObject, LabelSelector, ObjectMeta
-from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.pods import (
+from objects.api.batch import (
+    CronJob,
+    CronJobSpec,
+    Job,
+    JobSpec,
+    JobTemplateSpec,
+)
+from objects.api.meta import (
+    IntOrString,
+    KubeObject,
+    LabelSelector,
+    ObjectMeta,
+)
+from objects.api.pods import (
     Container,
     EnvVar,
     EnvVarSource,
@@ -40,10 +48,23 @@ from objects.pods import (
     Toleration,
     VolumeMount,
 )
-from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
-from objects.storage import PersistentVolumeClaim
-from objects.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
-from objects.volumes import EmptyDirVolumeSource, PersistentVolumeClaimSpec, SecretVolumeSource, Volume
+from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.api.storage import PersistentVolumeClaim
+from objects.api.volumes import (
+    EmptyDirVolumeSource,
+    PersistentVolumeClaimSpec,
+    SecretVolumeSource,
+    Volume,
+)
+from objects.hashing import template_hash
+from objects.names import ANNOTATION_TEMPLATE_HASH
+from objects.own.canary import (
+    BLUE_GREEN,
+    CANARY,
+    CANARY_STEPS,
+    STRATEGY,
+)
+from objects.own.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
 from tests.simulation.programs import BROKEN, FAILING_WORK, FLAKY_WORK, INIT, SERVERS, SIDECAR, WORK
 
 PRIORITIES = {"low": 10, "high": 1000}

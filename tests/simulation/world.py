@@ -13,13 +13,13 @@ from functools import partial
 
 import msgspec
 
-from differ.actions import Action, CreateContainer, StartContainer
+from differ.kubelet.actions import Action, CreateContainer, StartContainer
+from objects.api.pods import Pod
 from objects.names import LABEL_CLAIM, LABEL_POD_NAME, LABEL_POD_UID
-from objects.pods import Pod
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine, StepResult
-from reconciler.messages import Message, Recorded, Restored
-from reconciler.simulate import SimulatedClock, SimulatedCluster
+from reconciler.core.engine import Engine, StepResult
+from reconciler.plan.simulate import SimulatedClock, SimulatedCluster
+from reconciler.state.messages import Message, Recorded, Restored
 from tests.simulation import mischief
 from tests.simulation.ending import check_end
 from tests.simulation.ledger import Ledger, Place

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import msgspec
 
-from objects.config import Host
-from objects.core import Node
-from objects.meta import KubeObject
-from objects.pods import Pod
-from reconciler.engine import Engine
-from reconciler.host_status import HostStatus
-from reconciler.messages import Remembered, Restored
-from reconciler.status import is_in_inventory_only, render_files, restore, status_path
+from objects.api.core import Node
+from objects.api.meta import KubeObject
+from objects.api.pods import Pod
+from objects.own.config import Host
+from reconciler.core.engine import Engine
+from reconciler.state.host_status import HostStatus
+from reconciler.state.messages import Remembered, Restored
+from reconciler.status.content import (
+    is_in_inventory_only,
+    render_files,
+    restore,
+    status_path,
+)
 from tests.simulation.machine import CANARY
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from objects.errors import BerthError
-from reconciler.cli.exit_codes import MEANINGS
+from reconciler.cli.common.exit_codes import MEANINGS
 from reconciler.cli.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,13 @@ PAGES = [
     ROOT / "examples-repo/README.md",
 ]
 OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-MODULES_WITH_ERRORS = ("objects.errors", "objects.codec", "sources.errors", "sources.desired", "hosts.ssh_transport")
+MODULES_WITH_ERRORS = (
+    "objects.errors",
+    "objects.codec",
+    "sources.errors",
+    "sources.reading.desired",
+    "hosts.ssh.transport",
+)
 
 
 def subclasses(kind: type[BerthError]) -> set[type[BerthError]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from objects import taints
-from objects.core import Taint
-from objects.pods import NodeSelectorRequirement, NodeSelectorTerm, Toleration
+from objects.api.core import Taint
+from objects.api.pods import NodeSelectorRequirement, NodeSelectorTerm, Toleration
+from objects.own import taints
 from objects.selectors import node_term_matches, tolerates
-from policies.scheduling.arrays import BoolArray, Rows
 from policies.scheduling.rules import Check, Event, Mask, Reason
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, Rows
+from policies.scheduling.state.snapshot import Snapshot
 
 _HOST_EVENTS = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED))
 

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, Rows
-from policies.scheduling.columns import ABSENT
-from policies.scheduling.counts import DomainTally
 from policies.scheduling.rules import Check, Event, Reason, Scope
 from policies.scheduling.shape import AffinityTerm, PodShape, TermKind
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, Rows
+from policies.scheduling.state.columns import ABSENT
+from policies.scheduling.state.counts import DomainTally
+from policies.scheduling.state.snapshot import Snapshot
 
 
 class PodAffinity:

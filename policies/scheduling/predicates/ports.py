@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, Rows
 from policies.scheduling.rules import Check, Event, Reason, Scope
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, Rows
+from policies.scheduling.state.snapshot import Snapshot
 
 
 class HostPorts:

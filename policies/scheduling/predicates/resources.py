@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, IntArray, Rows
 from policies.scheduling.requests import PODS
 from policies.scheduling.rules import Check, Event, Finding, Reason, Scope
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.state.snapshot import Snapshot
 
 
 class Resources:

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, IntArray, Rows
-from policies.scheduling.columns import ABSENT
-from policies.scheduling.counts import DomainTally
 from policies.scheduling.predicates.node import fits_node_labels
 from policies.scheduling.predicates.taints import tolerated_hosts
 from policies.scheduling.rules import Check, Event, Reason, Scope
 from policies.scheduling.shape import PodShape, SpreadConstraint
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.state.columns import ABSENT
+from policies.scheduling.state.counts import DomainTally
+from policies.scheduling.state.snapshot import Snapshot
 
 
 def eligible_hosts(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from objects.core import Taint
+from objects.api.core import Taint
 from objects.selectors import untolerated_taint
-from policies.scheduling.arrays import BoolArray, IntArray, Rows
 from policies.scheduling.rules import Check, Event, Finding, Reason, group_findings
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.state.snapshot import Snapshot
 
 KEEPING_AWAY = ("NoSchedule", "NoExecute")
 

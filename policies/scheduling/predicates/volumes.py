@@ -10,15 +10,15 @@ from typing import Final
 
 import numpy as np
 
-from objects.pods import NodeSelectorRequirement, NodeSelectorTerm
-from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
-from policies.scheduling.arrays import BoolArray, Rows
-from policies.scheduling.columns import ABSENT
+from objects.api.pods import NodeSelectorRequirement, NodeSelectorTerm
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from policies.scheduling.predicates.node import match_node_term
 from policies.scheduling.rules import Check, Event, Mask, Reason, Scope
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
-from policies.scheduling.volumes import (
+from policies.scheduling.state.arrays import BoolArray, Rows
+from policies.scheduling.state.columns import ABSENT
+from policies.scheduling.state.snapshot import Snapshot
+from policies.scheduling.state.volumes import (
     NO_PROVISIONER,
     SINGLE_POD,
     ZONE_KEYS,

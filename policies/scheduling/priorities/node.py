@@ -6,15 +6,15 @@ from typing import Final
 
 import numpy as np
 
-from objects.core import Taint
-from objects.pods import Toleration
+from objects.api.core import Taint
+from objects.api.pods import Toleration
 from objects.selectors import tolerates
-from policies.scheduling.arrays import IntArray, Rows
-from policies.scheduling.images import ImageColumn
 from policies.scheduling.predicates.node import match_node_term
 from policies.scheduling.rules import MAX_SCORE, ScaledPoints, Scope, Scorer
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import IntArray, Rows
+from policies.scheduling.state.images import ImageColumn
+from policies.scheduling.state.snapshot import Snapshot
 
 _MEBIBYTE: Final = 1024 * 1024
 _LEAST_IMAGE_BYTES: Final = 23 * _MEBIBYTE

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, IntArray, Rows
-from policies.scheduling.columns import ABSENT
-from policies.scheduling.counts import DomainTally, HostCount
 from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
 from policies.scheduling.shape import AffinityTerm, PodShape, TermKind
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.state.columns import ABSENT
+from policies.scheduling.state.counts import DomainTally, HostCount
+from policies.scheduling.state.snapshot import Snapshot
 
 REQUIRED_AFFINITY_WEIGHT: Final = 1
 """What another pod's *required* affinity to this one is worth (Kubernetes' hardPodAffinityWeight)."""

@@ -9,11 +9,11 @@ from abc import abstractmethod
 
 import numpy as np
 
-from policies.scheduling.arrays import FloatArray, IntArray, Rows
 from policies.scheduling.requests import CPU, MEMORY
 from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import FloatArray, IntArray, Rows
+from policies.scheduling.state.snapshot import Snapshot
 
 _POINTS_FOR_EVEN = MAX_SCORE // 2 + MAX_SCORE // 4
 """BalancedResourceAllocation where nothing can be out of balance."""

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, IntArray, Rows
-from policies.scheduling.counts import HostCount
 from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
 from policies.scheduling.shape import PodShape
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.state.counts import HostCount
+from policies.scheduling.state.snapshot import Snapshot
 
 ZONE: Final = "topology.kubernetes.io/zone"
 REGION: Final = "topology.kubernetes.io/region"

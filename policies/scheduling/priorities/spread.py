@@ -10,13 +10,18 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from policies.scheduling.arrays import BoolArray, FloatArray, IntArray, Rows
-from policies.scheduling.columns import ABSENT
-from policies.scheduling.counts import DomainTally, HostCount
 from policies.scheduling.predicates.spread import eligible_hosts
 from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
 from policies.scheduling.shape import PodShape, SpreadConstraint
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.arrays import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Rows,
+)
+from policies.scheduling.state.columns import ABSENT
+from policies.scheduling.state.counts import DomainTally, HostCount
+from policies.scheduling.state.snapshot import Snapshot
 
 HOSTNAME: Final = "kubernetes.io/hostname"
 """Each host is a place of its own under this label: counted directly, whatever the constraint's policies say."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from objects.config import Host
-from objects.core import Node
-from objects.meta import ResourceList
+from objects.api.core import Node
+from objects.api.meta import ResourceList
+from objects.own.config import Host
 from objects.pod_resources import pod_limits, pod_requests
-from objects.quantity import milli_value, value
+from objects.values.quantity import milli_value, value
 from reconciler.cli.printing.cluster import human_bytes
 from reconciler.cli.printing.durations import UNKNOWN
 from reconciler.cli.printing.table import render_table
-from reconciler.load import HostLoad
-from reconciler.store import View
+from reconciler.process.load import HostLoad
+from reconciler.state.store import View
 
 Text: TypeAlias = Callable[[int], str]
 

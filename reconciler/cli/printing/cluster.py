@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from objects.api.core import Event, Namespace, Node
+from objects.api.meta import QuantityLike
+from objects.api.policy import (
+    LimitRange,
+    PodDisruptionBudget,
+    PriorityClass,
+    ResourceQuota,
+)
 from objects.conditions import OUT_OF_SYNC, find_condition
-from objects.config import Application, Cluster, Host
-from objects.core import Event, Namespace, Node
-from objects.meta import QuantityLike
-from objects.policy import LimitRange, PodDisruptionBudget, PriorityClass, ResourceQuota
-from objects.quantity import compare
+from objects.own.config import Application, Cluster, Host
+from objects.values.quantity import compare
 from policies.host_support import NETWORK, NOTE, READY, findings_of
 from reconciler.cli.printing.durations import UNKNOWN, age
 from reconciler.cli.printing.table import NONE, Surroundings, TablePrinter, columns, joined
-from reconciler.host_status import HostStatus
+from reconciler.state.host_status import HostStatus
 
 ROLE_LABEL: Final = "node-role.kubernetes.io/"
 _BINARY_UNITS: Final = ((1 << 40, "Ti"), (1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki"))

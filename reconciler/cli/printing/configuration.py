@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from objects.core import ConfigMap, Secret
-from objects.meta import KubeObject
-from objects.rbac import ClusterRoleBinding, RoleBinding
-from objects.services import ServiceAccount
-from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import KubeObject
+from objects.api.rbac import ClusterRoleBinding, RoleBinding
+from objects.api.services import ServiceAccount
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from reconciler.cli.printing.durations import age
 from reconciler.cli.printing.table import UNSET, Surroundings, TablePrinter, columns
 

@@ -8,13 +8,18 @@ from typing import Any
 import yaml
 
 from objects import codec
-from objects.apps import Deployment, ReplicaSet
-from objects.config import Application, Host
-from objects.core import ConfigMap, Event, Node, Secret
-from objects.measured import ForeignLoad
-from objects.meta import KubeObject, ResourceList
-from objects.pods import Pod
-from objects.quantity import milli_value
+from objects.api.apps import Deployment, ReplicaSet
+from objects.api.core import (
+    ConfigMap,
+    Event,
+    Node,
+    Secret,
+)
+from objects.api.meta import KubeObject, ResourceList
+from objects.api.pods import Pod
+from objects.observation.figures import ForeignLoad
+from objects.own.config import Application, Host
+from objects.values.quantity import milli_value
 from reconciler.cli.printing.cluster import host_state, human_bytes
 from reconciler.cli.printing.describe_pods import conditions_table, describe_pod, describe_template, time_text
 from reconciler.cli.printing.description import Description, mapping_text, render_description
@@ -23,8 +28,8 @@ from reconciler.cli.printing.pods import host_is_silent, summarise_pod
 from reconciler.cli.printing.table import NONE, Surroundings, joined, render_table
 from reconciler.cli.printing.workloads import selector_text
 from reconciler.controllers.base import Hold
-from reconciler.health import health_of
-from reconciler.host_status import HostStatus
+from reconciler.core.health import health_of
+from reconciler.state.host_status import HostStatus
 
 _HIDDEN_ANNOTATIONS = ("berth.dev/template-hash", "kubectl.kubernetes.io/last-applied-configuration")
 

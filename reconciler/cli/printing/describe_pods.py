@@ -6,14 +6,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from objects import codec
-from objects.meta import Condition, ResourceList
+from objects.api.meta import Condition, ResourceList
+from objects.api.pods import (
+    Container,
+    ContainerState,
+    ContainerStatus,
+    EnvFromSource,
+    EnvVar,
+    Pod,
+    PodSpec,
+    Probe,
+)
+from objects.api.volumes import Volume
 from objects.pod_resources import qos_class
-from objects.pods import Container, ContainerState, ContainerStatus, EnvFromSource, EnvVar, Pod, PodSpec, Probe
-from objects.volumes import Volume
 from reconciler.cli.printing.description import Description, mapping_text
 from reconciler.cli.printing.pods import host_is_silent, summarise_pod
 from reconciler.cli.printing.table import NONE, Surroundings, joined, render_table
-from reconciler.host_status import HostStatus
+from reconciler.state.host_status import HostStatus
 
 
 def describe_pod(pod: Pod, around: Surroundings) -> Description:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from objects.networking import Ingress, IngressClass, NetworkPolicy
-from objects.services import Endpoints, EndpointSlice, Service
+from objects.api.networking import Ingress, IngressClass, NetworkPolicy
+from objects.api.services import Endpoints, EndpointSlice, Service
 from reconciler.cli.printing.durations import age
 from reconciler.cli.printing.table import NONE, UNSET, Surroundings, TablePrinter, columns, joined, labels_text
 from reconciler.cli.printing.workloads import selector_text

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from objects.api.pods import ContainerStateTerminated, ContainerStatus, Pod
 from objects.conditions import find_condition, is_true
-from objects.pods import ContainerStateTerminated, ContainerStatus, Pod
 from reconciler.cli.printing.durations import age
 from reconciler.cli.printing.table import NONE, Surroundings, TablePrinter, columns, joined
-from reconciler.host_status import HostStatus
-from reconciler.store import View
+from reconciler.state.host_status import HostStatus
+from reconciler.state.store import View
 
 
 class PodSummary(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from objects.pods import Pod
+from objects.api.pods import Pod
 from reconciler.cli.printing.cluster import CLUSTER_PRINTERS
 from reconciler.cli.printing.configuration import CONFIGURATION_PRINTERS, PLAIN_PRINTER
 from reconciler.cli.printing.network import NETWORK_PRINTERS

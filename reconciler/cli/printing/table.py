@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from objects.meta import KubeObject
-from reconciler.store import View
+from objects.api.meta import KubeObject
+from reconciler.state.store import View
 
 NONE: Final = "<none>"
 UNSET: Final = "<unset>"

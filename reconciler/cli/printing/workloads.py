@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from objects.apps import ControllerRevision, DaemonSet, Deployment, ReplicaSet, ReplicationController, StatefulSet
-from objects.autoscaling import HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus
-from objects.batch import CronJob, Job
+from objects.api.apps import (
+    ControllerRevision,
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    ReplicationController,
+    StatefulSet,
+)
+from objects.api.autoscaling import (
+    HorizontalPodAutoscaler,
+    MetricSpec,
+    MetricStatus,
+    MetricTarget,
+    MetricValueStatus,
+)
+from objects.api.batch import CronJob, Job
+from objects.api.meta import LabelSelector, controller_of
+from objects.api.pods import PodTemplateSpec
 from objects.conditions import is_true
-from objects.meta import LabelSelector, controller_of
-from objects.pods import PodTemplateSpec
 from objects.selectors import format_selector
 from reconciler.cli.printing.durations import age, human_duration
 from reconciler.cli.printing.table import NONE, Surroundings, TablePrinter, columns, joined, labels_text

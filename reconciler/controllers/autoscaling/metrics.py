@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from objects.autoscaling import (
+from objects.api.autoscaling import (
     ContainerResourceMetricSource,
     ContainerResourceMetricStatus,
     ExternalMetricSource,
@@ -23,10 +23,10 @@ from objects.autoscaling import (
     ResourceMetricSource,
     ResourceMetricStatus,
 )
-from objects.config import PrometheusSettings
+from objects.api.pods import Pod
 from objects.errors import InvalidInput
-from objects.pods import Pod
-from objects.quantity import canonical, milli_value
+from objects.own.config import PrometheusSettings
+from objects.values.quantity import canonical, milli_value
 from policies.autoscaling.calculator import (
     Sample,
     Tolerance,
@@ -38,9 +38,9 @@ from policies.autoscaling.calculator import (
     requests_of,
 )
 from policies.autoscaling.promql import external_query, object_query
-from reconciler.measurements import PodMetrics, find_answer
-from reconciler.pod_values import scrapes_of
-from reconciler.store import View
+from reconciler.figures.pod_metrics import PodMetrics, find_answer
+from reconciler.figures.pod_values import scrapes_of
+from reconciler.state.store import View
 
 GOOD_FOR = timedelta(minutes=2)
 """Older measurements say nothing any more: a host that is silent must not look idle or busy for ever."""

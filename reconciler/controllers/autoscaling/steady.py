@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from objects.autoscaling import MetricStatus, MetricValueStatus
-from objects.meta import QuantityLike
-from objects.quantity import milli_value
+from objects.api.autoscaling import MetricStatus, MetricValueStatus
+from objects.api.meta import QuantityLike
+from objects.values.quantity import milli_value
 
 STEADY = 0.1
 """An autoscaler does nothing within a tenth of its target either."""

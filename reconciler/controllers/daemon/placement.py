@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from objects.core import Node
-from objects.pods import (
+from objects.api.core import Node
+from objects.api.pods import (
     Affinity,
     NodeAffinity,
     NodeSelector,
@@ -19,8 +19,7 @@ from objects.pods import (
     PodSpec,
     Toleration,
 )
-from objects.selectors import pod_fits_node_labels, untolerated_taint
-from objects.taints import (
+from objects.own.taints import (
     DISK_PRESSURE,
     MEMORY_PRESSURE,
     NETWORK_UNAVAILABLE,
@@ -31,6 +30,7 @@ from objects.taints import (
     UNREACHABLE,
     UNSCHEDULABLE,
 )
+from objects.selectors import pod_fits_node_labels, untolerated_taint
 
 _NODE_NAME_FIELD = "metadata.name"
 

@@ -11,10 +11,10 @@ from datetime import datetime
 
 import msgspec
 
-from objects.apps import DaemonSet
-from objects.intstr import scaled_value
-from objects.pods import Pod
-from reconciler.controllers.owned_pods import is_available
+from objects.api.apps import DaemonSet
+from objects.api.pods import Pod
+from objects.values.intstr import scaled_value
+from reconciler.controllers.pods.owned import is_available
 
 REVISION_LABEL = "controller-revision-hash"
 

@@ -11,8 +11,8 @@ from collections.abc import Collection
 
 import msgspec
 
-from objects.batch import Job
-from objects.pods import Pod
+from objects.api.batch import Job
+from objects.api.pods import Pod
 from reconciler.controllers.jobs.indexes import index_of, parse_indexes
 from reconciler.controllers.jobs.policies import FAIL_INDEX, FAIL_JOB, IGNORE, is_indexed, judge_failed_pod
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from itertools import groupby
 
-from objects.pods import Pod
+from objects.api.pods import Pod
 
 INDEX_KEY = "batch.kubernetes.io/job-completion-index"
 """Label and annotation on the pods of an indexed Job."""

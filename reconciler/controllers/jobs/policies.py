@@ -9,14 +9,14 @@ from collections.abc import Iterator, Set
 
 import msgspec
 
-from objects.batch import (
+from objects.api.batch import (
     Job,
     PodFailurePolicy,
     PodFailurePolicyOnExitCodes,
     PodFailurePolicyOnPodCondition,
     SuccessPolicy,
 )
-from objects.pods import ContainerStateTerminated, Pod
+from objects.api.pods import ContainerStateTerminated, Pod
 from reconciler.controllers.jobs.indexes import parse_indexes
 
 FAIL_JOB = "FailJob"

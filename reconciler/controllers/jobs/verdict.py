@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from objects.batch import Job
+from objects.api.batch import Job
+from objects.api.meta import Condition
 from objects.conditions import find_condition, is_true
-from objects.meta import Condition
 from reconciler.controllers.jobs.accounting import JobState, completions_of, restarts_in_place
 from reconciler.controllers.jobs.policies import is_indexed, met_success_rule
 

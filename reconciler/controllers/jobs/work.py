@@ -6,17 +6,22 @@ from datetime import datetime
 
 import msgspec
 
-from objects.batch import Job
-from objects.meta import ObjectMeta
-from objects.pods import Container, EnvVar, Pod, PodTemplateSpec
+from objects.api.batch import Job
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    EnvVar,
+    Pod,
+    PodTemplateSpec,
+)
 from reconciler.controllers.base import Context
 from reconciler.controllers.jobs.accounting import JobState, completions_of
 from reconciler.controllers.jobs.backoff import retry_at
 from reconciler.controllers.jobs.indexes import INDEX_KEY, first_free_indexes, index_of
 from reconciler.controllers.jobs.policies import is_indexed
-from reconciler.controllers.pod_ranking import choose_pods_to_delete
-from reconciler.controllers.pod_template import fresh_pod_name, pod_from_template
-from reconciler.store import View
+from reconciler.controllers.pods.ranking import choose_pods_to_delete
+from reconciler.controllers.pods.template import fresh_pod_name, pod_from_template
+from reconciler.state.store import View
 
 _INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 _LONGEST_HOST_NAME = 63

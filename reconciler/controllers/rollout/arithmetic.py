@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from objects.apps import Deployment
-from objects.canary import BLUE_GREEN, strategy_of
-from objects.intstr import scaled_value
-from objects.meta import IntOrString
+from objects.api.apps import Deployment
+from objects.api.meta import IntOrString
+from objects.own.canary import BLUE_GREEN, strategy_of
+from objects.values.intstr import scaled_value
 
 DEFAULT_SHARE = "25%"
 

@@ -12,15 +12,15 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from objects.apps import ReplicaSet
-from objects.canary import CANARY_CHECKS, CANARY_STEPS, CanaryCheck
-from objects.config import PrometheusSettings
+from objects.api.apps import ReplicaSet
 from objects.hashing import content_hash
+from objects.own.canary import CANARY_CHECKS, CANARY_STEPS, CanaryCheck
+from objects.own.config import PrometheusSettings
 from policies.canary import Verdict, judge_check
 from reconciler.controllers.autoscaling.metrics import NO_SERVER
 from reconciler.controllers.rollout.revisions import Revision, Rollout, with_annotations
-from reconciler.measurements import QueryAnswer, find_answer
-from reconciler.store import View
+from reconciler.figures.pod_metrics import QueryAnswer, find_answer
+from reconciler.state.store import View
 
 CANARY_FAILED_MARK = "berth.dev/canary-failed"
 

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from objects.apps import Deployment, DeploymentStatus
+from objects.api.apps import Deployment, DeploymentStatus
+from objects.api.meta import Condition
 from objects.conditions import Conditions, find_condition, with_condition, without_condition
-from objects.meta import Condition
 from reconciler.controllers.base import Hold
 from reconciler.controllers.rollout.arithmetic import desired_replicas, fenceposts_of
 from reconciler.controllers.rollout.revisions import Rollout

@@ -10,14 +10,19 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from objects.apps import Deployment, ReplicaSet, ReplicaSetSpec
-from objects.meta import LabelSelector, ObjectKey, ObjectMeta, controller_reference
+from objects.api.apps import Deployment, ReplicaSet, ReplicaSetSpec
+from objects.api.meta import (
+    LabelSelector,
+    ObjectKey,
+    ObjectMeta,
+    controller_reference,
+)
+from objects.api.pods import Pod
 from objects.names import ANNOTATION_TEMPLATE_HASH, LABEL_PREFIX, POD_TEMPLATE_HASH, stable_uid
-from objects.pods import Pod
-from reconciler.controllers.owned_pods import PodCounts, available_at, count_pods
-from reconciler.controllers.pod_template import hash_of_template, with_hash_label
+from reconciler.controllers.pods.owned import PodCounts, available_at, count_pods
+from reconciler.controllers.pods.template import hash_of_template, with_hash_label
 from reconciler.controllers.rollout.arithmetic import desired_replicas, max_total
-from reconciler.store import View
+from reconciler.state.store import View
 
 REVISION = "deployment.kubernetes.io/revision"
 DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"

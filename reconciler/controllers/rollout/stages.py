@@ -12,7 +12,14 @@ from datetime import datetime
 
 import msgspec
 
-from objects.canary import BLUE_GREEN, CANARY, CANARY_STEPS, checks_of, parse_canary_steps, strategy_of
+from objects.own.canary import (
+    BLUE_GREEN,
+    CANARY,
+    CANARY_STEPS,
+    checks_of,
+    parse_canary_steps,
+    strategy_of,
+)
 from reconciler.controllers.rollout.arithmetic import desired_replicas, is_rolling
 from reconciler.controllers.rollout.checks import Checking, is_way_back, noted_failure
 from reconciler.controllers.rollout.revisions import Rollout

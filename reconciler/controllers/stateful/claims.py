@@ -14,14 +14,19 @@ from datetime import datetime
 
 import msgspec
 
-from objects.apps import StatefulSet, StatefulSetRetentionPolicy
-from objects.meta import ObjectKey, ObjectMeta, OwnerReference, controller_reference
+from objects.api.apps import StatefulSet, StatefulSetRetentionPolicy
+from objects.api.meta import (
+    ObjectKey,
+    ObjectMeta,
+    OwnerReference,
+    controller_reference,
+)
+from objects.api.pods import Pod
+from objects.api.storage import PersistentVolumeClaim
 from objects.names import stable_uid
-from objects.pods import Pod
-from objects.storage import PersistentVolumeClaim
 from reconciler.controllers.base import Change, Put
 from reconciler.controllers.stateful.identity import claim_name, pod_name, wanted_ordinals
-from reconciler.store import View
+from reconciler.state.store import View
 
 _DELETE = "Delete"
 

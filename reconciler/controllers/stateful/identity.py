@@ -10,12 +10,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from objects.apps import StatefulSet
+from objects.api.apps import StatefulSet
+from objects.api.pods import Pod, PodTemplateSpec
+from objects.api.volumes import PersistentVolumeClaimVolumeSource, Volume
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.pods import Pod, PodTemplateSpec
-from objects.volumes import PersistentVolumeClaimVolumeSource, Volume
 from reconciler.controllers.base import Context
-from reconciler.controllers.pod_template import pod_from_template
+from reconciler.controllers.pods.template import pod_from_template
 
 POD_NAME_LABEL = "statefulset.kubernetes.io/pod-name"
 POD_INDEX_LABEL = "apps.kubernetes.io/pod-index"

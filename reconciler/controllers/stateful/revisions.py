@@ -11,13 +11,13 @@ from datetime import datetime
 
 import msgspec
 
-from objects.apps import ControllerRevision, StatefulSet
-from objects.meta import ObjectKey, ObjectMeta, controller_reference
+from objects.api.apps import ControllerRevision, StatefulSet
+from objects.api.meta import ObjectKey, ObjectMeta, controller_reference
+from objects.api.pods import Pod, PodTemplateSpec
 from objects.names import stable_uid
-from objects.pods import Pod, PodTemplateSpec
-from reconciler.controllers.pod_template import hash_of_template
+from reconciler.controllers.pods.template import hash_of_template
 from reconciler.controllers.stateful.identity import REVISION_LABEL, first_ordinal
-from reconciler.store import View
+from reconciler.state.store import View
 
 HASH_LABEL = "controller.kubernetes.io/hash"
 DEFAULT_HISTORY_LIMIT = 10

@@ -12,11 +12,11 @@ from datetime import datetime
 
 import msgspec
 
-from objects.apps import StatefulSet
-from objects.intstr import scaled_value
-from objects.pods import Pod
+from objects.api.apps import StatefulSet
+from objects.api.pods import Pod
+from objects.values.intstr import scaled_value
 from reconciler.controllers.base import Hold
-from reconciler.controllers.owned_pods import is_available
+from reconciler.controllers.pods.owned import is_available
 from reconciler.controllers.stateful.identity import REVISION_LABEL, replicas_of, wanted_ordinals
 from reconciler.controllers.stateful.revisions import Revisions, revision_for
 

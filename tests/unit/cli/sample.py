@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from objects.meta import KubeObject, ObjectMeta
-from objects.pods import (
+from objects.api.meta import KubeObject, ObjectMeta
+from objects.api.pods import (
     Container,
     ContainerState,
     ContainerStateRunning,
@@ -15,7 +15,7 @@ from objects.pods import (
     ContainerStatus,
 )
 from reconciler.cli.printing.table import Surroundings
-from reconciler.store import Store
+from reconciler.state.store import Store
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 

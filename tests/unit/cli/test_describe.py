@@ -6,13 +6,26 @@ from datetime import timedelta
 
 import pytest
 
-from objects.apps import Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec
-from objects.config import Host, HostSpec
-from objects.core import ConfigMap, Event, EventSource, Secret
-from objects.measured import ForeignLoad
-from objects.meta import Condition, KubeObject, LabelSelector, controller_reference
-from objects.observed import HostFacts
-from objects.pods import (
+from objects.api.apps import (
+    Deployment,
+    DeploymentSpec,
+    DeploymentStatus,
+    ReplicaSet,
+    ReplicaSetSpec,
+)
+from objects.api.core import (
+    ConfigMap,
+    Event,
+    EventSource,
+    Secret,
+)
+from objects.api.meta import (
+    Condition,
+    KubeObject,
+    LabelSelector,
+    controller_reference,
+)
+from objects.api.pods import (
     ConfigMapKeySelector,
     Container,
     ContainerPort,
@@ -27,13 +40,16 @@ from objects.pods import (
     Toleration,
     VolumeMount,
 )
+from objects.api.volumes import EmptyDirVolumeSource, Volume
+from objects.observation.figures import ForeignLoad
+from objects.observation.host import HostFacts
+from objects.own.config import Host, HostSpec
 from objects.secrets import SecretValue
-from objects.volumes import EmptyDirVolumeSource, Volume
+from reconciler.cli.common.progress import PlainProgress, shown_lines
 from reconciler.cli.printing.describe import describe
 from reconciler.cli.printing.description import Description, mapping_text, render_description
-from reconciler.cli.progress import PlainProgress, shown_lines
 from reconciler.controllers.base import Hold
-from reconciler.host_status import HostStatus
+from reconciler.state.host_status import HostStatus
 from tests.unit.cli.sample import NOW, ago, around, container, end_state, meta, running, waiting
 
 

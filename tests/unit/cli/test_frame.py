@@ -26,7 +26,15 @@ from objects.errors import (
     Superseded,
 )
 from reconciler.cli import make_group
-from reconciler.cli.exit_codes import FAILED, IN_CHARGE_ELSEWHERE, INVALID, MEANINGS, SUPERSEDED, UNREACHABLE, code_of
+from reconciler.cli.common.exit_codes import (
+    FAILED,
+    IN_CHARGE_ELSEWHERE,
+    INVALID,
+    MEANINGS,
+    SUPERSEDED,
+    UNREACHABLE,
+    code_of,
+)
 from reconciler.cli.frame import default_options, global_options, leaves_of
 from reconciler.cli.verbs import SECTIONS, VERBS
 from tests.unit.cli.command_line import ROOT, berth
@@ -48,7 +56,7 @@ HEAVY = (
 
 @pytest.mark.parametrize("name", VERBS)
 def test_every_verb_is_there_and_says_what_the_table_says(name: str) -> None:
-    command = importlib.import_module(f"reconciler.cli.{VERBS[name].module}").command
+    command = importlib.import_module(f"reconciler.cli.verbs.{VERBS[name].module}").command
     assert isinstance(command, click.Command)
     assert command.name == name
     assert (command.help or "").splitlines()[0] == VERBS[name].help

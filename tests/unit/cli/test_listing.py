@@ -7,14 +7,20 @@ import json
 import pytest
 import yaml
 
-from objects.apps import Deployment, DeploymentSpec
-from objects.core import ConfigMap, Namespace, Secret
+from objects.api.apps import Deployment, DeploymentSpec
+from objects.api.core import ConfigMap, Namespace, Secret
+from objects.api.pods import Pod, PodSpec, PodStatus
 from objects.errors import NotFound
-from objects.pods import Pod, PodSpec, PodStatus
 from objects.secrets import SecretValue
 from objects.selectors import parse_selector
-from reconciler.cli.listing import Layout, Scope, parse_fields, render, select
-from reconciler.cli.naming import parse_wanted
+from reconciler.cli.common.listing import (
+    Layout,
+    Scope,
+    parse_fields,
+    render,
+    select,
+)
+from reconciler.cli.common.naming import parse_wanted
 from tests.unit.cli.sample import around, container, meta, running
 
 

@@ -6,7 +6,15 @@ import click
 import pytest
 
 from objects.kinds import BY_KIND, KINDS
-from reconciler.cli.naming import ALL, Wanted, find_kind, find_kinds, parse_one, parse_wanted, typed_name
+from reconciler.cli.common.naming import (
+    ALL,
+    Wanted,
+    find_kind,
+    find_kinds,
+    parse_one,
+    parse_wanted,
+    typed_name,
+)
 
 
 @pytest.mark.parametrize(

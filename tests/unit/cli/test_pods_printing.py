@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from objects.meta import Condition
-from objects.pods import ContainerStatus, Pod, PodIP, PodReadinessGate, PodSpec, PodStatus
+from objects.api.meta import Condition
+from objects.api.pods import (
+    ContainerStatus,
+    Pod,
+    PodIP,
+    PodReadinessGate,
+    PodSpec,
+    PodStatus,
+)
 from reconciler.cli.printing.pods import POD_PRINTER, summarise_pod
-from reconciler.host_status import HostStatus
+from reconciler.state.host_status import HostStatus
 from tests.unit.cli.sample import NOW, ago, around, container, end_state, ended, meta, running, waiting
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from objects.admission import ValidatingAdmissionPolicy
-from objects.apps import (
+from objects.api.admission import ValidatingAdmissionPolicy
+from objects.api.apps import (
     ControllerRevision,
     DaemonSet,
     DaemonSetSpec,
@@ -22,7 +22,7 @@ from objects.apps import (
     StatefulSetSpec,
     StatefulSetStatus,
 )
-from objects.autoscaling import (
+from objects.api.autoscaling import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerSpec,
@@ -34,9 +34,15 @@ from objects.autoscaling import (
     ResourceMetricSource,
     ResourceMetricStatus,
 )
-from objects.batch import CronJob, CronJobSpec, CronJobStatus, Job, JobSpec, JobStatus
-from objects.config import Application, ApplicationSpec, Cluster, Host, HostSpec
-from objects.core import (
+from objects.api.batch import (
+    CronJob,
+    CronJobSpec,
+    CronJobStatus,
+    Job,
+    JobSpec,
+    JobStatus,
+)
+from objects.api.core import (
     ConfigMap,
     Event,
     EventSource,
@@ -49,9 +55,14 @@ from objects.core import (
     Secret,
     Taint,
 )
-from objects.kinds import KINDS
-from objects.meta import Condition, KubeObject, LabelSelector, ObjectReference, OwnerReference
-from objects.networking import (
+from objects.api.meta import (
+    Condition,
+    KubeObject,
+    LabelSelector,
+    ObjectReference,
+    OwnerReference,
+)
+from objects.api.networking import (
     Ingress,
     IngressClass,
     IngressClassSpec,
@@ -60,9 +71,8 @@ from objects.networking import (
     IngressTLS,
     NetworkPolicy,
 )
-from objects.observed import HostFacts
-from objects.pods import PodSpec, PodTemplateSpec
-from objects.policy import (
+from objects.api.pods import PodSpec, PodTemplateSpec
+from objects.api.policy import (
     LimitRange,
     PodDisruptionBudget,
     PodDisruptionBudgetSpec,
@@ -72,9 +82,8 @@ from objects.policy import (
     ResourceQuotaSpec,
     ResourceQuotaStatus,
 )
-from objects.rbac import RoleBinding, RoleRef, Subject
-from objects.secrets import SecretValue
-from objects.services import (
+from objects.api.rbac import RoleBinding, RoleRef, Subject
+from objects.api.services import (
     Endpoint,
     EndpointAddress,
     EndpointPort,
@@ -87,7 +96,7 @@ from objects.services import (
     ServicePort,
     ServiceSpec,
 )
-from objects.storage import (
+from objects.api.storage import (
     PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
@@ -96,9 +105,19 @@ from objects.storage import (
     PersistentVolumeStatus,
     StorageClass,
 )
+from objects.kinds import KINDS
+from objects.observation.host import HostFacts
+from objects.own.config import (
+    Application,
+    ApplicationSpec,
+    Cluster,
+    Host,
+    HostSpec,
+)
+from objects.secrets import SecretValue
 from reconciler.cli.printing.cluster import human_bytes
 from reconciler.cli.printing.printers import PRINTERS, printer_of
-from reconciler.host_status import HostStatus
+from reconciler.state.host_status import HostStatus
 from tests.unit.cli.sample import ago, around, container, meta
 
 TEMPLATE = PodTemplateSpec(spec=PodSpec(containers=(container("web", "web:v1"), container("log", "log:1"))))

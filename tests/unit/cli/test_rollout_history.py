@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.history import CHANGE_CAUSE, Version, number_revisions
-from sources.revisions import Commit
+from reconciler.editing.history import CHANGE_CAUSE, Version, number_revisions
+from sources.git.revisions import Commit
 from tests.unit.cli.gitops import WEB, WEB_FILE, GitOps
 
 DEPLOYMENT = "deployment.apps/nginx-deployment"

@@ -8,10 +8,10 @@ import traceback
 import click
 import pytest
 
-from objects.core import Secret
-from objects.meta import ObjectMeta
+from objects.api.core import Secret
+from objects.api.meta import ObjectMeta
 from objects.secrets import SecretValue
-from reconciler.cli.streams import masked_lines, masked_streams
+from reconciler.cli.common.streams import masked_lines, masked_streams
 from sources.words import Words
 
 VALUE = "s3cr3t-canary"

@@ -7,14 +7,14 @@ from datetime import datetime
 import click
 import pytest
 
-from hosts.container_facts import parse_time
-from hosts.pod_containers import START_NOTED_WITHIN, last_run_since
-from objects.apps import Deployment, ReplicaSet
+from hosts.observe.container_facts import parse_time
+from hosts.observe.pod_containers import START_NOTED_WITHIN, last_run_since
+from objects.api.apps import Deployment, ReplicaSet
+from objects.api.meta import Condition, controller_reference
+from objects.api.pods import Pod, PodSpec, PodStatus
 from objects.errors import NotFound
-from objects.meta import Condition, controller_reference
-from objects.pods import Pod, PodSpec, PodStatus
-from reconciler.cli.logs import parse_since
-from reconciler.cli.targets import find_container_name, find_pods
+from reconciler.cli.common.targets import find_container_name, find_pods
+from reconciler.cli.verbs.logs import parse_since
 from tests.unit.cli.sample import NOW, ago, container, meta, store_of
 
 DEPLOYMENT = Deployment(metadata=meta("web", uid="d"))

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 import pytest
 
-from hosts.ssh_target import PublicKey
+from hosts.ssh.target import PublicKey
 from objects.errors import InvalidInput
-from reconciler.cli.init import write_new_files
-from reconciler.cli.skeleton import NewHost, parse_host, skeleton_files
-from reconciler.cli.validate import as_document, as_lines
-from sources.validate import validate_path
+from reconciler.cli.common.skeleton import NewHost, parse_host, skeleton_files
+from reconciler.cli.verbs.init import write_new_files
+from reconciler.cli.verbs.validate import as_document, as_lines
+from sources.reading.validate import validate_path
 from tests.unit.cli.command_line import ROOT, berth
 
 KEY = PublicKey("ssh-ed25519", (11).to_bytes(4, "big") + b"ssh-ed25519" + (32).to_bytes(4, "big") + bytes(32))

@@ -9,7 +9,7 @@ import click
 import msgspec
 import pytest
 
-from objects.apps import (
+from objects.api.apps import (
     DaemonSet,
     DaemonSetStatus,
     Deployment,
@@ -21,18 +21,18 @@ from objects.apps import (
     StatefulSetStatus,
     StatefulSetUpdateStrategy,
 )
+from objects.api.meta import Condition, KubeObject, ObjectMeta
+from objects.api.pods import Pod
 from objects.errors import InvalidInput
-from objects.meta import Condition, KubeObject, ObjectMeta
-from objects.pods import Pod
 from policies.scheduling.explain import PASSES, HostVerdict, PriorityPoints
-from reconciler.cli.explain import host_lines, one_host_lines
-from reconciler.cli.new_entries import configmap_manifest, read_entries
+from reconciler.cli.common.new_entries import configmap_manifest, read_entries
+from reconciler.cli.common.rollout_progress import RolloutProgress, progress_of
+from reconciler.cli.common.waiting import DURATION
+from reconciler.cli.common.written_objects import with_value
 from reconciler.cli.printing.capacity import HostRow, Share, bar, host_table
-from reconciler.cli.rollout_progress import RolloutProgress, progress_of
-from reconciler.cli.set_fields import Variables
-from reconciler.cli.waiting import DURATION
-from reconciler.cli.written_objects import with_value
-from sources.secret_mask import UNREADABLE, mask_secrets
+from reconciler.cli.verbs.explain import host_lines, one_host_lines
+from reconciler.cli.verbs.set_fields import Variables
+from sources.reading.secret_mask import UNREADABLE, mask_secrets
 
 META = ObjectMeta(name="web", namespace="default")
 

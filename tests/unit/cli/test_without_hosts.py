@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.exit_codes import FAILED, INVALID, UNREACHABLE
+from reconciler.cli.common.exit_codes import FAILED, INVALID, UNREACHABLE
 from tests.unit.cli.gitops import HOST, GitOps, make_gitops
 
 

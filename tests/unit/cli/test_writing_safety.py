@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from objects.errors import PushRejected
-from reconciler.draft import Draft
-from reconciler.writing import MAX_ATTEMPTS, CommitWriter
-from sources.branch_writer import Identity
-from sources.repository import Repository
+from reconciler.editing.draft import Draft
+from reconciler.editing.writing import MAX_ATTEMPTS, CommitWriter
+from sources.git.branch_writer import Identity
+from sources.git.repository import Repository
 from tests.unit.cli.gitops import WEB, WEB_FILE, GitOps
 
 DEPLOYMENT = "deployment.apps/nginx-deployment"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from objects import codec
-from objects.meta import ObjectMeta
-from objects.storage import PersistentVolumeClaim
-from objects.volumes import PersistentVolumeClaimSpec
-from reconciler.status import dump, status_path
-from sources.repository import Repository
-from sources.status_branch import StatusBranch
+from objects.api.meta import ObjectMeta
+from objects.api.storage import PersistentVolumeClaim
+from objects.api.volumes import PersistentVolumeClaimSpec
+from reconciler.status.content import dump, status_path
+from sources.git.repository import Repository
+from sources.git.status_branch import StatusBranch
 from tests.unit.cli.gitops import AUTHOR, WEB, WEB_FILE, GitOps
 
 DEPLOYMENT = "deployment.apps/nginx-deployment"

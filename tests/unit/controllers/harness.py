@@ -14,22 +14,38 @@ from typing import Any
 
 import msgspec
 
+from objects.api.core import Node
+from objects.api.meta import (
+    Condition,
+    KubeObject,
+    ObjectKey,
+    ObjectMeta,
+)
+from objects.api.pods import (
+    ContainerState,
+    ContainerStateTerminated,
+    ContainerStatus,
+    Pod,
+)
 from objects.conditions import with_condition
-from objects.config import ClusterSpec, Host, HostSpec, MetricsSettings, PrometheusSettings
-from objects.core import Node
-from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta
-from objects.metrics import QueryResult
 from objects.names import stable_uid
-from objects.observed import HostFacts
-from objects.pods import ContainerState, ContainerStateTerminated, ContainerStatus, Pod
+from objects.observation.host import HostFacts
+from objects.observation.metrics import QueryResult
+from objects.own.config import (
+    ClusterSpec,
+    Host,
+    HostSpec,
+    MetricsSettings,
+    PrometheusSettings,
+)
 from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import Change, Context, Controller, Delete, Hold, Occurrence, Put
-from reconciler.controllers.claim_binding import first_bindings, why_not_on
-from reconciler.host_status import HostStatus
-from reconciler.measurements import answer_objects
-from reconciler.messages import QueriesAnswered
-from reconciler.query_orders import queries_for
-from reconciler.store import Changed, Store
+from reconciler.controllers.volumes.binding import first_bindings, why_not_on
+from reconciler.figures.pod_metrics import answer_objects
+from reconciler.queries.orders import queries_for
+from reconciler.state.host_status import HostStatus
+from reconciler.state.messages import QueriesAnswered
+from reconciler.state.store import Changed, Store
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MAX_ROUNDS = 20_000

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from objects.apps import (
+from objects.api.apps import (
     DaemonSet,
     DaemonSetSpec,
     DaemonSetUpdateStrategy,
@@ -20,12 +20,18 @@ from objects.apps import (
     StatefulSetSpec,
     StatefulSetUpdateStrategy,
 )
-from objects.batch import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec
+from objects.api.batch import (
+    CronJob,
+    CronJobSpec,
+    Job,
+    JobSpec,
+    JobTemplateSpec,
+)
+from objects.api.meta import IntOrString, LabelSelector, ObjectMeta
+from objects.api.pods import Container, PodSpec, PodTemplateSpec
+from objects.api.storage import PersistentVolumeClaim
 from objects.hashing import template_hash
-from objects.meta import IntOrString, LabelSelector, ObjectMeta
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.pods import Container, PodSpec, PodTemplateSpec
-from objects.storage import PersistentVolumeClaim
 
 
 def template(image: str, **labels: str) -> PodTemplateSpec:

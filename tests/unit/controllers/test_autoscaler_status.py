@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from objects.autoscaling import (
+from objects.api.autoscaling import (
     MetricIdentifier,
     MetricStatus,
     MetricValueStatus,

@@ -5,14 +5,24 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from objects.meta import ObjectKey, ObjectMeta
+from objects.api.meta import ObjectKey, ObjectMeta
+from objects.api.pods import Container, Pod, PodSpec
+from objects.api.storage import (
+    DOCKER_VOLUMES,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    StorageClass,
+)
+from objects.api.volumes import PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, Volume
+from objects.api.volumes import VolumeResourceRequirements as Resources
 from objects.names import claim_volume_generation, claim_volume_name, stable_uid
-from objects.pods import Container, Pod, PodSpec
-from objects.storage import DOCKER_VOLUMES, PersistentVolume, PersistentVolumeClaim, StorageClass
-from objects.volumes import PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, Volume
-from objects.volumes import VolumeResourceRequirements as Resources
-from reconciler.controllers.claim_binding import bound_volume, docker_volume_of, host_of, why_not_on
-from reconciler.host_status import HostStatus
+from reconciler.controllers.volumes.binding import (
+    bound_volume,
+    docker_volume_of,
+    host_of,
+    why_not_on,
+)
+from reconciler.state.host_status import HostStatus
 from tests.unit.controllers.harness import FACTS, World
 
 KEY = ObjectKey("PersistentVolumeClaim", "default", "data")

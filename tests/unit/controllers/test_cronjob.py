@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from objects.batch import CronJob, Job
+from objects.api.batch import CronJob, Job
 from objects.errors import InvalidInput
-from objects.schedule import parse_schedule
+from objects.values.schedule import parse_schedule
 from tests.unit.controllers.harness import START, World
 from tests.unit.controllers.manifests import cron_job, job
 

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from objects.apps import DaemonSet, DaemonSetStatus
+from objects.api.apps import DaemonSet, DaemonSetStatus
+from objects.api.core import Taint
+from objects.api.pods import Toleration
 from objects.conditions import find_condition
-from objects.config import Host
-from objects.core import Taint
-from objects.pods import Toleration
+from objects.own.config import Host
 from reconciler.controllers.daemon.placement import node_of
 from reconciler.controllers.daemon.update import Allowance, allowance_of
 from tests.unit.controllers.harness import World

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from objects.apps import Deployment, DeploymentStatus, ReplicaSet
+from objects.api.apps import Deployment, DeploymentStatus, ReplicaSet
+from objects.api.pods import Pod
 from objects.conditions import find_condition
-from objects.pods import Pod
 from reconciler.controllers.base import Hold
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import deployment, revision_name

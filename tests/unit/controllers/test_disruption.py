@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from objects.meta import IntOrString, LabelSelector, ObjectMeta
-from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.api.meta import IntOrString, LabelSelector, ObjectMeta
+from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
 from policies.disruption import Budget, budget_of
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import deployment

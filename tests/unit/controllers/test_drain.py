@@ -7,13 +7,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from objects.config import Host
-from objects.meta import LabelSelector, ObjectKey, ObjectMeta
-from objects.pods import Pod, Toleration
-from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.api.meta import LabelSelector, ObjectKey, ObjectMeta
+from objects.api.pods import Pod, Toleration
+from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.own.config import Host
 from reconciler.controllers.base import Context, Delete
-from reconciler.controllers.drain import DRAIN, DRAIN_GRACE_PERIOD, reconcile
-from reconciler.desired import with_notes
+from reconciler.controllers.node.drain import DRAIN, DRAIN_GRACE_PERIOD, reconcile
+from reconciler.state.desired import with_notes
 from tests.unit.controllers.harness import START, World
 from tests.unit.controllers.manifests import daemon_set, deployment, template
 

@@ -7,8 +7,8 @@ import dataclasses
 import msgspec
 import pytest
 
-from objects.meta import ObjectMeta, QuantityLike
-from objects.pods import (
+from objects.api.meta import ObjectMeta, QuantityLike
+from objects.api.pods import (
     Container,
     ContainerState,
     ContainerStateRunning,
@@ -19,10 +19,10 @@ from objects.pods import (
     PodStatus,
     ResourceRequirements,
 )
-from objects.volumes import EmptyDirVolumeSource, Volume
+from objects.api.volumes import EmptyDirVolumeSource, Volume
 from reconciler.controllers.base import Hold
-from reconciler.host_status import HostStatus
-from reconciler.measurements import PodMetrics
+from reconciler.figures.pod_metrics import PodMetrics
+from reconciler.state.host_status import HostStatus
 from tests.unit.controllers.harness import FACTS, World
 from tests.unit.controllers.manifests import deployment
 

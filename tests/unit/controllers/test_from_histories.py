@@ -7,11 +7,11 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from objects.apps import DaemonSet, Deployment, StatefulSet
-from objects.meta import Condition, ObjectKey, ObjectMeta
-from objects.pods import Pod, PodSpec, PodStatus
-from reconciler.controllers.owned_pods import PodCounts
-from reconciler.controllers.pod_ranking import choose_pods_to_delete
+from objects.api.apps import DaemonSet, Deployment, StatefulSet
+from objects.api.meta import Condition, ObjectKey, ObjectMeta
+from objects.api.pods import Pod, PodSpec, PodStatus
+from reconciler.controllers.pods.owned import PodCounts
+from reconciler.controllers.pods.ranking import choose_pods_to_delete
 from reconciler.controllers.rollout.revisions import Revision, Rollout, new_replica_set, with_size
 from reconciler.controllers.rollout.strategies import next_recreate_sizes, without_excess, without_growth_beside_others
 from tests.unit.controllers.harness import START, World

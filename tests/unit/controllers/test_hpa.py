@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from objects.apps import Deployment
-from objects.autoscaling import (
+from objects.api.apps import Deployment
+from objects.api.autoscaling import (
     CrossVersionObjectReference,
     ExternalMetricSource,
     HorizontalPodAutoscaler,
@@ -24,9 +24,9 @@ from objects.autoscaling import (
     PodsMetricSource,
     ResourceMetricSource,
 )
-from objects.meta import ObjectMeta
-from objects.pods import ResourceRequirements
-from reconciler.measurements import AutoscalerState, PodMetrics
+from objects.api.meta import ObjectMeta
+from objects.api.pods import ResourceRequirements
+from reconciler.figures.pod_metrics import AutoscalerState, PodMetrics
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import deployment
 

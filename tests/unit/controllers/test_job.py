@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from objects.batch import (
+from objects.api.batch import (
     Job,
     JobStatus,
     PodFailurePolicy,
@@ -18,8 +18,8 @@ from objects.batch import (
     SuccessPolicy,
     SuccessPolicyRule,
 )
-from objects.config import Host
-from objects.pods import Pod
+from objects.api.pods import Pod
+from objects.own.config import Host
 from reconciler.controllers.jobs.backoff import delay_after, finished_at
 from reconciler.controllers.jobs.indexes import format_indexes, index_of, parse_indexes
 from tests.unit.controllers.harness import START, World

@@ -8,19 +8,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from objects.apps import Deployment, ReplicaSet
+from objects.api.apps import Deployment, ReplicaSet
+from objects.api.core import Node, NodeAddress, Taint
+from objects.api.pods import Toleration
 from objects.conditions import find_condition
-from objects.config import EvictionThresholds, Host
-from objects.core import Node, NodeAddress, Taint
-from objects.observed import HostFacts, ImageFact
-from objects.pods import Toleration
-from objects.taints import NOT_READY, OUT_OF_SERVICE, UNREACHABLE
+from objects.observation.host import HostFacts, ImageFact
+from objects.own.config import EvictionThresholds, Host
+from objects.own.taints import NOT_READY, OUT_OF_SERVICE, UNREACHABLE
 from policies.pressure import threshold_amount
 from reconciler.controllers.garbage import CASCADE, orphaned_dependents
-from reconciler.controllers.node_lifecycle import eviction_time
-from reconciler.controllers.nodes import allocatable
-from reconciler.host_status import HostStatus
-from reconciler.messages import HostFailure
+from reconciler.controllers.node.lifecycle import eviction_time
+from reconciler.controllers.node.nodes import allocatable
+from reconciler.state.host_status import HostStatus
+from reconciler.state.messages import HostFailure
 from tests.unit.controllers.harness import FACTS, START, World
 from tests.unit.controllers.manifests import deployment
 

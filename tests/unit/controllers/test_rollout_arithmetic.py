@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from objects.api.meta import IntOrString
 from objects.errors import InvalidInput
-from objects.meta import IntOrString
 from reconciler.controllers.rollout.arithmetic import (
     Fenceposts,
     fenceposts_of,

@@ -7,8 +7,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from objects.apps import Deployment, ReplicaSet
-from objects.canary import (
+from objects.api.apps import Deployment, ReplicaSet
+from objects.conditions import find_condition
+from objects.errors import InvalidInput
+from objects.own.canary import (
     CANARY_CHECKS,
     CANARY_STEPS,
     STRATEGY,
@@ -18,10 +20,8 @@ from objects.canary import (
     parse_canary_steps,
     strategy_problem,
 )
-from objects.conditions import find_condition
-from objects.errors import InvalidInput
-from reconciler.health import HealthStatus, health_of
-from reconciler.query_orders import queries_for
+from reconciler.core.health import HealthStatus, health_of
+from reconciler.queries.orders import queries_for
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import deployment, revision_name
 

@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from objects.apps import ControllerRevision, StatefulSet, StatefulSetRetentionPolicy
-from objects.config import Host
-from objects.core import Taint
-from objects.meta import ObjectKey, ObjectMeta, OwnerReference
-from objects.pods import Pod, PodStatus
-from objects.storage import PersistentVolume, PersistentVolumeClaim
-from objects.volumes import PersistentVolumeClaimVolumeSource, Volume
-from reconciler.controllers.claim_binding import bound_volume, docker_volume_of, host_of
+from objects.api.apps import ControllerRevision, StatefulSet, StatefulSetRetentionPolicy
+from objects.api.core import Taint
+from objects.api.meta import ObjectKey, ObjectMeta, OwnerReference
+from objects.api.pods import Pod, PodStatus
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim
+from objects.api.volumes import PersistentVolumeClaimVolumeSource, Volume
+from objects.own.config import Host
 from reconciler.controllers.garbage import orphaned_dependents, orphaning
-from reconciler.host_status import HostStatus
+from reconciler.controllers.volumes.binding import bound_volume, docker_volume_of, host_of
+from reconciler.state.host_status import HostStatus
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import stateful_set
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from differ.assignment import HostAssignment, PodNetwork
-from differ.container_spec import owner_of_namespaces, role_of
-from differ.host_state import way_out
-from differ.memory import WorkerMemory
-from objects.meta import ObjectMeta
+from differ.kubelet.assignment import HostAssignment, PodNetwork
+from differ.kubelet.containers.spec import owner_of_namespaces, role_of
+from differ.kubelet.host.state import way_out
+from differ.kubelet.memory import WorkerMemory
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    PodStatus,
+)
 from objects.names import (
     LABEL_CONTAINER,
     LABEL_MANAGED,
@@ -19,8 +25,13 @@ from objects.names import (
     LABEL_ROLE,
     SANDBOX_CONTAINER,
 )
-from objects.observed import HostFacts, HostObservation, ImageFact, NetworkFact, ObservedContainer
-from objects.pods import Container, Pod, PodSpec, PodStatus
+from objects.observation.host import (
+    HostFacts,
+    HostObservation,
+    ImageFact,
+    NetworkFact,
+    ObservedContainer,
+)
 
 NO_MEMORY = WorkerMemory()
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

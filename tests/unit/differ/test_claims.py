@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from differ.actions import CreateContainer, Mount, PrepareVolume, RemoveVolume
-from differ.pods import plan_host
-from hosts.claim_volumes import open_command
+from differ.kubelet.actions import (
+    CreateContainer,
+    Mount,
+    PrepareVolume,
+    RemoveVolume,
+)
+from differ.kubelet.pods import plan_host
+from hosts.volumes.claims import open_command
+from objects.api.pods import PodSecurityContext, VolumeMount
+from objects.api.volumes import PersistentVolumeClaimVolumeSource, Volume
 from objects.names import LABEL_CLAIM, LABEL_MANAGED
-from objects.pods import PodSecurityContext, VolumeMount
-from objects.volumes import PersistentVolumeClaimVolumeSource, Volume
 from tests.unit.differ.building import NO_MEMORY, NOW, after, assign, container, exited, found, make_pod, observe, show
 
 VOLUMES = (Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="data")),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from differ.actions import (
+from differ.kubelet.actions import (
     ContainerSpec,
     Mount,
     NamespaceSettings,
@@ -13,7 +13,8 @@ from differ.actions import (
     ResourceSettings,
     SecuritySettings,
 )
-from differ.container_spec import (
+from differ.kubelet.containers.environment import PodContext
+from differ.kubelet.containers.spec import (
     compose_container,
     compose_sandbox,
     container_hash,
@@ -23,13 +24,9 @@ from differ.container_spec import (
     owner_of_namespaces,
     resource_settings,
 )
-from differ.environment import PodContext
-from objects.core import ConfigMap
-from objects.errors import ContainerConfigError
-from objects.hashing import content_hash
-from objects.meta import ObjectMeta
-from objects.names import LABEL_FILES_HASH, LABEL_POD
-from objects.pods import (
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
     AppArmorProfile,
     Capabilities,
     Container,
@@ -47,7 +44,7 @@ from objects.pods import (
     Sysctl,
     VolumeMount,
 )
-from objects.volumes import (
+from objects.api.volumes import (
     ConfigMapVolumeSource,
     EmptyDirVolumeSource,
     HostPathVolumeSource,
@@ -55,6 +52,9 @@ from objects.volumes import (
     SecretVolumeSource,
     Volume,
 )
+from objects.errors import ContainerConfigError
+from objects.hashing import content_hash
+from objects.names import LABEL_FILES_HASH, LABEL_POD
 from tests.unit.differ.building import FACTS, NETWORK, assign, container, make_pod
 
 EMPTY = Volume(name="v", empty_dir=EmptyDirVolumeSource())

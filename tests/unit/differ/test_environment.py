@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from differ.environment import PodContext, expand, resolve_environment
-from objects.core import ConfigMap, Secret
-from objects.errors import ContainerConfigError
-from objects.meta import ObjectMeta
-from objects.names import ANNOTATION_UNREAD
-from objects.pods import (
+from differ.kubelet.containers.environment import PodContext, expand, resolve_environment
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
     ConfigMapEnvSource,
     ConfigMapKeySelector,
     Container,
@@ -23,8 +21,10 @@ from objects.pods import (
     SecretEnvSource,
     SecretKeySelector,
 )
+from objects.api.volumes import ObjectFieldSelector, ResourceFieldSelector
+from objects.errors import ContainerConfigError
+from objects.names import ANNOTATION_UNREAD
 from objects.secrets import SecretValue
-from objects.volumes import ObjectFieldSelector, ResourceFieldSelector
 from tests.unit.differ.building import assign
 
 CONFIG_MAP = ConfigMap(metadata=ObjectMeta(name="c", namespace="default"), data={"b": "bee", "a": "ay"})

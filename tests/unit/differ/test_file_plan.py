@@ -5,17 +5,23 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from differ.actions import Action, CreateContainer, RenameContainer, StartContainer, WriteFiles
-from differ.container_spec import compose_sandbox
-from differ.environment import PodContext
-from differ.memory import PodMemory, WorkerMemory
-from differ.pods import plan_host
-from objects.core import ConfigMap
-from objects.meta import ObjectMeta
+from differ.kubelet.actions import (
+    Action,
+    CreateContainer,
+    RenameContainer,
+    StartContainer,
+    WriteFiles,
+)
+from differ.kubelet.containers.environment import PodContext
+from differ.kubelet.containers.spec import compose_sandbox
+from differ.kubelet.memory import PodMemory, WorkerMemory
+from differ.kubelet.pods import plan_host
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectMeta
+from objects.api.pods import VolumeMount
+from objects.api.volumes import ConfigMapVolumeSource, EmptyDirVolumeSource, Volume
 from objects.names import LABEL_FILES_HASH
-from objects.observed import ObservedContainer
-from objects.pods import VolumeMount
-from objects.volumes import ConfigMapVolumeSource, EmptyDirVolumeSource, Volume
+from objects.observation.host import ObservedContainer
 from tests.unit.differ.building import NOW, ago, assign, container, found, make_pod, observe, show
 
 CONFIG_MAP = ConfigMap(metadata=ObjectMeta(name="c", namespace="default"), data={"k": "v"})

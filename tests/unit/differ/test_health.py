@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from differ.happenings import newly_failed
-from differ.health_facts import HealthFacts
-from differ.pods import plan_host
-from differ.probing import READINESS
+from differ.kubelet.pod_events import newly_failed
+from differ.kubelet.pods import plan_host
+from differ.kubelet.probes.health_facts import HealthFacts
+from differ.kubelet.probes.probing import READINESS
+from objects.api.pods import Probe, TCPSocketAction
 from objects.conditions import find_condition
-from objects.observed import ProbeFact
-from objects.pods import Probe, TCPSocketAction
+from objects.observation.host import ProbeFact
 from tests.unit.differ.building import NO_MEMORY, NOW, assign, container, found, make_pod, observe
 
 WHY = "sshd forwards no TCP connections to pods"

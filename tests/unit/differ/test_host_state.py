@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from differ.actions import ApplyHostPart, HostPart
-from differ.host_state import digest_of, plan_parts, way_out
-from differ.memory import Failure
-from hosts.host_state import parse_state, read_script, watch_script
+from differ.kubelet.actions import ApplyHostPart, HostPart
+from differ.kubelet.host.state import digest_of, plan_parts, way_out
+from differ.kubelet.memory import Failure
+from hosts.network.declared_state import parse_state, read_script, watch_script
 from tests.unit.differ.building import NETWORK, NOW, after
 
 ROUTES = HostPart(name="routes", read="ip route", wanted=digest_of("a\n"), apply="true")

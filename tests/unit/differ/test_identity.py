@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from differ.identity import is_ours, own_name
-from differ.pod_containers import group_by_pod
-from differ.pods import plan_host
-from differ.use import foreign_loads, is_foreign
+from differ.kubelet.identity import is_ours, own_name
+from differ.kubelet.pod_containers import group_by_pod
+from differ.kubelet.pods import plan_host
+from differ.kubelet.usage import foreign_loads, is_foreign
+from objects.api.pods import Pod
 from objects.names import LABEL_MANAGED
-from objects.observed import ObservedContainer
-from objects.pods import Pod
+from objects.observation.host import ObservedContainer
 from tests.unit.differ.building import NO_MEMORY, NOW, assign, exited, found, make_pod, observe
 
 WEB = make_pod()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from differ.actions import Action, CreateContainer, StartContainer, UpdateContainer
-from differ.pods import HostPlan, plan_host
+from differ.kubelet.actions import (
+    Action,
+    CreateContainer,
+    StartContainer,
+    UpdateContainer,
+)
+from differ.kubelet.pods import HostPlan, plan_host
+from objects.api.meta import Condition
 from objects.conditions import IN_SYNC, find_condition
-from objects.meta import Condition
-from objects.observed import ObservedContainer
+from objects.observation.host import ObservedContainer
 from tests.unit.differ.building import NO_MEMORY, NOW, assign, container, exited, found, make_pod, observe
 
 WEB = make_pod()

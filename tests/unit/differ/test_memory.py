@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from differ.actions import (
+from differ.kubelet.actions import (
     Action,
     CreateContainer,
     RemoveContainer,
@@ -14,8 +14,14 @@ from differ.actions import (
     UpdateContainer,
     WriteFiles,
 )
-from differ.memory import ContainerMemory, Failure, PodMemory, Stopping, WorkerMemory
-from differ.pods import plan_host
+from differ.kubelet.memory import (
+    ContainerMemory,
+    Failure,
+    PodMemory,
+    Stopping,
+    WorkerMemory,
+)
+from differ.kubelet.pods import plan_host
 from objects.errors import BerthError, DeadlineExceeded, DiskFull, EngineError, EngineUnavailable, HostUnreachable
 from tests.unit.differ.building import NOW, after, ago, assign, found, make_pod, observe
 

@@ -3,7 +3,13 @@
 import jsonpatch
 import pytest
 
-from differ.objects import FieldChange, align, comparable, diff_documents, json_patch
+from differ.documents.objects import (
+    FieldChange,
+    align,
+    comparable,
+    diff_documents,
+    json_patch,
+)
 
 WEB = {"name": "web", "image": "web:v1", "ports": [{"containerPort": 80, "protocol": "TCP"}]}
 LOG = {"name": "log", "image": "log:v1"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from differ.patches import apply_json_patch, apply_merge_patch, apply_strategic_patch
+from differ.documents.patches import apply_json_patch, apply_merge_patch, apply_strategic_patch
 from objects.errors import InvalidInput
 
 POD = """

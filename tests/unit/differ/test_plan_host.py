@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from msgspec import structs
 
-from differ.actions import (
+from differ.kubelet.actions import (
     Action,
     ApplyHostPart,
     CreateContainer,
@@ -22,16 +22,27 @@ from differ.actions import (
     UnpauseContainer,
     UpdateContainer,
 )
-from differ.container_spec import compose_container, compose_sandbox
-from differ.environment import PodContext
-from differ.host_state import way_out
-from differ.memory import ContainerMemory, Failure, PodMemory, Stopping, WorkerMemory
-from differ.pods import plan_host
-from differ.run_times import RunTimes, run_of
-from objects.meta import ObjectMeta
+from differ.kubelet.containers.environment import PodContext
+from differ.kubelet.containers.spec import compose_container, compose_sandbox
+from differ.kubelet.host.state import way_out
+from differ.kubelet.memory import (
+    ContainerMemory,
+    Failure,
+    PodMemory,
+    Stopping,
+    WorkerMemory,
+)
+from differ.kubelet.pods import plan_host
+from differ.kubelet.run_times import RunTimes, run_of
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodStatus,
+    ResourceRequirements,
+)
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID
-from objects.observed import HostObservation, ObservedContainer
-from objects.pods import Container, Pod, PodStatus, ResourceRequirements
+from objects.observation.host import HostObservation, ObservedContainer
 from tests.unit.differ.building import (
     FACTS,
     NETWORK,
@@ -680,7 +691,7 @@ def test_missing_config_is_told_in_kubernetes_words() -> None:
 
 
 def _from_config_map(name: str, key: str) -> tuple[object, ...]:
-    from objects.pods import ConfigMapKeySelector, EnvVar, EnvVarSource
+    from objects.api.pods import ConfigMapKeySelector, EnvVar, EnvVarSource
 
     return (EnvVar(name="V", value_from=EnvVarSource(config_map_key_ref=ConfigMapKeySelector(name=name, key=key))),)
 

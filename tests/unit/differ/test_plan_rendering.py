@@ -1,10 +1,16 @@
 """Plans as text and Markdown: whole results, and no secret in any of them."""
 
-from differ.markdown import MAX_COMMENT_CHARACTERS, render_markdown
-from differ.objects import FieldChange
-from differ.plan import Capacity, ObjectChange, Plan, PodChange, Waiting
-from differ.text import render_text
-from objects.meta import ObjectKey
+from differ.documents.markdown import MAX_COMMENT_CHARACTERS, render_markdown
+from differ.documents.objects import FieldChange
+from differ.documents.plan import (
+    Capacity,
+    ObjectChange,
+    Plan,
+    PodChange,
+    Waiting,
+)
+from differ.documents.text import render_text
+from objects.api.meta import ObjectKey
 
 PLAN = Plan(
     from_commit="a" * 40,

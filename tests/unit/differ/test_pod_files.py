@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from differ.actions import FileEntry
-from differ.environment import PodContext
-from differ.pod_files import file_volumes_hash, volume_entries
-from objects.core import ConfigMap, Secret
-from objects.errors import ContainerConfigError
-from objects.meta import ObjectMeta
-from objects.pods import PodSecurityContext, ResourceRequirements
-from objects.secrets import SecretValue
-from objects.volumes import (
+from differ.kubelet.actions import FileEntry
+from differ.kubelet.containers.environment import PodContext
+from differ.kubelet.files.content import file_volumes_hash, volume_entries
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import ObjectMeta
+from objects.api.pods import PodSecurityContext, ResourceRequirements
+from objects.api.volumes import (
     ConfigMapProjection,
     ConfigMapVolumeSource,
     DownwardAPIProjection,
@@ -29,6 +27,8 @@ from objects.volumes import (
     Volume,
     VolumeProjection,
 )
+from objects.errors import ContainerConfigError
+from objects.secrets import SecretValue
 from tests.unit.differ.building import assign, container, make_pod
 
 CONFIG_MAP = ConfigMap(

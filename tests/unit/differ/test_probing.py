@@ -7,10 +7,19 @@ from random import Random
 
 import pytest
 
-from differ.checks import TcpCheck
-from differ.probing import LIVENESS, READINESS, STARTUP, Answer, ProbeOrder, begin_probe, fact_of, record_probe
-from objects.observed import ProbeFact
-from objects.pods import Probe
+from differ.kubelet.probes.checks import TcpCheck
+from differ.kubelet.probes.probing import (
+    LIVENESS,
+    READINESS,
+    STARTUP,
+    Answer,
+    ProbeOrder,
+    begin_probe,
+    fact_of,
+    record_probe,
+)
+from objects.api.pods import Probe
+from objects.observation.host import ProbeFact
 from tests.unit.differ.building import NOW, after
 
 TIMES = {"period_seconds": 10, "timeout_seconds": 1, "success_threshold": 1, "failure_threshold": 3}

@@ -9,16 +9,16 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from differ.actions import PullImage, RegistryCredentials
-from differ.environment import PodContext
-from differ.memory import Failure, WorkerMemory
-from differ.pods import plan_host
-from differ.pulls import credentials_for
-from objects.core import Secret
+from differ.kubelet.actions import PullImage, RegistryCredentials
+from differ.kubelet.containers.environment import PodContext
+from differ.kubelet.containers.pulls import credentials_for
+from differ.kubelet.memory import Failure, WorkerMemory
+from differ.kubelet.pods import plan_host
+from objects.api.core import Secret
+from objects.api.meta import LocalObjectReference, ObjectMeta
+from objects.api.pods import Pod
 from objects.errors import ImagePullFailed
-from objects.meta import LocalObjectReference, ObjectMeta
-from objects.observed import ImageFact
-from objects.pods import Pod
+from objects.observation.host import ImageFact
 from objects.secrets import SecretValue
 from tests.unit.differ.building import FACTS, NOW, after, assign, container, make_pod, observe, show
 

@@ -11,10 +11,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from differ.redact import Redactor, Word, public_names, secret_words, unsealed, words_of
-from objects.apps import Deployment
-from objects.core import Secret
-from objects.meta import ObjectMeta
+from differ.redaction.redactor import (
+    Redactor,
+    Word,
+    public_names,
+    secret_words,
+    unsealed,
+    words_of,
+)
+from objects.api.apps import Deployment
+from objects.api.core import Secret
+from objects.api.meta import ObjectMeta
 from objects.secrets import SecretValue
 
 PLAIN = "s3cr3t-canary"

@@ -6,10 +6,22 @@ from datetime import datetime
 
 import pytest
 
-from differ.memory import ContainerMemory
-from differ.restarts import backoff_seconds, calm_at, crashes_in_a_row, learn_restarts, must_take_over, restart_due
-from differ.run_times import LookTime, RunTimes, learn_times, run_of
-from objects.observed import ObservedContainer
+from differ.kubelet.containers.restarts import (
+    backoff_seconds,
+    calm_at,
+    crashes_in_a_row,
+    learn_restarts,
+    must_take_over,
+    restart_due,
+)
+from differ.kubelet.memory import ContainerMemory
+from differ.kubelet.run_times import (
+    LookTime,
+    RunTimes,
+    learn_times,
+    run_of,
+)
+from objects.observation.host import ObservedContainer
 from tests.unit.differ.building import NOW, after, ago, exited, found, make_pod
 
 POD = make_pod()

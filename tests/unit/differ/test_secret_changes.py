@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from differ.objects import FieldChange, diff_documents
-from differ.secret_changes import CHANGED, with_changes_marked
+from differ.documents.objects import FieldChange, diff_documents
+from differ.documents.secret_changes import CHANGED, with_changes_marked
 from objects import codec
-from objects.core import Secret
-from objects.meta import ObjectMeta
+from objects.api.core import Secret
+from objects.api.meta import ObjectMeta
 from objects.secrets import MASK, SecretValue
 
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

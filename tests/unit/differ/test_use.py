@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from differ.use import cpu_millis, foreign_loads, pod_uses
-from objects.measured import ContainerSample, ContainerUse, ForeignLoad, HostVitals, Measurement, PodUse
-from objects.meta import ObjectMeta
+from differ.kubelet.usage import cpu_millis, foreign_loads, pod_uses
+from objects.api.meta import ObjectMeta
+from objects.api.pods import Container, Pod, PodSpec
+from objects.api.volumes import EmptyDirVolumeSource, HostPathVolumeSource, Volume
 from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID, SANDBOX_CONTAINER, volume_name
-from objects.observed import ObservedContainer
-from objects.pods import Container, Pod, PodSpec
-from objects.volumes import EmptyDirVolumeSource, HostPathVolumeSource, Volume
+from objects.observation.figures import (
+    ContainerSample,
+    ContainerUse,
+    ForeignLoad,
+    HostVitals,
+    Measurement,
+    PodUse,
+)
+from objects.observation.host import ObservedContainer
 
 LEFT = HostVitals(memory_available_bytes=1, disk_bytes=1, disk_free_bytes=1)
 SECOND = 10**9

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hosts.ssh_target import SshTarget, parse_host_keys
+from hosts.ssh.target import SshTarget, parse_host_keys
 
 SSHD = Path("/usr/sbin/sshd")
 SSHD_RUN = Path("/run/sshd")

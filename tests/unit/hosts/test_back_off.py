@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from differ.actions import StartContainer
-from differ.memory import WorkerMemory
-from differ.pods import plan_host
-from hosts.simulated import SimulatedHost
-from hosts.simulated_engine import Program
+from differ.kubelet.actions import StartContainer
+from differ.kubelet.memory import WorkerMemory
+from differ.kubelet.pods import plan_host
+from hosts.simulated.engine import Program
+from hosts.simulated.host import SimulatedHost
+from objects.api.pods import ExecAction, Pod, Probe
 from objects.errors import HostError
-from objects.observed import ObservedContainer
-from objects.pods import ExecAction, Pod, Probe
+from objects.observation.host import ObservedContainer
 from tests.unit.differ.building import NETWORK, NOW, assign, container, make_pod, show
 
 WAYS = [pytest.param(delay, id=f"{delay * 1000:.0f}ms") for delay in (0.0, 0.04, 0.15, 0.6)]

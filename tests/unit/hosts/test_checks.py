@@ -17,18 +17,31 @@ from random import Random
 
 import pytest
 
-from differ.checks import Check, ExecCheck, GrpcCheck, HttpCheck, TcpCheck
-from differ.probing import READINESS, Answer, ProbeOrder
-from hosts.checks import Asker
-from hosts.engine import Engine
-from hosts.flow import Flow, Pause
-from hosts.grpc_check import DATA, END_STREAM, HEADERS, SETTINGS, frame, read_status
-from hosts.http_check import HttpHead, compose_request, redirect_target
-from hosts.pod_stream import NoAnswer
-from hosts.ssh import SshLink
-from hosts.ssh_links import SshLinks
+from differ.kubelet.probes.checks import (
+    Check,
+    ExecCheck,
+    GrpcCheck,
+    HttpCheck,
+    TcpCheck,
+)
+from differ.kubelet.probes.probing import READINESS, Answer, ProbeOrder
+from hosts.docker.engine import Engine
+from hosts.probes.checks import Asker
+from hosts.probes.grpc_check import (
+    DATA,
+    END_STREAM,
+    HEADERS,
+    SETTINGS,
+    frame,
+    read_status,
+)
+from hosts.probes.http_check import HttpHead, compose_request, redirect_target
+from hosts.ssh.link import SshLink
+from hosts.ssh.links import SshLinks
+from hosts.streams.coroutines import Flow, Pause
+from hosts.streams.pods import NoAnswer
+from objects.api.pods import Probe
 from objects.errors import HostError, HostUnreachable
-from objects.pods import Probe
 from tests.unit.hosts.peers import LocalSshd, await_condition, doorkeeper, free_port
 
 PLAIN = HttpCheck(address="10.1.2.3", port=8080, path="/healthz")

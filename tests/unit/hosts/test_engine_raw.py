@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from hosts.engine_raw import ask_engine, compose_request, follow_engine
-from hosts.flow import Clock, Stream, run_waiting
+from hosts.streams.coroutines import Clock, Stream, run_waiting
+from hosts.streams.engine_requests import ask_engine, compose_request, follow_engine
 from objects.errors import EngineError, EngineUnavailable
 
 CREATED = b"HTTP/1.1 201 Created\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hosts.engine import choose_api_version
-from hosts.events import ContainerEvent, parse_event
-from hosts.facts import MachineFacts, compose_facts, parse_machine
-from objects.measured import HostVitals
-from objects.observed import HostFacts, ImageFact
+from hosts.docker.engine import choose_api_version
+from hosts.docker.events import ContainerEvent, parse_event
+from hosts.observe.facts import MachineFacts, compose_facts, parse_machine
+from objects.observation.figures import HostVitals
+from objects.observation.host import HostFacts, ImageFact
 from tests.unit.hosts.engine_answers import VERSION_ANSWERS
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from hosts.host_state import HostStateFact
-from hosts.observe import Observer
-from hosts.ssh_commands import CommandResult
-from objects.charge import Charge, marker_labels, marker_name
+from hosts.network.declared_state import HostStateFact
+from hosts.observe.engine import Observer
+from hosts.ssh.commands import CommandResult
 from objects.errors import EngineUnavailable
+from objects.own.charge import Charge, marker_labels, marker_name
 
 FACTS = b"disk 4096 1000 250 64 32\nmemory 2048 kB\ntasks 1\nlimit 9\nboot 5a1c\n"
 

@@ -11,13 +11,18 @@ from random import Random
 
 import pytest
 
-from differ.checks import TcpCheck
-from differ.probing import LIVENESS, READINESS, Answer, ProbeOrder
-from hosts.flow import Flow, Pause, pause
-from hosts.probe_book import ProbeBook
-from hosts.prober import Prober
+from differ.kubelet.probes.checks import TcpCheck
+from differ.kubelet.probes.probing import (
+    LIVENESS,
+    READINESS,
+    Answer,
+    ProbeOrder,
+)
+from hosts.probes.prober import Prober
+from hosts.probes.schedule import ProbeBook
+from hosts.streams.coroutines import Flow, Pause, pause
+from objects.api.pods import Probe
 from objects.errors import HostUnreachable
-from objects.pods import Probe
 from tests.unit.hosts.peers import await_condition
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from hosts.prometheus import MAX_BODY_BYTES, ask_prometheus
-from objects.config import PrometheusSettings
-from objects.metrics import QueryResult
+from hosts.measure.prometheus import MAX_BODY_BYTES, ask_prometheus
+from objects.observation.metrics import QueryResult
+from objects.own.config import PrometheusSettings
 from tests.unit.sources.https_remote import make_certificate
 
 Answer = Callable[[BaseHTTPRequestHandler], None]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from differ.actions import (
+from differ.kubelet.actions import (
     ContainerSpec,
     FileEntry,
     Mount,
@@ -17,14 +17,14 @@ from differ.actions import (
     ResourceSettings,
     SecuritySettings,
 )
-from differ.assignment import PodNetwork
-from hosts.container_facts import compose_container, compose_just_made, parse_time
-from hosts.container_request import container_request, update_request
-from hosts.docker_runtime import pack, without_secrets
-from hosts.images import refused, telling_refusal
-from hosts.pod_network import network_request
+from differ.kubelet.assignment import PodNetwork
+from hosts.docker.container_request import container_request, update_request
+from hosts.docker.images import refused, telling_refusal
+from hosts.network.pod_network import network_request
+from hosts.observe.container_facts import compose_container, compose_just_made, parse_time
+from hosts.runtime.docker_runtime import pack, without_secrets
 from objects.errors import EngineError
-from objects.observed import ObservedContainer
+from objects.observation.host import ObservedContainer
 from objects.secrets import SecretValue
 
 SECRET = SecretValue("sesame£".encode())

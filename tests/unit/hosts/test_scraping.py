@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hosts.pod_stream import NoAnswer
-from hosts.scraping import compose_get, parse_answer
-from objects.metrics import MetricEndpoint, Scrape
+from hosts.measure.scraping import compose_get, parse_answer
+from hosts.streams.pods import NoAnswer
+from objects.observation.metrics import MetricEndpoint, Scrape
 
 
 @pytest.mark.parametrize(

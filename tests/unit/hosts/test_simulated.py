@@ -5,8 +5,14 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import structs
 
-from differ.actions import ContainerSpec, CreateContainer, Mount, NamespaceSettings, RemoveVolume
-from hosts.simulated import SimulatedHost
+from differ.kubelet.actions import (
+    ContainerSpec,
+    CreateContainer,
+    Mount,
+    NamespaceSettings,
+    RemoveVolume,
+)
+from hosts.simulated.host import SimulatedHost
 from objects.errors import EngineError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

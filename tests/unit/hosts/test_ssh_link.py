@@ -17,16 +17,21 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from hosts.engine import SDK_API_VERSION, Engine, EngineClient
-from hosts.lasting_shell import LastingShell
-from hosts.ssh import BACKOFF_MOST_SECONDS, BACKOFF_OPERATOR_SECONDS, TURNED_AWAY_TRIES, SshLink
-from hosts.ssh_keyscan import fetch_host_key
-from hosts.ssh_links import SshLinks
-from hosts.ssh_sessions import Sessions, Use
-from hosts.ssh_target import SshTarget
-from hosts.ssh_transport import ChannelRefused, SessionRefused
-from hosts.ssh_watchdog import Watchdog
-from hosts.ways import ToldWay, ToldWays
+from hosts.docker.engine import SDK_API_VERSION, Engine, EngineClient
+from hosts.ssh.keyscan import fetch_host_key
+from hosts.ssh.link import (
+    BACKOFF_MOST_SECONDS,
+    BACKOFF_OPERATOR_SECONDS,
+    TURNED_AWAY_TRIES,
+    SshLink,
+)
+from hosts.ssh.links import SshLinks
+from hosts.ssh.sessions import Sessions, Use
+from hosts.ssh.shell import LastingShell
+from hosts.ssh.target import SshTarget
+from hosts.ssh.transport import ChannelRefused, SessionRefused
+from hosts.ssh.watchdog import Watchdog
+from hosts.streams.routes import ToldWay, ToldWays
 from objects.errors import DeadlineExceeded, HostKeyMismatch, HostUnreachable
 from tests.unit.hosts.peers import Doorkeeper, LocalSshd, Relay, await_condition, doorkeeper, free_port
 
@@ -274,10 +279,10 @@ STOPPED = """
 import sys, time
 from random import Random
 import msgspec
-from hosts.ssh_keyscan import fetch_host_key
-from hosts.ssh_links import SshLinks
-from hosts.ssh_sessions import Sessions, Use
-from hosts.ssh_target import SshTarget
+from hosts.ssh.keyscan import fetch_host_key
+from hosts.ssh.links import SshLinks
+from hosts.ssh.sessions import Sessions, Use
+from hosts.ssh.target import SshTarget
 from msgspec import structs
 target = msgspec.json.decode(sys.argv[1], type=SshTarget)
 links = SshLinks(clock=time.monotonic, random=Random(1))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from hosts.ssh_target import PublicKey, SshTarget, parse_host_keys, resolve_target
-from objects.config import Host, HostSpec, SshSettings
+from hosts.ssh.target import (
+    PublicKey,
+    SshTarget,
+    parse_host_keys,
+    resolve_target,
+)
+from objects.api.meta import ObjectMeta
 from objects.errors import InvalidInput
-from objects.meta import ObjectMeta
+from objects.own.config import Host, HostSpec, SshSettings
 
 # Of the right shape; nobody has the private halves.
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHo2yrjlhLpZa8R6iZ1xIXG5kqW8hcqJAcQ9O3XUdrA7"

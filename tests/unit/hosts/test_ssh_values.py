@@ -7,9 +7,14 @@ import tarfile
 
 import pytest
 
-from hosts.files import FileToWrite, pack_files
-from hosts.ssh_commands import CommandResult, check_success, check_sudo, shell_line
-from hosts.ssh_watchdog import Watchdog
+from hosts.runtime.files import FileToWrite, pack_files
+from hosts.ssh.commands import (
+    CommandResult,
+    check_success,
+    check_sudo,
+    shell_line,
+)
+from hosts.ssh.watchdog import Watchdog
 from objects.errors import AuthenticationRefused, BerthError, CommandFailed, DiskFull
 
 

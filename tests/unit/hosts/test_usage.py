@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hosts.gauge import parse_disk_use, parse_log_sizes
-from hosts.usage import USAGE_SCRIPT, parse_usage
-from objects.measured import ContainerSample
+from hosts.measure.container_usage import USAGE_SCRIPT, parse_usage
+from hosts.measure.host_figures import parse_disk_use, parse_log_sizes
+from objects.observation.figures import ContainerSample
 
 A, B = "a" * 64, "b" * 64
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from objects.api.meta import KubeObject
 from objects.codec import decode
 from objects.convert import convert
 from objects.defaults import default
-from objects.meta import KubeObject
 
 Manifest = dict[str, Any]
 Path = tuple[str | int, ...]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from objects.api.core import ConfigMap, Secret
 from objects.codec import DecodeError, decode, decode_json, encode, encode_json
-from objects.core import ConfigMap, Secret
 from objects.fields import FieldError
 from objects.secrets import MASK, SecretValue
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from objects.api.core import Secret
 from objects.codec import decode, encode
-from objects.core import Secret
 from objects.defaults import default
 from objects.defaults.pods import pull_policy_of
 from objects.secrets import SecretValue

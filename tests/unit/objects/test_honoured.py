@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from msgspec import inspect
 
+from objects.api.meta import LabelSelector
+from objects.api.pods import PodSpec, PodTemplateSpec
 from objects.honoured import FieldNotice, Level, field_support
 from objects.honoured.kinds import KIND_SUPPORT
 from objects.honoured.pods import POD_TABLE
 from objects.honoured.table import Rule, covering_rule
 from objects.kinds import BY_KIND
-from objects.meta import LabelSelector
-from objects.pods import PodSpec, PodTemplateSpec
 from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import own_key
 from tests.unit.objects.manifests import Manifest, claim, edited, pod, read, simple, workload

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from objects.image_reference import ImageReference, canonical_image, is_image_reference, parse_image_reference
+from objects.values.image_reference import (
+    ImageReference,
+    canonical_image,
+    is_image_reference,
+    parse_image_reference,
+)
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from objects.api.pods import Pod
 from objects.pod_resources import pod_limits, pod_requests, qos_class
-from objects.pods import Pod
 from tests.unit.objects.manifests import pod, read
 
 

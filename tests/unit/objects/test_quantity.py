@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from objects.api.meta import QuantityLike
 from objects.errors import InvalidInput
-from objects.meta import QuantityLike
-from objects.quantity import (
+from objects.values.quantity import (
     MAX_INT64,
     Form,
     Quantity,

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objects.durations import parse_duration
 from objects.errors import InvalidInput
-from objects.schedule import Schedule, parse_schedule, schedule_problem, time_zone_problem
+from objects.values.durations import parse_duration
+from objects.values.schedule import (
+    Schedule,
+    parse_schedule,
+    schedule_problem,
+    time_zone_problem,
+)
 
 
 def at(text: str) -> datetime:

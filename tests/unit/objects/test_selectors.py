@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from objects.core import Taint
+from objects.api.core import Taint
+from objects.api.meta import LabelSelector, LabelSelectorRequirement
+from objects.api.pods import NodeSelectorRequirement, NodeSelectorTerm, Toleration
 from objects.errors import InvalidInput
-from objects.meta import LabelSelector, LabelSelectorRequirement
-from objects.pods import NodeSelectorRequirement, NodeSelectorTerm, Toleration
 from objects.selectors import (
     format_selector,
     node_term_matches,

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from objects.apps import DaemonSet, Deployment, StatefulSet
+from objects.api.apps import DaemonSet, Deployment, StatefulSet
+from objects.api.meta import KubeObject
+from objects.api.pods import Pod
 from objects.codec import decode, encode
 from objects.convert import convert
 from objects.defaults import default
 from objects.honoured import Level, field_support
-from objects.meta import KubeObject
-from objects.pods import Pod
 from objects.validation import validate
 
 FOLDER = Path(__file__).parents[2] / "walkthrough"

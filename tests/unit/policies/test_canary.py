@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from objects.canary import CanaryCheck
+from objects.own.canary import CanaryCheck
 from policies.canary import Look, Verdict, judge_check
 
 BEGAN = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -7,9 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from objects.meta import ObjectMeta
-from objects.pods import Container, Pod, PodSpec, ResourceRequirements
-from objects.volumes import EmptyDirVolumeSource, Volume
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    ResourceRequirements,
+)
+from objects.api.volumes import EmptyDirVolumeSource, Volume
 from policies.eviction import (
     DISK,
     MEMORY,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hosts.traits import compose_traits
-from objects.observed import HostFacts
+from hosts.observe.traits import compose_traits
+from objects.observation.host import HostFacts
 from policies.host_support import engine_release, findings_of
 
 DOCKER: dict[str, Any] = {

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from objects.observed import HostFacts, ImageFact, ObservedContainer
+from objects.observation.host import HostFacts, ImageFact, ObservedContainer
 from policies.image_gc import choose_images, fullness_target, note_unused, unused_images
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,12 +7,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from objects.core import ConfigMap
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    ContainerPort,
+    Pod,
+    PodSpec,
+    VolumeMount,
+)
+from objects.api.volumes import ConfigMapVolumeSource, Volume
 from objects.errors import InvalidInput
-from objects.meta import ObjectMeta
-from objects.metrics import MetricEndpoint, MetricPattern, MetricReading
-from objects.pods import Container, ContainerPort, Pod, PodSpec, VolumeMount
-from objects.volumes import ConfigMapVolumeSource, Volume
+from objects.observation.metrics import MetricEndpoint, MetricPattern, MetricReading
 from policies.autoscaling.endpoints import endpoints_of, parse_definition
 from policies.autoscaling.exposition import parse_exposition, read_metrics
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from objects.autoscaling import (
+from objects.api.autoscaling import (
     CrossVersionObjectReference,
     ExternalMetricSource,
     MetricIdentifier,
     MetricTarget,
     ObjectMetricSource,
 )
-from objects.config import MetricQuery
+from objects.api.meta import LabelSelector, LabelSelectorRequirement
 from objects.errors import InvalidInput
-from objects.meta import LabelSelector, LabelSelectorRequirement
+from objects.own.config import MetricQuery
 from policies.autoscaling.promql import external_query, object_query, parse_answer
 
 TARGET = MetricTarget(type="Value", value=1)

@@ -8,16 +8,37 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from objects.apps import Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment
-from objects.config import Cluster, Host, HostSpec
-from objects.core import Namespace
-from objects.meta import Condition, KubeObject, LabelSelector, ObjectMeta
+from objects.api.apps import (
+    Deployment,
+    DeploymentSpec,
+    DeploymentStrategy,
+    RollingUpdateDeployment,
+)
+from objects.api.core import Namespace
+from objects.api.meta import (
+    Condition,
+    KubeObject,
+    LabelSelector,
+    ObjectMeta,
+)
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    PodStatus,
+    PodTemplateSpec,
+)
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.observed import HostFacts
-from objects.pods import Container, Pod, PodSpec, PodStatus, PodTemplateSpec
+from objects.observation.host import HostFacts
+from objects.own.config import Cluster, Host, HostSpec
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine, StepResult
-from reconciler.messages import Desired, HostReport, HostSilent, Message
+from reconciler.core.engine import Engine, StepResult
+from reconciler.state.messages import (
+    Desired,
+    HostReport,
+    HostSilent,
+    Message,
+)
 
 GIB = 2**30
 FACTS = HostFacts(

@@ -3,17 +3,22 @@
 import msgspec
 import pytest
 
-from objects.batch import Job, JobSpec
+from objects.api.batch import Job, JobSpec
+from objects.api.core import Namespace, Node
+from objects.api.meta import ObjectMeta
+from objects.api.pods import Container, PodSpec, PodTemplateSpec
 from objects.conditions import find_condition
-from objects.config import Cluster, ClusterSpec, Host, NetworkSettings
-from objects.core import Namespace, Node
 from objects.defaults import default
-from objects.meta import ObjectMeta
-from objects.pods import Container, PodSpec, PodTemplateSpec
-from reconciler.addresses import choose_address
-from reconciler.host_status import HostStatus
-from reconciler.messages import Desired, HostSilent
-from reconciler.slices import SliceBook
+from objects.own.config import (
+    Cluster,
+    ClusterSpec,
+    Host,
+    NetworkSettings,
+)
+from reconciler.assigning.addresses import choose_address
+from reconciler.assigning.slices import SliceBook
+from reconciler.state.host_status import HostStatus
+from reconciler.state.messages import Desired, HostSilent
 from tests.unit.reconciler.cluster import FakeCluster, make_host
 
 NETWORK = NetworkSettings(pod_cidr="10.1.0.0/22", host_prefix=24)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from objects.apps import Deployment
-from objects.autoscaling import (
+from objects.api.apps import Deployment
+from objects.api.autoscaling import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerSpec,
@@ -12,10 +12,10 @@ from objects.autoscaling import (
     MetricTarget,
     ResourceMetricSource,
 )
-from objects.meta import ObjectKey, ObjectMeta
-from reconciler.autoscaled import autoscaled_sizes
-from reconciler.messages import Remembered
-from reconciler.status import render_files, restore
+from objects.api.meta import ObjectKey, ObjectMeta
+from reconciler.state.autoscaled import autoscaled_sizes
+from reconciler.state.messages import Remembered
+from reconciler.status.content import render_files, restore
 from tests.unit.reconciler.cluster import FakeCluster, deployment
 
 

@@ -7,9 +7,15 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from objects.charge import Charge, is_marker_name, marker_labels, marker_name, parse_marker
 from objects.errors import InChargeElsewhere
-from reconciler.charge import (
+from objects.own.charge import (
+    Charge,
+    is_marker_name,
+    marker_labels,
+    marker_name,
+    parse_marker,
+)
+from reconciler.charge.rules import (
     SETTLE_SECONDS,
     Claimant,
     Go,

@@ -10,14 +10,14 @@ import random
 import msgspec
 import pytest
 
-from objects.apps import StatefulSet, StatefulSetRetentionPolicy
-from objects.meta import ObjectMeta
+from objects.api.apps import StatefulSet, StatefulSetRetentionPolicy
+from objects.api.meta import ObjectMeta
+from objects.api.storage import PersistentVolumeClaim
+from objects.api.volumes import PersistentVolumeClaimSpec
 from objects.names import claim_volume_generation
-from objects.storage import PersistentVolumeClaim
-from objects.volumes import PersistentVolumeClaimSpec
-from reconciler.controllers.claim_binding import claims_of
-from reconciler.messages import Restored
-from reconciler.status import render_files, restore
+from reconciler.controllers.volumes.binding import claims_of
+from reconciler.state.messages import Restored
+from reconciler.status.content import render_files, restore
 from tests.unit.controllers.manifests import stateful_set
 from tests.unit.reconciler.cluster import FakeCluster
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from objects.api.meta import ObjectKey
 from objects.errors import SourceError
-from objects.meta import ObjectKey
-from reconciler.commits import CommitReader, both_said
-from reconciler.messages import Desired
-from sources.desired import CommitRefused
-from sources.repository import Repository
+from reconciler.desired.commits import CommitReader, both_said
+from reconciler.state.messages import Desired
+from sources.git.repository import Repository
+from sources.reading.desired import CommitRefused
 from tests.unit.sources.conftest import Remote
 
 BERTH = "apiVersion: berth.dev/v1alpha1\nkind: Cluster\nmetadata: {name: demo}\n"

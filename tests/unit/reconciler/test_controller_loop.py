@@ -3,11 +3,11 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from objects.core import ConfigMap
-from objects.meta import ObjectKey, ObjectMeta
-from reconciler.controller_loop import MAX_ROUNDS_PER_KEY, ControllerLoop
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectKey, ObjectMeta
 from reconciler.controllers.base import Context, Controller, Delete, Hold, Outcome, Put, own_key
-from reconciler.store import Store
+from reconciler.core.controller_loop import MAX_ROUNDS_PER_KEY, ControllerLoop
+from reconciler.state.store import Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONTEXT = Context(now=NOW, random=random.Random(1))

@@ -5,16 +5,43 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from objects.apps import DaemonSet, DaemonSetSpec, Deployment, ReplicaSet, StatefulSet, StatefulSetSpec
-from objects.batch import CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec
-from objects.config import Application, ApplicationSpec
-from objects.core import ConfigMap, Secret
-from objects.meta import KubeObject, ObjectKey, ObjectMeta
+from objects.api.apps import (
+    DaemonSet,
+    DaemonSetSpec,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    StatefulSetSpec,
+)
+from objects.api.batch import (
+    CronJob,
+    CronJobSpec,
+    Job,
+    JobSpec,
+    JobTemplateSpec,
+)
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.names import ANNOTATION_UNREAD
+from objects.own.config import Application, ApplicationSpec
 from objects.secrets import SecretValue
-from reconciler.copies import copy_document, copy_path, find_stand_in, read_copies, read_copy, unread_objects
-from reconciler.messages import Restored
-from reconciler.status import INVENTORY_PATH, dump, inventory_document, render_files, render_readme, restore
+from reconciler.state.copies import (
+    copy_document,
+    copy_path,
+    find_stand_in,
+    read_copies,
+    read_copy,
+    unread_objects,
+)
+from reconciler.state.messages import Restored
+from reconciler.status.content import (
+    INVENTORY_PATH,
+    dump,
+    inventory_document,
+    render_files,
+    render_readme,
+    restore,
+)
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 
 WEB = ObjectKey("Deployment", "default", "web")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.daemon import is_worth_saying
+from reconciler.process.daemon import is_worth_saying
 
 
 @pytest.mark.parametrize(

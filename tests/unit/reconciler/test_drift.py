@@ -7,16 +7,21 @@ import random
 import msgspec
 import pytest
 
-from differ.pods import plan_host
+from differ.kubelet.pods import plan_host
+from objects.api.meta import (
+    Condition,
+    KubeObject,
+    ObjectKey,
+    ObjectMeta,
+)
+from objects.api.pods import Pod, PodStatus
 from objects.conditions import IN_SYNC, find_condition
-from objects.config import Application, ApplicationSpec
-from objects.meta import Condition, KubeObject, ObjectKey, ObjectMeta
-from objects.pods import Pod, PodStatus
+from objects.own.config import Application, ApplicationSpec
 from reconciler.controllers import CONTROLLERS
-from reconciler.drift import drift_by_application
-from reconciler.engine import Engine
-from reconciler.host_pass import plan_pass, remember
-from reconciler.pod_state import with_reported_status
+from reconciler.core.engine import Engine
+from reconciler.state.drift import drift_by_application
+from reconciler.state.pod_state import with_reported_status
+from reconciler.workers.host_pass import plan_pass, remember
 from tests.unit.differ.building import NO_MEMORY, NOW, assign, found, make_pod, observe
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 

@@ -4,15 +4,15 @@ import random
 
 import msgspec
 
-from objects.apps import ReplicaSet
-from objects.config import Application, ApplicationSpec
-from objects.core import ConfigMap
-from objects.meta import ObjectKey, ObjectMeta
+from objects.api.apps import ReplicaSet
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectKey, ObjectMeta
+from objects.api.pods import Pod
 from objects.names import stable_uid
-from objects.pods import Pod
-from reconciler.health import pod_health
-from reconciler.host_status import HostStatus
-from reconciler.messages import Desired, Restored
+from objects.own.config import Application, ApplicationSpec
+from reconciler.core.health import pod_health
+from reconciler.state.host_status import HostStatus
+from reconciler.state.messages import Desired, Restored
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 
 

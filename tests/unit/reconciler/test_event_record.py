@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from objects.meta import ObjectKey
+from objects.api.meta import ObjectKey
 from reconciler.controllers.base import Occurrence
-from reconciler.event_record import RECORDED, as_event, events_document, merged, read_events, subject_of
-from reconciler.events import EventLog
-from reconciler.status import dump
+from reconciler.core.events import EventLog
+from reconciler.status.content import dump
+from reconciler.status.event_file import (
+    RECORDED,
+    as_event,
+    events_document,
+    merged,
+    read_events,
+    subject_of,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 WEB = ObjectKey("Deployment", "shop", "web")

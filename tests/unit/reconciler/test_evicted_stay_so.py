@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from objects.measured import ContainerUse, HostUse, HostVitals, PodUse
-from objects.pods import Pod
-from reconciler.messages import HostMeasured
-from reconciler.status import render_files, restore
+from objects.api.pods import Pod
+from objects.observation.figures import (
+    ContainerUse,
+    HostUse,
+    HostVitals,
+    PodUse,
+)
+from reconciler.state.messages import HostMeasured
+from reconciler.status.content import render_files, restore
 from tests.unit.reconciler.cluster import FACTS, FakeCluster, bare_pod, deployment
 
 SHORT = HostVitals(memory_available_bytes=1, disk_bytes=FACTS.disk_bytes, disk_free_bytes=FACTS.disk_free_bytes)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from objects.measured import ForeignLoad
-from objects.pods import ContainerPort, Pod, ResourceRequirements
+from objects.api.pods import ContainerPort, Pod, ResourceRequirements
+from objects.observation.figures import ForeignLoad
 from policies.scheduling.shape import HostPort
-from reconciler.foreign import foreign_ports, foreign_requests
-from reconciler.messages import HostReport
-from reconciler.planning import make_plan
+from reconciler.plan.plan import make_plan
+from reconciler.state.foreign import foreign_ports, foreign_requests
+from reconciler.state.messages import HostReport
 from tests.unit.reconciler.cluster import GIB, FakeCluster, bare_pod
 
 DATABASE = ForeignLoad(name="database", cpu_millis=500, memory_bytes=7 * GIB, ports=(("tcp", "0.0.0.0", 5432),))

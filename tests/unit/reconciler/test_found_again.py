@@ -11,13 +11,12 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from differ.memory import WorkerMemory
-from objects.apps import ReplicaSet, StatefulSet
-from objects.batch import Job, JobTemplateSpec
-from objects.config import Host
-from objects.containers import Container
-from objects.meta import ObjectKey, ObjectMeta
-from objects.pods import (
+from differ.kubelet.memory import WorkerMemory
+from objects.api.apps import ReplicaSet, StatefulSet
+from objects.api.batch import Job, JobTemplateSpec
+from objects.api.containers import Container
+from objects.api.meta import ObjectKey, ObjectMeta
+from objects.api.pods import (
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
@@ -26,11 +25,12 @@ from objects.pods import (
     PodSpec,
     PodStatus,
 )
-from reconciler.adoption import is_fragment
-from reconciler.host_pass import plan_pass, remember
-from reconciler.messages import HostReport, HostSilent, Restored
-from reconciler.pod_state import terminating
-from reconciler.status import render_files, restore
+from objects.own.config import Host
+from reconciler.core.adoption import is_fragment
+from reconciler.state.messages import HostReport, HostSilent, Restored
+from reconciler.state.pod_state import terminating
+from reconciler.status.content import render_files, restore
+from reconciler.workers.host_pass import plan_pass, remember
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
 from tests.unit.differ.building import NOW, SANDBOX_ID, assign, container, exited, found, make_pod, observe
 from tests.unit.reconciler.cluster import FACTS, FakeCluster, bare_pod, deployment, running

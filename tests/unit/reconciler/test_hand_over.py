@@ -11,17 +11,23 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hosts.simulated import SimulatedHost
-from hosts.ssh_target import SshTarget
-from objects.config import Cluster, ClusterSpec, Host, HostSpec, SshSettings
-from objects.core import Namespace
+from hosts.simulated.host import SimulatedHost
+from hosts.ssh.target import SshTarget
+from objects.api.core import Namespace
+from objects.api.meta import KubeObject, ObjectMeta
 from objects.defaults import default
-from objects.meta import KubeObject, ObjectMeta
-from objects.observed import HostObservation
+from objects.observation.host import HostObservation
+from objects.own.config import (
+    Cluster,
+    ClusterSpec,
+    Host,
+    HostSpec,
+    SshSettings,
+)
 from reconciler.controllers import CONTROLLERS
-from reconciler.daemon import Daemon, connection_of
-from reconciler.engine import Engine
-from reconciler.messages import Desired
+from reconciler.core.engine import Engine
+from reconciler.process.daemon import Daemon, connection_of
+from reconciler.state.messages import Desired
 
 WAIT_SECONDS = 10.0
 KEY = "ssh-ed25519 " + base64.b64encode((11).to_bytes(4, "big") + b"ssh-ed25519" + b"x" * 36).decode()

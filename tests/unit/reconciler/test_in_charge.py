@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from objects.charge import Charge
 from objects.errors import InChargeElsewhere, Superseded
-from reconciler.charge import CHARGE_PATH, Claimant, parse_record
-from reconciler.in_charge import InCharge, release_charge, take_charge
-from sources.repository import Repository
-from sources.status_branch import FileAtTip, StatusBranch
+from objects.own.charge import Charge
+from reconciler.charge.holding import InCharge, release_charge, take_charge
+from reconciler.charge.rules import CHARGE_PATH, Claimant, parse_record
+from sources.git.repository import Repository
+from sources.git.status_branch import FileAtTip, StatusBranch
 from tests.unit.sources.conftest import Remote
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from objects.config import Host
-from objects.core import ConfigMap
-from objects.meta import ObjectKey
-from objects.pods import Pod
-from reconciler import assignment_book, desired, engine
-from reconciler.assignments import build_assignment
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectKey
+from objects.api.pods import Pod
+from objects.own.config import Host
+from reconciler.assigning.assignments import build_assignment
 from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import NOTHING, Controller, Hold
-from reconciler.engine import Engine
-from reconciler.pod_state import with_reported_status
+from reconciler.core import assignment_book, engine
+from reconciler.core.engine import Engine
+from reconciler.state import desired
+from reconciler.state.pod_state import with_reported_status
 from tests.unit.reconciler.cluster import START, FakeCluster, bare_pod
 
 

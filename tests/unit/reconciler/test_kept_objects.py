@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from objects.core import ConfigMap
-from objects.meta import ObjectKey
-from reconciler.commits import CommitReader, HostUnread, require_hosts
-from reconciler.copies import copy_document, copy_path
-from reconciler.messages import Restored
-from reconciler.status import dump
-from sources.desired import CommitRefused
-from sources.repository import Repository
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectKey
+from reconciler.desired.commits import CommitReader, HostUnread, require_hosts
+from reconciler.state.copies import copy_document, copy_path
+from reconciler.state.messages import Restored
+from reconciler.status.content import dump
+from sources.git.repository import Repository
+from sources.reading.desired import CommitRefused
 from tests.unit.cli.gitops import FILES
 from tests.unit.reconciler import test_commits
 from tests.unit.sources.conftest import Remote

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from differ.assignment import MeasureOrder
-from objects.apps import Deployment, DeploymentSpec
-from objects.autoscaling import (
+from differ.kubelet.assignment import MeasureOrder
+from objects.api.apps import Deployment, DeploymentSpec
+from objects.api.autoscaling import (
     CrossVersionObjectReference,
     HorizontalPodAutoscaler,
     HorizontalPodAutoscalerSpec,
@@ -16,13 +16,25 @@ from objects.autoscaling import (
     MetricTarget,
     PodsMetricSource,
 )
-from objects.core import Node, NodeStatus
-from objects.meta import Condition, KubeObject, LabelSelector, ObjectMeta
-from objects.metrics import MetricEndpoint, Scrape
-from objects.pods import Container, Pod, PodSpec, PodStatus, PodTemplateSpec, ResourceRequirements
-from objects.volumes import EmptyDirVolumeSource, Volume
-from reconciler.measure_orders import order_for
-from reconciler.store import Store
+from objects.api.core import Node, NodeStatus
+from objects.api.meta import (
+    Condition,
+    KubeObject,
+    LabelSelector,
+    ObjectMeta,
+)
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    PodStatus,
+    PodTemplateSpec,
+    ResourceRequirements,
+)
+from objects.api.volumes import EmptyDirVolumeSource, Volume
+from objects.observation.metrics import MetricEndpoint, Scrape
+from reconciler.figures.orders import order_for
+from reconciler.state.store import Store
 
 NOTHING = MeasureOrder()
 PODS = MeasureOrder(containers=True)

@@ -6,12 +6,18 @@ from datetime import timedelta
 
 import msgspec
 
-from objects.measured import ContainerUse, ForeignLoad, HostUse, HostVitals, PodUse
-from objects.pods import Pod, PodStatus
-from reconciler.host_status import HostStatus
-from reconciler.measurements import PodMetrics
-from reconciler.messages import HostMeasured, HostReport
-from reconciler.pod_state import with_reported_status
+from objects.api.pods import Pod, PodStatus
+from objects.observation.figures import (
+    ContainerUse,
+    ForeignLoad,
+    HostUse,
+    HostVitals,
+    PodUse,
+)
+from reconciler.figures.pod_metrics import PodMetrics
+from reconciler.state.host_status import HostStatus
+from reconciler.state.messages import HostMeasured, HostReport
+from reconciler.state.pod_state import with_reported_status
 from tests.unit.reconciler.cluster import FACTS, START, FakeCluster, bare_pod
 
 LEFT = HostVitals(memory_available_bytes=5, disk_bytes=100, disk_free_bytes=50, inodes=10, inodes_free=5, tasks=3)

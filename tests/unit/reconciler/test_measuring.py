@@ -9,10 +9,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from differ.assignment import HostAssignment, MeasureOrder, PodNetwork
-from differ.use import foreign_loads
+from differ.kubelet.assignment import HostAssignment, MeasureOrder, PodNetwork
+from differ.kubelet.usage import foreign_loads
+from objects.api.meta import ObjectMeta
+from objects.api.pods import Container, Pod, PodSpec
 from objects.errors import CommandFailed, DeadlineExceeded, HostError
-from objects.measured import (
+from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
+from objects.observation.figures import (
     ContainerSample,
     ContainerUse,
     ForeignLoad,
@@ -21,13 +24,10 @@ from objects.measured import (
     Measurement,
     PodUse,
 )
-from objects.meta import ObjectMeta
-from objects.metrics import MetricEndpoint, Scrape, Scraped
-from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
-from objects.observed import HostFacts, HostObservation, ObservedContainer
-from objects.pods import Container, Pod, PodSpec
-from reconciler.measuring import HostMeter, Part, steady_vitals
-from reconciler.messages import HostMeasured
+from objects.observation.host import HostFacts, HostObservation, ObservedContainer
+from objects.observation.metrics import MetricEndpoint, Scrape, Scraped
+from reconciler.state.messages import HostMeasured
+from reconciler.workers.measurement_schedule import HostMeter, Part, steady_vitals
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 POD = Pod(

@@ -3,14 +3,21 @@
 import msgspec
 import pytest
 
-from differ.text import render_text
-from objects.apps import Deployment
-from objects.core import ConfigMap, Secret
-from objects.meta import KubeObject, ObjectMeta
-from objects.pods import ConfigMapEnvSource, EnvFromSource, SecretEnvSource
+from differ.documents.text import render_text
+from objects.api.apps import Deployment
+from objects.api.core import ConfigMap, Secret
+from objects.api.meta import KubeObject, ObjectMeta
+from objects.api.pods import ConfigMapEnvSource, EnvFromSource, SecretEnvSource
 from objects.secrets import SecretValue
-from reconciler.planning import make_plan
-from reconciler.status import INVENTORY_PATH, dump, inventory_document, render_files, render_readme, restore
+from reconciler.plan.plan import make_plan
+from reconciler.status.content import (
+    INVENTORY_PATH,
+    dump,
+    inventory_document,
+    render_files,
+    render_readme,
+    restore,
+)
 from tests.unit.reconciler.cluster import FakeCluster, deployment
 
 

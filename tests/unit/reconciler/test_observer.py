@@ -2,12 +2,12 @@
 
 import msgspec
 
-from objects.apps import Deployment
-from objects.config import HostSpec
-from objects.core import Node
-from reconciler.cli.rollout_progress import RolloutProgress, progress_of
-from reconciler.compose import silent_hosts
-from reconciler.status import render_files, restore
+from objects.api.apps import Deployment
+from objects.api.core import Node
+from objects.own.config import HostSpec
+from reconciler.cli.common.rollout_progress import RolloutProgress, progress_of
+from reconciler.process.compose import silent_hosts
+from reconciler.status.content import render_files, restore
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment, make_host
 
 

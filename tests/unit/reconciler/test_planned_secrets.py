@@ -2,14 +2,14 @@
 
 import pytest
 
-from differ.markdown import render_markdown
-from differ.plan import Plan
-from differ.text import render_text
-from objects.core import Secret
-from objects.meta import ObjectMeta
+from differ.documents.markdown import render_markdown
+from differ.documents.plan import Plan
+from differ.documents.text import render_text
+from objects.api.core import Secret
+from objects.api.meta import ObjectMeta
 from objects.secrets import SecretValue
-from reconciler.cli.plan_json import render_json
-from reconciler.planning import make_plan
+from reconciler.cli.common.plan_json import render_json
+from reconciler.plan.plan import make_plan
 from tests.unit.reconciler.cluster import FakeCluster
 
 

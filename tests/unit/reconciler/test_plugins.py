@@ -8,11 +8,17 @@ from random import Random
 
 import pytest
 
-from objects.config import Cluster, ClusterSpec, PluginWeight, SchedulerProfile, SchedulingSettings
 from objects.errors import InvalidInput
+from objects.own.config import (
+    Cluster,
+    ClusterSpec,
+    PluginWeight,
+    SchedulerProfile,
+    SchedulingSettings,
+)
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine
-from reconciler.plugins import load_rules
+from reconciler.core.engine import Engine
+from reconciler.process.plugins import load_rules
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod
 
 PAGE = Path(__file__).parents[3] / "docs" / "scheduling.md"

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from objects.core import ConfigMap
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    PodStatus,
+)
+from objects.api.volumes import ConfigMapVolumeSource, Volume
 from objects.errors import InvalidInput
-from objects.meta import ObjectMeta
-from objects.metrics import MetricEndpoint, MetricPattern, Scrape, Scraped
-from objects.pods import Container, Pod, PodSpec, PodStatus
-from objects.volumes import ConfigMapVolumeSource, Volume
-from reconciler.pod_values import PodValues, scrapes_of, values_of
-from reconciler.store import Store
+from objects.observation.metrics import (
+    MetricEndpoint,
+    MetricPattern,
+    Scrape,
+    Scraped,
+)
+from reconciler.figures.pod_values import PodValues, scrapes_of, values_of
+from reconciler.state.store import Store
 
 TEXT = MetricEndpoint(port=80)
 RUNNING = PodStatus(phase="Running", pod_ip="10.244.1.2")

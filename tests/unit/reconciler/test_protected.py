@@ -3,10 +3,15 @@
 import msgspec
 import pytest
 
-from objects.config import Application, ApplicationSpec
-from objects.meta import KubeObject, ObjectKey, ObjectMeta
-from reconciler.messages import Restored
-from reconciler.status import INVENTORY_PATH, dump, inventory_document, restore
+from objects.api.meta import KubeObject, ObjectKey, ObjectMeta
+from objects.own.config import Application, ApplicationSpec
+from reconciler.state.messages import Restored
+from reconciler.status.content import (
+    INVENTORY_PATH,
+    dump,
+    inventory_document,
+    restore,
+)
 from tests.unit.reconciler.cluster import FakeCluster, deployment
 
 WEB = ObjectKey("Deployment", "default", "web")

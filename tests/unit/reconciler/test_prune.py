@@ -2,7 +2,7 @@
 
 import pytest
 
-from objects.meta import ObjectKey
+from objects.api.meta import ObjectKey
 from policies.prune import PruneDecision, decide_prune
 
 

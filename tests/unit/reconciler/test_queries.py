@@ -11,7 +11,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from objects.autoscaling import (
+from objects.api.autoscaling import (
     CrossVersionObjectReference,
     ExternalMetricSource,
     HorizontalPodAutoscaler,
@@ -20,17 +20,22 @@ from objects.autoscaling import (
     MetricSpec,
     MetricTarget,
 )
-from objects.config import Cluster, ClusterSpec, MetricsSettings, PrometheusSettings
-from objects.meta import KubeObject, ObjectMeta
-from objects.metrics import QueryResult
+from objects.api.meta import KubeObject, ObjectMeta
+from objects.observation.metrics import QueryResult
+from objects.own.config import (
+    Cluster,
+    ClusterSpec,
+    MetricsSettings,
+    PrometheusSettings,
+)
 from policies.canary import Look
-from reconciler.engine import Engine, StepResult
-from reconciler.measurements import QueryAnswer, find_answer
-from reconciler.messages import QueriesAnswered
-from reconciler.query_loop import QueryLoop
-from reconciler.query_orders import queries_for
-from reconciler.status import status_path
-from reconciler.store import Changed
+from reconciler.core.engine import Engine, StepResult
+from reconciler.figures.pod_metrics import QueryAnswer, find_answer
+from reconciler.queries.loop import QueryLoop
+from reconciler.queries.orders import queries_for
+from reconciler.state.messages import QueriesAnswered
+from reconciler.state.store import Changed
+from reconciler.status.content import status_path
 from tests.unit.reconciler.cluster import START, FakeCluster, deployment
 
 SERVER = PrometheusSettings(url="http://prometheus", interval_seconds=1)

@@ -7,16 +7,26 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from differ.actions import RemoveImage, RemoveVolume
-from differ.assignment import HostAssignment, PodNetwork
-from differ.memory import WorkerMemory
+from differ.kubelet.actions import RemoveImage, RemoveVolume
+from differ.kubelet.assignment import HostAssignment, PodNetwork
+from differ.kubelet.memory import WorkerMemory
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    Pod,
+    PodSpec,
+    PodStatus,
+)
 from objects.errors import EngineError
-from objects.meta import ObjectMeta
 from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_UID
-from objects.observed import HostFacts, HostObservation, ImageFact, ObservedContainer
-from objects.pods import Container, Pod, PodSpec, PodStatus
-from reconciler.host_pass import plan_pass
-from reconciler.reclaiming import plan_reclaiming, plan_sweeping
+from objects.observation.host import (
+    HostFacts,
+    HostObservation,
+    ImageFact,
+    ObservedContainer,
+)
+from reconciler.workers.host_pass import plan_pass
+from reconciler.workers.reclaiming import plan_reclaiming, plan_sweeping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)

@@ -9,16 +9,27 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from objects.apps import Deployment
-from objects.canary import CANARY, CANARY_CHECKS, CANARY_STEPS, STRATEGY
+from objects.api.apps import Deployment
+from objects.api.meta import ObjectKey
 from objects.errors import SourceUnreachable
-from objects.meta import ObjectKey
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from reconciler.engine import StepResult
-from reconciler.rollback import ROLLBACK_ON_FAILURE, FailedRollout, RollbackLoop, RollbackWriter, failed_rollout
-from reconciler.store import Changed
-from sources.desired import DesiredReader
-from sources.repository import Repository
+from objects.own.canary import (
+    CANARY,
+    CANARY_CHECKS,
+    CANARY_STEPS,
+    STRATEGY,
+)
+from reconciler.core.engine import StepResult
+from reconciler.editing.rollback import (
+    ROLLBACK_ON_FAILURE,
+    FailedRollout,
+    RollbackLoop,
+    RollbackWriter,
+    failed_rollout,
+)
+from reconciler.state.store import Changed
+from sources.git.repository import Repository
+from sources.reading.desired import DesiredReader
 from tests.unit.cli.gitops import FILES, WEB, WEB_FILE
 from tests.unit.controllers.harness import World
 from tests.unit.controllers.manifests import deployment

@@ -2,13 +2,21 @@
 
 import msgspec
 
-from objects.config import Cluster, ClusterSpec, Host, HostSpec, PluginWeight, SchedulerProfile, SchedulingSettings
-from objects.meta import ObjectMeta
-from objects.policy import PriorityClass
+from objects.api.meta import ObjectMeta
+from objects.api.policy import PriorityClass
+from objects.own.config import (
+    Cluster,
+    ClusterSpec,
+    Host,
+    HostSpec,
+    PluginWeight,
+    SchedulerProfile,
+    SchedulingSettings,
+)
 from policies.scheduling.profiles import Rules
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine
-from reconciler.scheduling import DESCHEDULING_PAUSE
+from reconciler.core.engine import Engine
+from reconciler.core.scheduling import DESCHEDULING_PAUSE
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from objects.errors import BerthError
-from reconciler.messages import Desired
-from reconciler.source_loop import SourceLoop
+from reconciler.desired.source_loop import SourceLoop
+from reconciler.state.messages import Desired
 
 COMMIT = Desired(commit="c1", objects=())
 

@@ -5,15 +5,27 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from objects.apps import ControllerRevision, Deployment
-from objects.config import Host
-from objects.core import ConfigMap, Namespace, Node, Secret
-from objects.meta import Condition, ObjectKey, ObjectMeta
-from objects.pods import Pod, PodStatus
+from objects.api.apps import ControllerRevision, Deployment
+from objects.api.core import (
+    ConfigMap,
+    Namespace,
+    Node,
+    Secret,
+)
+from objects.api.meta import Condition, ObjectKey, ObjectMeta
+from objects.api.pods import Pod, PodStatus
+from objects.own.config import Host
 from objects.secrets import SecretValue
-from reconciler.health import health_of
-from reconciler.messages import Restored
-from reconciler.status import dump, object_document, render_files, render_readme, restore, status_path
+from reconciler.core.health import health_of
+from reconciler.state.messages import Restored
+from reconciler.status.content import (
+    dump,
+    object_document,
+    render_files,
+    render_readme,
+    restore,
+    status_path,
+)
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 
 WEB = ObjectKey("Deployment", "default", "web")

@@ -7,21 +7,27 @@ import time
 import msgspec
 import pytest
 
-from objects.charge import Charge
-from objects.config import Application, ApplicationSpec
-from objects.core import Secret
+from objects.api.core import Secret
+from objects.api.meta import ObjectKey, ObjectMeta
+from objects.api.pods import Pod
 from objects.defaults import default
-from objects.meta import ObjectKey, ObjectMeta
-from objects.pods import Pod
+from objects.own.charge import Charge
+from objects.own.config import Application, ApplicationSpec
 from objects.secrets import SecretValue
-from reconciler import status
-from reconciler.charge import CHARGE_PATH, parse_record, render_record
-from reconciler.commits import read_restored
-from reconciler.in_charge import InCharge
-from reconciler.messages import Desired
-from reconciler.status_loop import BURST_SECONDS, SETTLE_SECONDS, Refusal, StatusLoop, settling_seconds
-from sources.repository import Repository
-from sources.status_branch import StatusBranch
+from reconciler.charge.holding import InCharge
+from reconciler.charge.rules import CHARGE_PATH, parse_record, render_record
+from reconciler.desired.commits import read_restored
+from reconciler.state.messages import Desired
+from reconciler.status import content as status
+from reconciler.status.loop import (
+    BURST_SECONDS,
+    SETTLE_SECONDS,
+    Refusal,
+    StatusLoop,
+    settling_seconds,
+)
+from sources.git.repository import Repository
+from sources.git.status_branch import StatusBranch
 from tests.unit.controllers.manifests import stateful_set
 from tests.unit.reconciler.cluster import FakeCluster, deployment
 from tests.unit.sources.conftest import Remote

@@ -12,7 +12,12 @@ from collections.abc import Iterator
 import pytest
 
 from objects.errors import InvalidInput
-from reconciler.webhook import MAX_CONNECTIONS, WebhookServer, build_app, is_signed
+from reconciler.process.webhook import (
+    MAX_CONNECTIONS,
+    WebhookServer,
+    build_app,
+    is_signed,
+)
 
 SECRET = b"a-webhook-secret"
 BODY = b'{"ref": "refs/heads/main"}'

@@ -8,16 +8,16 @@ from collections import Counter
 import msgspec
 import pytest
 
-from objects.apps import DaemonSet, DaemonSetSpec
-from objects.meta import KubeObject, LabelSelector, ObjectMeta
-from objects.observed import ImageFact
-from objects.pods import Container, PodSpec, PodTemplateSpec
-from objects.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.api.apps import DaemonSet, DaemonSetSpec
+from objects.api.meta import KubeObject, LabelSelector, ObjectMeta
+from objects.api.pods import Container, PodSpec, PodTemplateSpec
+from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
+from objects.observation.host import ImageFact
 from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import Context, Controller, Outcome
-from reconciler.engine import Engine
-from reconciler.messages import HostReport
-from reconciler.store import View
+from reconciler.core.engine import Engine
+from reconciler.state.messages import HostReport
+from reconciler.state.store import View
 from tests.unit.reconciler.cluster import FakeCluster, deployment
 
 HOSTS = ("h1", "h2", "h3")

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from differ.actions import Action, CreateContainer
-from differ.assignment import HostAssignment, PodNetwork
-from differ.probing import ProbeOrder
-from hosts.simulated import SimulatedHost
+from differ.kubelet.actions import Action, CreateContainer
+from differ.kubelet.assignment import HostAssignment, PodNetwork
+from differ.kubelet.probes.probing import ProbeOrder
+from hosts.simulated.host import SimulatedHost
+from objects.api.pods import Pod, PodStatus
 from objects.errors import HostUnreachable
-from objects.measured import Measurement
-from objects.metrics import Scrape, Scraped
-from objects.observed import HostObservation
-from objects.pods import Pod, PodStatus
-from reconciler.messages import HostReport, HostSilent, Message
-from reconciler.worker import HostWorker
+from objects.observation.figures import Measurement
+from objects.observation.host import HostObservation
+from objects.observation.metrics import Scrape, Scraped
+from reconciler.state.messages import HostReport, HostSilent, Message
+from reconciler.workers.worker import HostWorker
 from tests.unit.reconciler.cluster import START, bare_pod
 
 UID = "11111111-1111-1111-1111-111111111111"

@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from differ.actions import Action, MarkCharge, RemoveVolume
-from differ.assignment import HostAssignment, PodNetwork
-from differ.host_state import desired_parts
-from hosts.simulated import SimulatedHost
-from objects.charge import Charge
+from differ.kubelet.actions import Action, MarkCharge, RemoveVolume
+from differ.kubelet.assignment import HostAssignment, PodNetwork
+from differ.kubelet.host.state import desired_parts
+from hosts.simulated.host import SimulatedHost
+from objects.api.pods import Pod, PodStatus
 from objects.errors import DiskFull, HostError, Superseded
-from objects.pods import Pod, PodStatus
-from reconciler.charge import SETTLE_SECONDS
-from reconciler.in_charge import InCharge
-from reconciler.messages import HostReport, Message
-from reconciler.worker import HostWorker
+from objects.own.charge import Charge
+from reconciler.charge.holding import InCharge
+from reconciler.charge.rules import SETTLE_SECONDS
+from reconciler.state.messages import HostReport, Message
+from reconciler.workers.worker import HostWorker
 from tests.unit.reconciler.cluster import START, bare_pod
 
 WAIT_SECONDS = 10.0

@@ -11,20 +11,26 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from differ.actions import Action, RemoveVolume
-from differ.memory import WorkerMemory
-from differ.probing import ProbeOrder
-from hosts.simulated import SimulatedHost
-from hosts.simulated_engine import foreign_container
+from differ.kubelet.actions import Action, RemoveVolume
+from differ.kubelet.memory import WorkerMemory
+from differ.kubelet.probes.probing import ProbeOrder
+from hosts.simulated.engine import foreign_container
+from hosts.simulated.host import SimulatedHost
+from objects.api.pods import Pod
 from objects.errors import CommandFailed, DeadlineExceeded
-from objects.measured import Measurement
-from objects.metrics import Scrape, Scraped
-from objects.observed import HostObservation
-from objects.pods import Pod
-from reconciler import host_pass
-from reconciler.host_pass import plan_pass
-from reconciler.messages import HostFailures, HostMeasured, HostReport, HostSilent, Message
-from reconciler.worker import HostWorker
+from objects.observation.figures import Measurement
+from objects.observation.host import HostObservation
+from objects.observation.metrics import Scrape, Scraped
+from reconciler.state.messages import (
+    HostFailures,
+    HostMeasured,
+    HostReport,
+    HostSilent,
+    Message,
+)
+from reconciler.workers import host_pass
+from reconciler.workers.host_pass import plan_pass
+from reconciler.workers.worker import HostWorker
 from tests.unit.reconciler.cluster import START
 from tests.unit.reconciler.test_worker import assigned, assignment
 

@@ -7,18 +7,34 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from objects.apps import ControllerRevision, ReplicaSet, StatefulSet, StatefulSetRetentionPolicy
-from objects.batch import CronJob, Job
+from objects.api.apps import (
+    ControllerRevision,
+    ReplicaSet,
+    StatefulSet,
+    StatefulSetRetentionPolicy,
+)
+from objects.api.batch import CronJob, Job
+from objects.api.meta import KubeObject, ObjectMeta, OwnerReference
+from objects.api.pods import Pod
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim
+from objects.api.volumes import PersistentVolumeClaimSpec
 from objects.conditions import is_true
-from objects.meta import KubeObject, ObjectMeta, OwnerReference
-from objects.pods import Pod
-from objects.storage import PersistentVolume, PersistentVolumeClaim
-from objects.volumes import PersistentVolumeClaimSpec
-from reconciler.controllers.claim_binding import bound_volume, host_of
-from reconciler.health import Health, HealthStatus, health_of, pod_health
-from reconciler.messages import Restored
-from reconciler.pod_state import with_past
-from reconciler.status import INVENTORY_PATH, dump, inventory_document, render_files, restore
+from reconciler.controllers.volumes.binding import bound_volume, host_of
+from reconciler.core.health import (
+    Health,
+    HealthStatus,
+    health_of,
+    pod_health,
+)
+from reconciler.state.messages import Restored
+from reconciler.state.pod_state import with_past
+from reconciler.status.content import (
+    INVENTORY_PATH,
+    dump,
+    inventory_document,
+    render_files,
+    restore,
+)
 from tests.unit.controllers.manifests import cron_job, job, stateful_set
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment, make_host
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from objects.core import Namespace
+from objects.api.core import Namespace
+from objects.api.meta import KubeObject, ObjectKey, ObjectMeta
+from objects.api.pods import Pod
 from objects.defaults import default
-from objects.meta import KubeObject, ObjectKey, ObjectMeta
-from objects.pods import Pod
 from reconciler.controllers import CONTROLLERS
-from reconciler.engine import Engine
-from reconciler.messages import Desired, Recorded, Restored
-from reconciler.status import render_files, restore
-from reconciler.write_ahead import place_of
+from reconciler.core.engine import Engine
+from reconciler.core.write_ahead import place_of
+from reconciler.state.messages import Desired, Recorded, Restored
+from reconciler.status.content import render_files, restore
 from tests.unit.controllers.manifests import stateful_set
 from tests.unit.reconciler.cluster import FakeCluster, bare_pod, make_host
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.repository import Repository
+from sources.git.repository import Repository
 
 _ENVIRONMENT = {
     "PATH": os.environ["PATH"],

@@ -21,11 +21,11 @@ from typing import NamedTuple
 
 import pytest
 
-from reconciler.cli.validate import as_lines
-from sources import crosscheck
-from sources.desired import ParsedFiles, read_plain
-from sources.files import open_file
-from sources.validate import validate_path
+from reconciler.cli.verbs.validate import as_lines
+from sources.reading import crosscheck
+from sources.reading.desired import ParsedFiles, read_plain
+from sources.reading.files import open_file
+from sources.reading.validate import validate_path
 
 CASES = Path(__file__).parent / "cases"
 UPDATES = CASES / "updates"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from objects.api.meta import ObjectKey
 from objects.errors import NotFound
-from objects.meta import ObjectKey
-from sources.desired import CommitRefused, DesiredReader, Reading
-from sources.repository import Repository
-from sources.validate import validate_path
+from sources.git.repository import Repository
+from sources.reading.desired import CommitRefused, DesiredReader, Reading
+from sources.reading.validate import validate_path
 from tests.unit.sources.conftest import Remote
 
 CLUSTER = "apiVersion: berth.dev/v1alpha1\nkind: Cluster\nmetadata: {name: main}\n"

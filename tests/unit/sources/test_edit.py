@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from objects.api.meta import ObjectKey
 from objects.errors import InvalidInput, NotFound
-from objects.meta import ObjectKey
-from sources.edit import Position, find_object, set_field
+from sources.edit.manifests import Position, find_object, set_field
 
 TEXT = """\
 # my app – ä€😀

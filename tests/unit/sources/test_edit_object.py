@@ -9,10 +9,23 @@ from typing import Any
 import pytest
 import yaml
 
+from objects.api.meta import ObjectKey
 from objects.errors import InvalidInput
-from objects.meta import ObjectKey
-from sources.edit import Position, find_object, insert_item, read_object, remove_field, set_field
-from sources.edit_object import document_text, new_file, remove_object, replace_document, replace_object
+from sources.edit.manifests import (
+    Position,
+    find_object,
+    insert_item,
+    read_object,
+    remove_field,
+    set_field,
+)
+from sources.edit.whole_objects import (
+    document_text,
+    new_file,
+    remove_object,
+    replace_document,
+    replace_object,
+)
 
 WEB = """\
 # The shop's front end.

@@ -6,8 +6,8 @@ import pytest
 
 from objects.errors import RevisionNotFound, SourceError, SourceUnreachable
 from sources.errors import CacheBroken, SourceHostKeyMismatch, SourceRefused
-from sources.git_errors import quote_stderr, source_error
-from sources.remotes import parse_url
+from sources.git.errors import quote_stderr, source_error
+from sources.git.remotes import parse_url
 
 SSH = "ssh://git@host.example/team/repo.git"
 HTTPS = "https://host.example/team/repo.git"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sources.holder import held
+from sources.git.holder import held
 
-HOLD = "import sys; from pathlib import Path; from sources.holder import held\n" + (
+HOLD = "import sys; from pathlib import Path; from sources.git.holder import held\n" + (
     "with held(Path(sys.argv[1]), name='the other') as it:\n    print(it.id, flush=True); sys.stdin.read()\n"
 )
 

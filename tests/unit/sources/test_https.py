@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sources.errors import SourceRefused
-from sources.remotes import Access
-from sources.repository import Repository
-from sources.status_branch import StatusBranch
+from sources.git.remotes import Access
+from sources.git.repository import Repository
+from sources.git.status_branch import StatusBranch
 from tests.unit.sources import https_remote
 from tests.unit.sources.conftest import Remote
 from tests.unit.sources.https_remote import TOKEN, HttpsRemote

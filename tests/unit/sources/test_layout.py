@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from objects.config import Application, ApplicationSpec
-from objects.meta import ObjectMeta
-from sources import layout
-from sources.layout import Folder
-from sources.revisions import MODE_FILE, MODE_SUBMODULE, MODE_SYMLINK, Tree, TreeEntry
+from objects.api.meta import ObjectMeta
+from objects.own.config import Application, ApplicationSpec
+from sources.git.revisions import (
+    MODE_FILE,
+    MODE_SUBMODULE,
+    MODE_SYMLINK,
+    Tree,
+    TreeEntry,
+)
+from sources.reading import layout
+from sources.reading.layout import Folder
 
 
 def tree(*files: str, links: tuple[str, ...] = (), submodules: tuple[str, ...] = ()) -> Tree:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from objects import hashing
-from objects.core import ConfigMap
-from objects.meta import ObjectKey
+from objects.api.core import ConfigMap
+from objects.api.meta import ObjectKey
+from objects.api.pods import Pod
 from objects.names import ANNOTATION_TEMPLATE_HASH
-from objects.pods import Pod
-from sources.manifests import ParsedFile, Problem, parse_file
-from sources.template_hash import hash_as_written
+from sources.reading.manifests import ParsedFile, Problem, parse_file
+from sources.reading.template_hash import hash_as_written
 
 POD = """\
 apiVersion: v1

@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from objects.errors import InvalidInput
-from sources.git_process import git_environment
-from sources.remotes import Access, RemoteUrl, Revision, check_branch, parse_revision, parse_url, ssh_command
+from sources.git.process import git_environment
+from sources.git.remotes import (
+    Access,
+    RemoteUrl,
+    Revision,
+    check_branch,
+    parse_revision,
+    parse_url,
+    ssh_command,
+)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from objects.errors import InvalidInput, RevisionNotFound, SourceError, SourceUnreachable
-from sources.branch_writer import BranchWriter
 from sources.errors import BranchVanished, CacheBroken, EmptyRepository, SourceRefused
-from sources.git_process import GitProcess
-from sources.repository import Repository
-from sources.revisions import Commit, Tree, TreeEntry
+from sources.git.branch_writer import BranchWriter
+from sources.git.process import GitProcess
+from sources.git.repository import Repository
+from sources.git.revisions import Commit, Tree, TreeEntry
 from tests.unit.sources.conftest import Remote
 
 

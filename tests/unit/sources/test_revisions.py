@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from sources.revisions import Tree, TreeEntry, parse_trailers, parse_tree, render_trailers
+from sources.git.revisions import (
+    Tree,
+    TreeEntry,
+    parse_trailers,
+    parse_tree,
+    render_trailers,
+)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from objects.errors import InvalidInput, PushRejected
-from sources.branch_writer import BranchWriter, Identity, PushRefused, blob_sha
 from sources.errors import SourceRefused
-from sources.repository import Repository
-from sources.status_branch import StatusBranch
+from sources.git.branch_writer import (
+    BranchWriter,
+    Identity,
+    PushRefused,
+    blob_sha,
+)
+from sources.git.repository import Repository
+from sources.git.status_branch import StatusBranch
 from tests.unit.sources.conftest import Remote
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -56,7 +61,7 @@ def test_one_commit_with_trailers_and_nothing_of_the_desired_branch(remote: Remo
 
 
 def test_a_branch_of_any_size_is_read(remote: Remote, status: StatusBranch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sources.status_branch.FILES_AT_ONCE", 2)
+    monkeypatch.setattr("sources.git.status_branch.FILES_AT_ONCE", 2)
     remote.push({"apps/web.yaml": "a: 1\n"})
     files = {f"objects/shop/pod/web-{number}.yaml": b"n: %d\n" % number for number in range(5)}
     status.write({**files, "again.yaml": b"n: 0\n"}, message="many")
@@ -199,7 +204,7 @@ def test_a_branch_in_the_place_of_ours_is_told(remote: Remote, status: StatusBra
 def test_packing_that_takes_too_long_fails_no_write(
     remote: Remote, status: StatusBranch, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sources.repository._TIDY_SECONDS", 0.0)
+    monkeypatch.setattr("sources.git.repository._TIDY_SECONDS", 0.0)
     assert status.write({"x": b"1"}, message="one") == remote.in_remote("rev-parse", BRANCH)
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.errors import YamlError
-from sources.yaml_loader import Limits, load_documents
-from sources.yaml_scalars import old_boolean, resolve_plain
-from sources.yaml_syntax import PlaceFinder
+from sources.yaml.loader import Limits, load_documents
+from sources.yaml.scalars import old_boolean, resolve_plain
+from sources.yaml.syntax import PlaceFinder
 
 
 @pytest.mark.parametrize(

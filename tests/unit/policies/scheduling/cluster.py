@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from objects.core import Node, NodeSpec, NodeStatus, Taint
-from objects.meta import ObjectMeta
-from objects.pods import Container, ContainerPort, Pod, PodSpec, ResourceRequirements
-from objects.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
+from objects.api.core import (
+    Node,
+    NodeSpec,
+    NodeStatus,
+    Taint,
+)
+from objects.api.meta import ObjectMeta
+from objects.api.pods import (
+    Container,
+    ContainerPort,
+    Pod,
+    PodSpec,
+    ResourceRequirements,
+)
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from policies.scheduling.placement import Placement
 from policies.scheduling.profiles import make_profiles
 from policies.scheduling.scheduler import schedule
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 
 
 def host(name: str, *, cpu: str = "4", memory: str = "8Gi", pods: int = 110, **more: Any) -> Node:

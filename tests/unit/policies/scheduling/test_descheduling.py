@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from objects.core import Node
-from objects.meta import LabelSelector, ObjectKey, ObjectMeta, OwnerReference
-from objects.pods import Affinity, Pod, PodAffinityTerm, PodAntiAffinity
-from objects.volumes import EmptyDirVolumeSource, Volume
+from objects.api.core import Node
+from objects.api.meta import (
+    LabelSelector,
+    ObjectKey,
+    ObjectMeta,
+    OwnerReference,
+)
+from objects.api.pods import (
+    Affinity,
+    Pod,
+    PodAffinityTerm,
+    PodAntiAffinity,
+)
+from objects.api.volumes import EmptyDirVolumeSource, Volume
 from policies.scheduling.descheduling import Move, find_moves
 from policies.scheduling.profiles import make_profiles
 from policies.scheduling.scheduler import Scheduler
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from tests.unit.policies.scheduling.cluster import cluster, host, pod
 
 APART = Affinity(

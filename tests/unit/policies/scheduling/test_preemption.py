@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objects.core import Node
-from objects.meta import LabelSelector, ObjectKey
-from objects.pods import Affinity, Pod, PodAffinityTerm, PodAntiAffinity
+from objects.api.core import Node
+from objects.api.meta import LabelSelector, ObjectKey
+from objects.api.pods import (
+    Affinity,
+    Pod,
+    PodAffinityTerm,
+    PodAntiAffinity,
+)
 from policies.scheduling.placement import Placement
 from policies.scheduling.preemption import PreemptionTable
 from policies.scheduling.profiles import default_profile, make_profiles
 from policies.scheduling.scheduler import Scheduler
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from policies.scheduling.table import HostTable, TieBreaker
 from tests.unit.policies.scheduling.cluster import cluster, host, place, pod
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from objects.core import Node
-from objects.meta import Condition, ObjectKey
-from objects.pods import Pod
+from objects.api.core import Node
+from objects.api.meta import Condition, ObjectKey
+from objects.api.pods import Pod
 from policies.scheduling.queue import ANY_EVENT, SchedulingQueue, host_events, pod_events
 from policies.scheduling.rules import Event
 from tests.unit.policies.scheduling.cluster import cluster, host, place, pod

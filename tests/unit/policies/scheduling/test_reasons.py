@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from objects.core import Node
-from objects.meta import Condition, LabelSelector, ObjectMeta
-from objects.pods import (
+from objects.api.core import Node
+from objects.api.meta import Condition, LabelSelector, ObjectMeta
+from objects.api.pods import (
     Affinity,
     Container,
     NodeAffinity,
@@ -24,7 +24,7 @@ from objects.pods import (
     Toleration,
     TopologySpreadConstraint,
 )
-from objects.storage import (
+from objects.api.storage import (
     PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
@@ -33,7 +33,7 @@ from objects.storage import (
     StorageClass,
     VolumeNodeAffinity,
 )
-from objects.volumes import AWSElasticBlockStoreVolumeSource, PersistentVolumeClaimVolumeSource, Volume
+from objects.api.volumes import AWSElasticBlockStoreVolumeSource, PersistentVolumeClaimVolumeSource, Volume
 from policies.scheduling.profiles import built_in_predicates
 from tests.unit.policies.scheduling.cluster import cluster, host, place, pod, where
 

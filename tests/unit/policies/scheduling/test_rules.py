@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from objects.config import PluginWeight, SchedulerProfile
-from objects.core import ContainerImage, Node
-from objects.errors import InvalidInput
-from objects.meta import LabelSelector, ObjectKey, ObjectMeta, OwnerReference
-from objects.pods import (
+from objects.api.core import ContainerImage, Node
+from objects.api.meta import (
+    LabelSelector,
+    ObjectKey,
+    ObjectMeta,
+    OwnerReference,
+)
+from objects.api.pods import (
     Affinity,
     NodeAffinity,
     NodeSelectorRequirement,
@@ -24,6 +27,8 @@ from objects.pods import (
     TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 )
+from objects.errors import InvalidInput
+from objects.own.config import PluginWeight, SchedulerProfile
 from policies.scheduling.explain import HostVerdict, explain
 from policies.scheduling.profiles import Rules, built_in_predicates, built_in_priorities, default_profile, make_profiles
 from policies.scheduling.scheduler import schedule

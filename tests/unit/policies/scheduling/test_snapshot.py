@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from objects.core import Node
-from objects.pods import Pod
+from objects.api.core import Node
+from objects.api.pods import Pod
 from policies.scheduling.shape import HostPort
-from policies.scheduling.snapshot import Snapshot
+from policies.scheduling.state.snapshot import Snapshot
 from tests.unit.policies.scheduling.cluster import cluster, host, place, pod, where
 
 FULL = {"cpu": "4"}

@@ -1,0 +1,1 @@
+"""Documents against documents: which fields differ, patches, and plans as text and Markdown. Pure."""

@@ -1,0 +1,1 @@
+"""The kubelet as a pure function: desired pods against observed containers, to actions and status."""

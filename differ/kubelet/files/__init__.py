@@ -1,0 +1,1 @@
+"""A pod's volumes and the files in them: which, where, and when they are written. Pure."""

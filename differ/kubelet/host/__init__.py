@@ -1,0 +1,1 @@
+"""What a host must have beside containers, compared with what it has: declared host state. Pure."""

@@ -1,0 +1,1 @@
+"""Docker Engine over the SSH link: calls, streams, events, images."""

@@ -1,0 +1,1 @@
+"""Measures hosts, containers and pods, and asks metrics servers."""

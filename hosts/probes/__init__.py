@@ -1,0 +1,1 @@
+"""Asks the probes and runs the checks of one host's containers."""

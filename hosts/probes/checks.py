@@ -1,0 +1,122 @@
+"""Puts one question to a container: probes and lifecycle hooks, over the host's SSH link. One deadline each.
+
+Commands run by the Docker API; HTTP, TCP and gRPC go through a `direct-tcpip` channel to the pod's address: nothing has
+to be installed on the host or in the image. Nothing is repeated here, and nothing decided:
+`differ.kubelet.probes.probing` counts.
+
+Probes are many, so they hold no thread while they wait (`Asker.begin`); what cannot be asked so, and hooks, are waited
+for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from differ.kubelet.probes.checks import (
+    Check,
+    ExecCheck,
+    GrpcCheck,
+    HttpCheck,
+    TcpCheck,
+)
+from differ.kubelet.probes.probing import Answer, ProbeOrder
+from hosts.docker.engine import Engine
+from hosts.probes.exec_check import check_exec
+from hosts.probes.grpc_check import check_grpc
+from hosts.probes.http_check import check_http, fetch_head
+from hosts.streams.coroutines import (
+    Flow,
+    Pause,
+    Question,
+    run_waiting,
+)
+from hosts.streams.pods import NoAnswer
+from hosts.streams.routes import ToldWays, WaitingWay, Way
+
+AnswerFlow = Flow[Answer]
+
+
+class Asker:
+    """Asks the probes of one host. Thread-safe."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ways = ToldWays(engine)
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        return self._engine.link.clock
+
+    def together(self) -> AbstractContextManager[None]:
+        """What is begun inside goes out in one piece at its end."""
+        transport = self._engine.link.living
+        return transport.together() if transport is not None else nullcontext()
+
+    def ask(self, order: ProbeOrder) -> Answer:
+        """Wait for the answer, at most for the probe's timeout. Raises HostError when it could not be asked."""
+        way = WaitingWay(self._engine, timeout_seconds=order.timeout_seconds)
+        return run_waiting(_put(way, order), way.clock)
+
+    def begin(
+        self,
+        order: ProbeOrder,
+        *,
+        call_at: Callable[[Pause, AnswerFlow], None],
+        on_end: Callable[[Answer | None, Exception | None], None],
+    ) -> AnswerFlow | None:
+        """Ask without waiting. None: it has to be waited for (no connection yet, or sshd does not forward)."""
+        told: list[AnswerFlow] = []
+
+        def on_news() -> None:
+            told[0].resume()
+
+        is_exec = isinstance(order.check, ExecCheck)
+        way = self._ways.way(timeout_seconds=order.timeout_seconds, on_news=on_news, to_engine=is_exec)
+        if way is None:
+            return None
+        flow = Flow(_put(way, order), call_at=call_at, on_end=on_end)
+        told.append(flow)
+        call_at(Pause(way.ends_at, way.ends_at), flow)
+        flow.resume()
+        return flow
+
+    def close(self) -> None:
+        """Close idle streams; the link stays."""
+        self._ways.close()
+
+
+def _put(way: Way, order: ProbeOrder) -> Question[Answer]:
+    return put(way, order.container_id, order.check, passed_before=order.passed_before)
+
+
+async def put(way: Way, container_id: str, check: Check, *, passed_before: bool = False) -> Answer:
+    """The answer, with why it does not pass. Raises HostError when the question could not be put."""
+    try:
+        match check:
+            case ExecCheck():
+                return await check_exec(way, container_id, check, passed_before=passed_before)
+            case HttpCheck():
+                return await check_http(way, check)
+            case GrpcCheck():
+                return await check_grpc(way, check)
+            case TcpCheck():
+                (await way.to_pod(check.address, check.port)).close()
+        return Answer(True)
+    except NoAnswer as failure:
+        return Answer(False, str(failure))
+
+
+def run_hook(engine: Engine, container_id: str, check: Check, *, timeout_seconds: float) -> str:
+    """Run a hook to its end; returns why it failed, '' when it did not. An HTTP hook needs an answer, of any status.
+
+    Raises HostError when it could not be run.
+    """
+    way = WaitingWay(engine, timeout_seconds=timeout_seconds)
+    if not isinstance(check, HttpCheck):
+        return run_waiting(put(way, container_id, check), way.clock).message
+    try:
+        run_waiting(fetch_head(way, check), way.clock)
+    except NoAnswer as failure:
+        return str(failure)
+    return ""

@@ -1,0 +1,99 @@
+"""A command in a container as a probe or hook: passes with exit code 0.
+
+Requests by hand (`engine_raw`), because probes are many. To hear what a command says takes a stream of its own and
+somebody who is woken for each piece: a probe that passed before runs unheard, and once more if it fails, to hear why.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+
+from differ.kubelet.probes.checks import ExecCheck
+from differ.kubelet.probes.probing import Answer
+from hosts.streams.coroutines import pause
+from hosts.streams.engine_requests import ask_engine, follow_engine
+from hosts.streams.pods import NoAnswer
+from hosts.streams.routes import Way
+from objects.errors import DeadlineExceeded, EngineError, HostError
+
+MAX_OUTPUT_BYTES = 10 * 1024
+"""As much of what a command says as Kubernetes looks at."""
+MAX_MESSAGE_CHARS = 1024
+EXIT_CODE_SECONDS = 0.02
+"""Between two looks for the exit code: Docker sometimes notes it just after the command's output has ended."""
+
+UNHEARD_SECONDS = (0.1, 0.5)
+"""Between two looks for the exit code of a command that runs unheard: the sooner within these, the more others are up
+for something at that time."""
+LAST_SECONDS = 0.1
+"""Before the deadline looks come close together: who ends in time shall not fail for our being late."""
+
+_FRAME_HEADER = struct.Struct(">BxxxL")
+
+
+async def check_exec(way: Way, container_id: str, check: ExecCheck, *, passed_before: bool = False) -> Answer:
+    """Run the command to its end. Raises NoAnswer when it takes too long (it goes on inside the container: Docker has
+    no way to end it), HostError when it could not be run.
+    """
+    try:
+        code = await _run_unheard(way, container_id, check) if passed_before else None
+        if code is None:
+            return await _run(way, container_id, check)
+    except DeadlineExceeded as error:
+        raise NoAnswer(f"command timed out after {way.timeout_seconds:g} s") from error
+    if code == 0:
+        return Answer(True)
+    with suppress(HostError):  # that it failed is known; what it says is worth a try
+        again = await _run(way, container_id, check)
+        if not again.passes:
+            return again
+    return Answer(False, _exited(code))
+
+
+async def _run(way: Way, container_id: str, check: ExecCheck) -> Answer:
+    """Listen to it until its end. Raises DeadlineExceeded, HostError."""
+    wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(check.command)}
+    exec_id = str((await ask_engine(way, "POST", f"/containers/{container_id}/exec", wanted))["Id"])
+    start = {"Detach": False, "Tty": False}
+    said = await follow_engine(way, "POST", f"/exec/{exec_id}/start", start, most_bytes=MAX_OUTPUT_BYTES)
+    while (code := await _exit_code(way, exec_id)) is None:
+        await pause(way.clock, EXIT_CODE_SECONDS)
+    return Answer(True) if code == 0 else Answer(False, read_output(said)[:MAX_MESSAGE_CHARS] or _exited(code))
+
+
+async def _run_unheard(way: Way, container_id: str, check: ExecCheck) -> int | None:
+    """Its exit code; None when the engine would not start it. Raises DeadlineExceeded, HostError."""
+    ends = way.clock() + way.timeout_seconds
+    exec_id = str((await ask_engine(way, "POST", f"/containers/{container_id}/exec", {"Cmd": check.command}))["Id"])
+    try:
+        await ask_engine(way, "POST", f"/exec/{exec_id}/start", {"Detach": True})
+    except EngineError:
+        return None
+    code = None
+    while code is None:
+        left = ends - way.clock() - LAST_SECONDS
+        soonest, latest = (min(seconds, left) for seconds in UNHEARD_SECONDS)
+        await pause(way.clock, max(soonest, EXIT_CODE_SECONDS), most_seconds=latest)
+        code = await _exit_code(way, exec_id)
+    return code
+
+
+async def _exit_code(way: Way, exec_id: str) -> int | None:
+    """None while it runs."""
+    code = (await ask_engine(way, "GET", f"/exec/{exec_id}/json"))["ExitCode"]
+    return None if code is None else int(code)
+
+
+def _exited(code: int) -> str:
+    return f"command exited with code {code}"
+
+
+def read_output(stream: bytes) -> str:
+    """What a command said, both outputs as they came, out of Docker's frames; a cut one at the end counts. Pure."""
+    said, rest = bytearray(), stream
+    while len(rest) >= _FRAME_HEADER.size:
+        _, size = _FRAME_HEADER.unpack_from(rest)
+        said += rest[_FRAME_HEADER.size : _FRAME_HEADER.size + size]
+        rest = rest[_FRAME_HEADER.size + size :]
+    return said.decode(errors="replace").strip()

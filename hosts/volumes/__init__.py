@@ -1,0 +1,1 @@
+"""Volumes of claims on a host."""

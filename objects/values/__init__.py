@@ -1,0 +1,1 @@
+"""Small values of manifests with their spelling and arithmetic: quantities, durations, schedules, images."""

@@ -1,0 +1,1 @@
+"""From the store to what each host is to run."""

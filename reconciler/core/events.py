@@ -1,0 +1,51 @@
+"""The log of occurrences: what `berth events` and `describe` show. In memory, bounded, repeated ones are counted."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from objects.api.meta import ObjectKey
+from reconciler.controllers.base import Occurrence
+
+CAPACITY = 5000
+"""Enough for an hour of a busy cluster; about 1 MB."""
+
+
+class EventRecord(msgspec.Struct, frozen=True):
+    """An occurrence, how often it was seen, and by whom it was said (a controller's name)."""
+
+    occurrence: Occurrence
+    source: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+class EventLog:
+    """Newest last. The same occurrence from the same source moves to the end and counts up."""
+
+    def __init__(self) -> None:
+        self._records: OrderedDict[tuple[Occurrence, str], EventRecord] = OrderedDict()
+
+    def add(self, occurrence: Occurrence, *, source: str, now: datetime) -> None:
+        known = self._records.pop((occurrence, source), None)
+        first, count = (known.first_seen, known.count) if known else (now, 0)
+        self._records[occurrence, source] = EventRecord(occurrence, source, count + 1, first, now)
+        if len(self._records) > CAPACITY:
+            self._records.popitem(last=False)
+
+    def count(self, occurrence: Occurrence, source: str) -> int:
+        """How often this was said so far."""
+        record = self._records.get((occurrence, source))
+        return record.count if record else 0
+
+    def about(self, key: ObjectKey) -> list[EventRecord]:
+        """What happened to one object, oldest first."""
+        return [record for record in self if record.occurrence.key == key]
+
+    def __iter__(self) -> Iterator[EventRecord]:
+        return iter(self._records.values())

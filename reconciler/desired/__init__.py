@@ -1,0 +1,1 @@
+"""The desired state's way from Git to the engine."""

@@ -1,0 +1,1 @@
+"""Commits that are made by command or by the reconciler itself."""

@@ -1,0 +1,1 @@
+"""What is measured of hosts and pods, for whom, and what it amounts to. Pure."""

@@ -1,0 +1,1 @@
+"""The process: its parts put together, its threads, timers and HTTP endpoints."""

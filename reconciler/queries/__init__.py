@@ -1,0 +1,1 @@
+"""What metrics servers are asked, for whom, and the loop that asks."""

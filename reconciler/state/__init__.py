@@ -1,0 +1,1 @@
+"""What the engine knows: the store, and how desired objects, reports of hosts and copies come into it. Pure."""

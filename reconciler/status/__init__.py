@@ -1,0 +1,1 @@
+"""What is said about the cluster: health, events, and the commits on the status branch."""

@@ -1,0 +1,340 @@
+"""Writes status commits: batches what changed in meaning, one commit at a time, never in the engine's way.
+
+The engine's thread only notes which objects changed; this thread renders and pushes them. A push that fails is tried
+again with everything noted since; nothing is lost but time, since the next process can rebuild it all from hosts.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from objects.api.meta import ObjectKey
+from objects.errors import SourceError, Superseded
+from objects.own.config import Application
+from reconciler.charge.holding import InCharge, ReadFile
+from reconciler.core.engine import Engine, StepResult
+from reconciler.core.health import HealthStatus, application_health, worst
+from reconciler.state.copies import FOLDER as COPIES
+from reconciler.state.copies import copy_document, copy_path, unread_objects
+from reconciler.state.messages import Recorded
+from reconciler.status import content as status
+from reconciler.status.event_file import EVENTS_PATH, events_document
+
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 1.0
+"""Without a change, before a commit: what follows from one push becomes one commit, not one per step of it."""
+BURST_SECONDS = 5.0
+"""At most so long after the first change. A commit takes 0.3 s of CPU here and as much where Git is: while pods start,
+theirs."""
+PAUSE_SECONDS = 5.0
+"""At least so long between two commits."""
+RETRY_SECONDS = 15.0
+_FILE = "status file"
+
+
+class StatusWriter(Protocol):
+    """The status branch, as `sources` writes it. Returns the commit, or None when nothing differed."""
+
+    def seal(self, document: dict[str, Any]) -> dict[str, Any]: ...
+
+    def write(
+        self,
+        files: Mapping[str, bytes],
+        deletions: frozenset[str],
+        *,
+        message: str,
+        trailers: Mapping[str, str],
+        guard: Callable[[ReadFile], None],
+    ) -> str | None: ...
+
+    def note(self, commit: str, text: str) -> None: ...
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    """One commit to be. documents: path → mapping to be written as YAML, None when its object is gone; keys: theirs.
+
+    places: of these objects, what the branch will say that must be recorded (`reconciler.core.write_ahead`). verdicts:
+    desired commit → what is to be said of it in a Git note.
+    """
+
+    documents: dict[str, dict[str, Any] | None]
+    places: dict[ObjectKey, str]
+    keys: frozenset[ObjectKey]
+    readme: bytes
+    commit: str
+    health: str
+    verdicts: dict[str, str]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the newest commit is not in force. commit: its id, '' when the remote could not even be asked."""
+
+    commit: str
+    text: str
+
+
+class StatusLoop:
+    """Listener of the daemon.
+
+    Two threads meet here. The engine's thread (`note`, `refuse`, `flush`) remembers what changed and, when asked, turns
+    it into plain mappings, which needs the live store but little time. The writing thread makes YAML and pushes.
+    """
+
+    def __init__(
+        self,
+        writer: StatusWriter,
+        engine: Engine,
+        *,
+        wake_engine: Callable[[], None],
+        in_charge: InCharge,
+        on_recorded: Callable[[Recorded], None] = lambda _: None,
+        is_reluctant: bool = False,
+        last_commit: str = "",
+    ) -> None:
+        """last_commit: the commit that the branch says is in force, as long as this process has none.
+
+        on_recorded: told what the branch has by now, for pods whose hosts wait for it; they make a commit at once.
+        is_reluctant: only for these anything is written.
+        """
+        self._on_recorded = on_recorded
+        self._is_reluctant = is_reluctant
+        self._asked_for: frozenset[ObjectKey] = frozenset()
+        self._hurry = threading.Event()
+        self._in_charge = in_charge
+        self._writer = writer
+        self._engine = engine
+        self._wake_engine = wake_engine
+        self._changed: dict[str, ObjectKey] = {}
+        self._unrendered: dict[str, ObjectKey] = {}
+        self._copied: dict[str, ObjectKey] = {}
+        self._refusal: Refusal | None = None
+        self._last_commit = last_commit
+        self._noted: dict[str, str] = {}
+        self._has_news = threading.Event()
+        self._news: tuple[float, float] | None = None
+        """When the first and the last change came that no batch holds; our clock."""
+        self._is_asked = threading.Event()
+        self._stopping = threading.Event()
+        self._handed_over: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    # --- engine's thread -----------------------------------------------------------------------------------------
+
+    def note(self, result: StepResult) -> None:
+        """Remember what this step changed; hand over a batch when the writing thread has asked for one."""
+        commit = self._engine.desired.commit if self._engine.desired else self._last_commit
+        changed = {
+            path: changed.key for changed in result.changed if (path := status.status_path(changed.key)) is not None
+        }
+        due = {
+            p: k
+            for p, k in self._unrendered.items()
+            if not self._engine.isolation.is_waiting(_FILE, k, self._engine.now)
+        }
+        changed |= due
+        self._changed |= changed
+        self._copied |= {path: one.key for one in result.changed if (path := copy_path(one.key)) is not None}
+        withheld = frozenset(self._engine.withheld)
+        if withheld - self._asked_for:
+            self._hurry.set()
+        is_news = not self._is_reluctant and (changed or commit != self._last_commit)
+        if self._engine.is_started and (is_news or self._hurry.is_set()):
+            self._last_commit = commit
+            self._tell_news()
+        if self._is_asked.is_set():
+            self._is_asked.clear()
+            self._handed_over.put(self._batch())
+
+    def _render(self, path: str, key: ObjectKey, documents: dict[str, dict[str, Any] | None]) -> None:
+        """One object's file; when it cannot be made the others are written, and it is tried again with back-off."""
+        engine = self._engine
+        obj = engine.store.find(key)
+        try:
+            if obj is None:
+                documents[path] = None
+            elif path.startswith(COPIES):
+                documents[path] = copy_document(obj)
+            else:
+                documents[path] = status.object_document(engine.store, obj, engine.inventory)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._unrendered[path] = key
+            engine.isolation.fail(_FILE, key, error, None, engine.now)
+        else:
+            self._unrendered.pop(path, None)
+            engine.isolation.forget(_FILE, key)
+
+    def refuse(self, refusal: Refusal | None) -> None:
+        """The newest commit is not in force, or is again (None): goes into the overview and a note."""
+        if refusal != self._refusal:
+            self._refusal = refusal
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        now = time.monotonic()
+        first, _ = self._news or (now, now)
+        self._news = first, now
+        self._has_news.set()
+
+    def flush(self, *, timeout_seconds: float) -> None:
+        """Write what is known now, and that nobody is in charge any more, and end, waiting at most so long.
+
+        When somebody else is in charge, nothing is written.
+        """
+        self._in_charge.release()
+        self._stopping.set()
+        self._hurry.set()
+        if self._thread.is_alive() and not self._is_reluctant:
+            self._handed_over.put(self._batch())
+        self._handed_over.put(None)
+        self._has_news.set()
+        self._thread.join(0 if self._in_charge.is_over else timeout_seconds)
+
+    def _batch(self) -> _Batch:
+        engine, store = self._engine, self._engine.store
+        documents: dict[str, dict[str, Any] | None] = {}
+        places: dict[ObjectKey, str] = {}
+        written: list[ObjectKey] = []
+        if engine.is_started:
+            # Before the start the store is incomplete: only the overview (a refused commit) may be written.
+            engine.summarise_applications()
+            for application in store.all_of(Application):
+                self._changed[str(status.status_path(application.key))] = application.key
+            for path, key in self._changed.items():
+                self._render(path, key, documents)
+            written = [key for path, key in self._changed.items() if path in documents]
+            places = engine.will_record(written)
+            self._asked_for = frozenset(engine.withheld)
+            if not self._stopping.is_set():
+                self._hurry.clear()
+            for path, key in self._copied.items():
+                if key in engine.inventory or store.find(key) is None:
+                    self._render(path, key, documents)
+            documents[status.INVENTORY_PATH] = status.inventory_document(
+                store,
+                engine.inventory,
+                engine.deployed.protected,
+                engine.deployed.kept,
+                engine.deployed.alone,
+                is_ahead=engine.is_ahead,
+            )
+            if any(True for _ in engine.events):
+                # Not after a restart without a change: the events of the earlier process stay, and no commit is made.
+                documents[EVENTS_PATH] = events_document(engine.events)
+            self._changed, self._copied = {}, {}
+        commit = engine.desired.commit if engine.desired else self._last_commit
+        healths = application_health(store, engine.inventory)
+        refused = self._refusal.text if self._refusal else ""
+        by = self._in_charge.charge.name
+        readme = status.render_readme(
+            store,
+            engine.inventory,
+            commit=commit,
+            by=by,
+            refused=refused,
+            held=engine.deployed.held,
+            named=engine.deployed.named,
+            unread=unread_objects(store, engine.inventory),
+        )
+        total = worst(healths.values()).status
+        verdicts = {self._refusal.commit: f"Refused\n\n{refused}"} if self._refusal and self._refusal.commit else {}
+        if engine.is_started and total is not HealthStatus.PROGRESSING:
+            verdicts[commit] = status.render_verdict(healths)
+        return _Batch(documents, places, frozenset(written), readme, commit, str(total), verdicts)
+
+    # --- writing thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        files: dict[str, bytes] = {}
+        gone: set[str] = set()
+        places: dict[ObjectKey, str] = {}
+        while True:
+            if not self._stopping.is_set():
+                # After `flush` there is nothing to wait for: the last batch and the end lie in the queue.
+                self._has_news.wait()
+            self._settle()
+            self._has_news.clear()
+            self._news = None
+            batch = self._next_batch()
+            if batch is None:
+                return
+            for path, document in batch.documents.items():
+                if document is None:
+                    files.pop(path, None)
+                else:
+                    files[path] = status.dump(self._writer.seal(document))
+                gone.add(path) if document is None else gone.discard(path)
+            places = {key: host for key, host in places.items() if key not in batch.keys} | batch.places
+            files[status.README_PATH] = batch.readme
+            files.update(self._in_charge.files)
+            if self._write(files, gone, batch):
+                files.clear()
+                gone.clear()
+                self._on_recorded(Recorded(places))
+                places = {}
+                self._hurry.wait(PAUSE_SECONDS)
+            elif self._in_charge.is_over:
+                return
+            else:
+                self._has_news.set()
+                self._stopping.wait(RETRY_SECONDS)
+
+    def _settle(self) -> None:
+        while not self._stopping.is_set() and (news := self._news) is not None:
+            left = settling_seconds(*news, now=time.monotonic())
+            if left <= 0:
+                return
+            if self._hurry.wait(left):
+                return
+
+    def _next_batch(self) -> _Batch | None:
+        if not self._stopping.is_set():
+            self._is_asked.set()
+            self._wake_engine()
+        return self._handed_over.get()
+
+    def _write(self, files: Mapping[str, bytes], gone: set[str], batch: _Batch) -> bool:
+        message = f"Status of {batch.commit[:12]}: {batch.health}"
+        trailers = {"Desired-Commit": batch.commit, "Health": batch.health}
+        try:
+            self._in_charge.require()
+            guard = self._in_charge.guard
+            self._writer.write(files, frozenset(gone), message=message, trailers=trailers, guard=guard)
+            for commit, text in batch.verdicts.items():
+                if self._noted.get(commit) != text:
+                    self._writer.note(commit, text)
+                    self._noted[commit] = text
+            self._noted = {commit: text for commit, text in self._noted.items() if commit in batch.verdicts}
+        except Superseded:
+            return False
+        except SourceError as error:
+            log.warning("status commit: %s; tried again in %.0f s", error, RETRY_SECONDS)
+            return False
+        except Exception:
+            # Status is worth trying again whatever went wrong: hosts are reconciled without it.
+            log.exception("status commit; tried again in %.0f s", RETRY_SECONDS)
+            return False
+        return True
+
+
+def settling_seconds(first: float, last: float, *, now: float) -> float:
+    """How long the changes since `first` are still waited for before they become a commit. Pure.
+
+    first, last: when the first and the newest of them came, by any one clock in seconds. 0: they are to be written.
+
+    first  last   now ->  seconds
+        0     0     0         1.0  a single change
+        0   0.6   1.0         0.6  the last was 0.4 s ago
+        0   4.9   5.0           0  a burst without an end
+    """
+    return max(0.0, min(last + SETTLE_SECONDS, first + BURST_SECONDS) - now)

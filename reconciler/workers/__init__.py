@@ -1,0 +1,1 @@
+"""One worker a host: observe, plan, perform, report."""

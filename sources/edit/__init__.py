@@ -1,0 +1,1 @@
+"""Edits in a person's manifests that leave everything else as it was."""

@@ -1,0 +1,1 @@
+"""Git: what is fetched, read and written of a remote repository. Only here is GitPython known."""

@@ -1,0 +1,1 @@
+"""YAML and JSON as kubectl reads them: strict, bounded, every mistake with its place."""
