@@ -1,9 +1,10 @@
 """Writes the generated parts of the documentation anew: `make docs`.
 
 * `docs/features.md`: every kind and field, and whether Berth acts on it, from the rules in `objects.honoured`.
-* `docs/manifests.md`: the reference of Berth's own kinds, from the structs and their texts in `objects/own/config.py`; what
-  stands behind its `by hand` mark is kept.
+* `docs/manifests.md`: the reference of Berth's own kinds, from the structs and their texts in `objects/own/config.py`;
+  what stands behind its `by hand` mark is kept.
 * `README.md`: the short table between its `features` marks.
+* `docs/architecture.md`: the parts of each room between its `parts` marks, from the first lines of their folders.
 
 `python docs/generate.py --check` writes nothing and fails when something is out of date; a unit test does the same.
 """
@@ -32,7 +33,7 @@ from objects.kinds import BY_KIND  # noqa: E402
 from objects.own import config  # noqa: E402
 
 GENERATED = "<!-- written by docs/generate.py: do not edit -->\n"
-BEGIN, END = "<!-- features:begin -->\n", "<!-- features:end -->\n"
+ROOMS = ("reconciler", "sources", "hosts", "differ", "policies", "objects")
 BY_HAND = "\n<!-- by hand from here -->\n"
 _MARKS = {Level.HONOURED: "yes", Level.WARNED: "not yet", Level.REFUSED: "refused"}
 
@@ -51,10 +52,12 @@ def main(arguments: list[str]) -> int:
 def render_all() -> Mapping[str, str]:
     """Path below the repository -> text, for everything that is generated."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     return {
         "docs/features.md": render_features(),
         "docs/manifests.md": render_manifests() + by_hand((ROOT / "docs/manifests.md").read_text(encoding="utf-8")),
-        "README.md": with_features(readme, render_summary()),
+        "README.md": between_marks(readme, "features", render_summary()),
+        "docs/architecture.md": between_marks(architecture, "parts", render_parts()),
     }
 
 
@@ -64,11 +67,26 @@ def by_hand(page: str) -> str:
     return mark + text
 
 
-def with_features(readme: str, summary: str) -> str:
-    """The README with another table between its marks."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{summary}{END}{after}"
+def between_marks(page: str, name: str, text: str) -> str:
+    """The page with `text` between its marks `NAME:begin` and `NAME:end`."""
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->\n"
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"the page has lost its marks {begin.strip()} … {end.strip()}")
+    return before + begin + text + end + after
+
+
+def render_parts() -> str:
+    """A table of the folders inside each room: what a folder's first line says it is for."""
+    lines = ["| part | what it is for |", "|---|---|"]
+    for room in ROOMS:
+        for init in sorted((ROOT / room).rglob("__init__.py")):
+            folder = init.parent.relative_to(ROOT).as_posix()
+            purpose = (ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or "").partition("\n\n")[0]
+            if folder != room:
+                lines.append(f"| `{folder}/` | {' '.join(purpose.split())} |")
+    return "\n".join(lines) + "\n"
 
 
 # --- features -----------------------------------------------------------------------------------------------------

@@ -29,36 +29,31 @@ EVERYTHING = ("pyproject.toml", "requirements.lock", "tests/conftest.py")
 
 ON_HOSTS: Mapping[str, tuple[str, ...]] = {
     "": ("push",),
-    "hosts/*ssh* hosts/*ways* hosts/*dial* hosts/*shell*": ("ssh_link", "engine_link", "other_hosts", "faults"),
-    "hosts/*engine* hosts/*events* hosts/*facts*": ("engine_link", "runtime_lab", "other_hosts", "charge"),
-    "hosts/* differ/*pod* differ/*container* differ/*restarts* differ/*volume* differ/*file*": (
-        *("contract", "pods", "runtime_lab", "drift", "other_hosts"),
-    ),
+    "hosts/ssh/* hosts/streams/* hosts/docker/dial*": ("ssh_link", "engine_link", "other_hosts", "faults"),
+    "hosts/docker/* hosts/observe/*": ("engine_link", "runtime_lab", "other_hosts", "charge"),
+    "hosts/* differ/kubelet/*": ("contract", "pods", "runtime_lab", "drift", "other_hosts"),
     "*prob* *health* *check* *hook* *handler*": ("health_lab", "pods"),
-    "*vitals* *usage* *measur* *gauge*": ("measuring_lab", "measuring_fails_lab", "eviction", "hpa"),
+    "hosts/measure/* *usage* *measur*": ("measuring_lab", "measuring_fails_lab", "eviction", "hpa"),
     "*scraping* *prometheus* *metrics* *canary*": ("prometheus", "hpa", "strategies"),
     "policies/autoscaling/* reconciler/*autoscal*": ("hpa", "prometheus"),
     "*eviction* *pressure* *image_gc*": ("eviction",),
     "policies/scheduling/* reconciler/*scheduling*": ("scheduling_lab", "foreign", "node_loss"),
     "*foreign*": ("foreign", "drift"),
     "*drift*": ("drift",),
-    "*charge* *in_charge* *holder*": ("charge", "kill"),
+    "*charge* *holder*": ("charge", "kill"),
     "reconciler/*worker* reconciler/*pass* reconciler/*assign* reconciler/*adopt*": ("kill", "faults", "node_loss"),
     "reconciler/*engine* reconciler/*store*": ("kill", "faults", "drift", "node_loss"),
     "reconciler/controllers/*deploy* reconciler/controllers/*replica*": ("strategies", "rollback", "push"),
-    "reconciler/controllers/*stateful* reconciler/controllers/*claim* reconciler/controllers/*daemon*": (
+    "reconciler/controllers/*stateful* reconciler/controllers/volumes/* reconciler/controllers/*daemon*": (
         *("workloads", "update_strategies", "node_loss"),
     ),
     "reconciler/controllers/*job* objects/*schedule*": ("workloads",),
-    "reconciler/controllers/*node* reconciler/controllers/*drain*": (
-        "node_loss",
-        "verbs",
-    ),
+    "reconciler/controllers/node/*": ("node_loss", "verbs"),
     "*rollback* *rollout*": ("rollback", "strategies"),
     "sources/*": ("sources_lab", "sync", "bad_commits"),
-    "sources/*edit* reconciler/cli/*": ("verbs", "cli_lab", "plan_lab"),
+    "sources/edit/* reconciler/editing/* reconciler/cli/*": ("verbs", "cli_lab", "plan_lab"),
     "reconciler/*commit* reconciler/*source* reconciler/*webhook* reconciler/*status*": ("sync", "bad_commits"),
-    "*plan* *redact* differ/*text* differ/*markdown*": ("plan_lab",),
+    "*plan* differ/redaction/* differ/documents/*": ("plan_lab",),
     "tests/lab/*.py tests/lab/*.sh tests/lab/*.toml tests/lab/packages.txt": ("lab", "pieces", "engines"),
     ".ci/* Makefile": ("pieces",),
 }
@@ -111,7 +106,7 @@ def _without_rule(sources: Mapping[str, str]) -> Iterator[str]:
 
 
 def is_of(module: str, file: str) -> bool:
-    """Whether a lab module has the name of what the file is about: test_addresses_lab.py, reconciler/assigning/addresses.py."""
+    """Whether a lab module has the name of what a file is about (test_addresses_lab.py, assigning/addresses.py)."""
     name = Path(module).stem.removeprefix("test_").removesuffix("_lab")
     return module.startswith("tests/lab/test_") and name in file and not file.startswith("tests/")
 

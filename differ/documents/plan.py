@@ -1,4 +1,4 @@
-"""A plan: what a commit changes and what follows from it, as one value. Rendering: `differ.documents.text`, `differ.documents.markdown`.
+"""A plan: what a commit changes and what follows from it, as one value. Rendering: `text` and `markdown` beside it.
 
 Made by `reconciler.plan.simulate`, which runs the real controllers on a copy of the live state; nothing here decides.
 """

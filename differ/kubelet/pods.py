@@ -89,7 +89,7 @@ class _PodResult(DifferStruct):
 def plan_host(
     assignment: HostAssignment, observation: HostObservation, memory: WorkerMemory, now: datetime
 ) -> HostPlan:
-    """now: the reconciler's clock; what happened on the host is timed by the host's own (`differ.kubelet.run_times`). Pure."""
+    """now: the reconciler's clock. What happened on the host is timed by the host's (`differ.kubelet.run_times`)."""
     network_actions, network_problem, network_wake = plan_network(assignment, observation, memory, now)
     host = Situation(
         assignment=assignment,

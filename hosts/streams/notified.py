@@ -1,4 +1,4 @@
-"""Byte streams over channels that are told (`hosts.ssh.notified_channel`): they suspend their flow instead of holding a thread.
+"""Byte streams over notified channels (`hosts.ssh.notified_channel`): they suspend their flow and hold no thread.
 
 To pods, with the errors of `hosts.streams.pods`, and to the Docker socket, with those of `hosts.docker.dial`.
 """

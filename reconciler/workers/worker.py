@@ -83,7 +83,7 @@ HAND_OVER_SECONDS = 15.0
 """For the last calls of a worker whose host got another one. What hangs for longer hangs on a way that is given up."""
 
 EVENTS, PROBES = "Events", "Probes"
-"""Parts of a host that may fail beside the looks; those of measuring are `reconciler.workers.measurement_schedule.Part`."""
+"""Parts of a host that may fail beside the looks; those of measuring are `measurement_schedule.Part`."""
 
 Report = Callable[[Message], None]
 MAX_TEXTS = 5

@@ -33,7 +33,7 @@ from tests.kubernetes.loading import load, load_all
 from tests.kubernetes.tables import Case, table
 
 LEFT_OUT = {
-    "controller_podautoscaler/horizontal__TestBuildQuantity": "texts of quantities are written by objects/values/quantity.py",
+    "controller_podautoscaler/horizontal__TestBuildQuantity": "quantities are written by objects/values/quantity.py",
     "controller_podautoscaler/horizontal__TestStoreScaleEvents": (
         "how a Go slice is reused; ours forgets what is older than any rule looks"
     ),

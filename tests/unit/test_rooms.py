@@ -6,6 +6,8 @@ Read from the source by `ast`, nothing is imported. docs/architecture.md states 
 from __future__ import annotations
 
 import ast
+import graphlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +26,21 @@ MAY_IMPORT = {
 }
 ROOMS = set(MAY_IMPORT)
 PURE_ROOMS = {"objects", "differ", "policies"}
+
+PART_ORDER = {
+    "differ": "kubelet redaction documents",
+    "sources": "errors words yaml edit git reading",
+    "hosts": "ssh docker streams probes measure network volumes observe runtime simulated",
+    "reconciler": (
+        "state figures controllers assigning core queries charge status desired editing workers plan process cli"
+    ),
+}
+"""Room -> its parts; one may import those before it. In a room that is not named here only circles are forbidden."""
+BRAIN = tuple(f"reconciler.{part}" for part in ("state", "figures", "controllers", "assigning", "core"))
+"""The parts of `reconciler` that decide: pure like the pure rooms, and without `hosts` and `sources`."""
+MODULES_AT_ONE_LEVEL = 16
+"""More than that, and a folder is to be divided. What is a list by nature is named in `LISTS`."""
+LISTS = {"reconciler.cli.verbs", "reconciler.cli.common"}
 
 EDGES = {
     "git": "sources",
@@ -145,6 +162,25 @@ def relative_imports(module: Module) -> list[str]:
     ]
 
 
+def part_of(name: str) -> str:
+    """The part of a room that a module belongs to (`hosts.ssh.link`: `hosts.ssh`). One beside the parts is a part."""
+    return ".".join(name.removesuffix(".__init__").split(".")[:2])
+
+
+def arrows_between_parts() -> dict[str, set[str]]:
+    """part -> the other parts of its room that it imports."""
+    names = {module.name.removesuffix(".__init__") for module in MODULES}
+    arrows: dict[str, set[str]] = {}
+    for module in MODULES:
+        part = part_of(module.name)
+        for use in uses(module.tree):
+            for name in use.names or ("",):
+                target = f"{use.module}.{name}" if f"{use.module}.{name}" in names else use.module
+                if target in names and "." in target and top(target) == module.room and part_of(target) != part:
+                    arrows.setdefault(part, set()).add(part_of(target))
+    return arrows
+
+
 def test_every_room_has_code() -> None:
     assert {module.room for module in MODULES} == ROOMS
 
@@ -171,6 +207,54 @@ def test_pure_rooms_touch_nothing() -> None:
 def test_imports_are_absolute() -> None:
     """A relative import would hide from the rules above which room it means."""
     assert [line for module in MODULES for line in relative_imports(module)] == []
+
+
+def test_parts_of_a_room_form_no_circle() -> None:
+    tuple(graphlib.TopologicalSorter(arrows_between_parts()).static_order())  # raises CycleError with the circle
+
+
+@pytest.mark.parametrize("room", sorted(PART_ORDER))
+def test_parts_import_only_those_before_them(room: str) -> None:
+    order = [f"{room}.{part}" for part in PART_ORDER[room].split()]
+    parts = {part_of(module.name) for module in MODULES if module.room == room} - {room}
+    assert parts == set(order), "every part has its place in PART_ORDER"
+    arrows = arrows_between_parts()
+    assert [
+        f"{part} imports {other}"
+        for part in order
+        for other in sorted(arrows.get(part, ()))
+        if order.index(other) > order.index(part)
+    ] == []
+
+
+def test_the_brain_is_pure() -> None:
+    brain = [module for module in MODULES if part_of(module.name) in BRAIN]
+    assert {part_of(module.name) for module in brain} == set(BRAIN)
+    found = [line for module in brain for line in impurities(module)]
+    assert [line for line in found if not line.endswith(" imports logging")] == [], (
+        "a bug may be logged where it is met"
+    )
+    assert [
+        f"{module.name}:{use.line} imports {use.module}"
+        for module in brain
+        for use in uses(module.tree)
+        if top(use.module) in {"hosts", "sources"}
+    ] == []
+
+
+def test_every_folder_says_what_it_is_for() -> None:
+    folders = {module.name.removesuffix(".__init__"): module for module in MODULES if _is_folder(module)}
+    assert {module.name.rpartition(".")[0] for module in MODULES if not _is_folder(module)} <= set(folders)
+    assert [name for name, module in folders.items() if not ast.get_docstring(module.tree)] == []
+
+
+def test_no_folder_is_crowded() -> None:
+    sizes = Counter(module.name.rpartition(".")[0] for module in MODULES if not _is_folder(module))
+    assert {name: n for name, n in sizes.items() if n > MODULES_AT_ONE_LEVEL and name not in LISTS} == {}
+
+
+def _is_folder(module: Module) -> bool:
+    return module.name.endswith(".__init__")
 
 
 @pytest.mark.parametrize(
