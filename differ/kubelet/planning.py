@@ -19,7 +19,7 @@ from objects.names import LABEL_CONTAINER
 from objects.observation.host import HostFacts, ObservedContainer
 
 
-class Situation(NamedTuple):
+class HostPlanContext(NamedTuple):
     """now: the reconciler's clock; steady: the host's steady clock, which durations on the host are counted on.
 
     images: canonical references that are present. network: why pods cannot have the pod network yet; '' when they can.
@@ -41,13 +41,13 @@ class Situation(NamedTuple):
         return self.now + timedelta(seconds=seconds)
 
 
-class PodSituation(NamedTuple):
+class PodPlanContext(NamedTuple):
     """One pod: what is wanted, what is there, what is remembered, what its probes and hooks say."""
 
     pod: Pod
     found: PodContainers
     memory: PodMemory
-    host: Situation
+    host: HostPlanContext
     health: HealthFacts = NO_FACTS
 
     def has_begun_since(self, found: ObservedContainer, owner: ObservedContainer) -> bool:

@@ -32,7 +32,7 @@ _HOOK_REASONS = {"postStart": "FailedPostStartHook", "preStop": "FailedPreStopHo
 _BACK_OFF_REASONS = frozenset({"CrashLoopBackOff", "ImagePullBackOff"})
 
 
-class Happening(DifferStruct):
+class PodEvent(DifferStruct):
     """type: `Normal` or `Warning`; reason: CamelCase."""
 
     pod: ObjectKey
@@ -41,14 +41,14 @@ class Happening(DifferStruct):
     message: str
 
 
-def begun(action: Action, pods: Mapping[str, Pod]) -> tuple[Happening, ...]:
+def begun(action: Action, pods: Mapping[str, Pod]) -> tuple[PodEvent, ...]:
     """What there is to say when an action is about to be performed. pods: the host's, by uid."""
     if not isinstance(action, PullImage):
         return ()
     return _about_image(action, NORMAL, "Pulling", f'Pulling image "{action.image}"', pods)
 
 
-def performed(action: Action, error: BerthError | None, pods: Mapping[str, Pod]) -> tuple[Happening, ...]:
+def performed(action: Action, error: BerthError | None, pods: Mapping[str, Pod]) -> tuple[PodEvent, ...]:
     """What there is to say of an action that was performed, or failed."""
     if isinstance(error, HostUnreachable | EngineUnavailable):
         return ()
@@ -59,7 +59,7 @@ def performed(action: Action, error: BerthError | None, pods: Mapping[str, Pod])
     pod = pods.get(action.pod_uid)
     if pod is None:
         return ()
-    return tuple(Happening(pod=pod.key, type=t, reason=r, message=m) for t, r, m in _of_container(action, error))
+    return tuple(PodEvent(pod=pod.key, type=t, reason=r, message=m) for t, r, m in _of_container(action, error))
 
 
 def _of_container(action: Action, error: BerthError | None) -> Iterator[tuple[str, str, str]]:
@@ -81,20 +81,20 @@ def _of_container(action: Action, error: BerthError | None) -> Iterator[tuple[st
 
 def _about_image(
     action: PullImage, type_: str, reason: str, message: str, pods: Mapping[str, Pod]
-) -> tuple[Happening, ...]:
+) -> tuple[PodEvent, ...]:
     waiting = dict.fromkeys(uid for uid, _ in action.waiting)
     return tuple(
-        Happening(pod=pods[uid].key, type=type_, reason=reason, message=message) for uid in waiting if uid in pods
+        PodEvent(pod=pods[uid].key, type=type_, reason=reason, message=message) for uid in waiting if uid in pods
     )
 
 
 def newly_failed(
     pod: Pod, facts: HealthFacts, told_at: datetime | None, *, steady: datetime
-) -> tuple[tuple[Happening, ...], datetime | None]:
+) -> tuple[tuple[PodEvent, ...], datetime | None]:
     """Failures of probes and hooks that came after `told_at`, and the time of the newest. Times are steady ones."""
     failures = sorted(_failures(facts), key=lambda failure: failure[0])
     fresh = [one for one in failures if (told_at is None or one[0] > told_at) and one[0] <= steady]
-    told = tuple(Happening(pod=pod.key, type=WARNING, reason=reason, message=text) for _, reason, text in fresh)
+    told = tuple(PodEvent(pod=pod.key, type=WARNING, reason=reason, message=text) for _, reason, text in fresh)
     return told, max((at for at, _, _ in fresh), default=told_at)
 
 
@@ -114,20 +114,20 @@ def _failed_probe(fact: ProbeFact) -> Iterator[tuple[datetime, str, str]]:
         yield fact.errored_at, "Unhealthy", f"{name} errored and resulted in unknown state: {fact.error}"
 
 
-def back_offs(pod: Pod, before: PodStatus | None, after: PodStatus) -> Iterable[Happening]:
+def back_offs(pod: Pod, before: PodStatus | None, after: PodStatus) -> Iterable[PodEvent]:
     """Containers whose status begins to say that they wait for their next try."""
     known = _waiting(before) if before is not None else {}
     for name, (reason, message) in _waiting(after).items():
         if reason in _BACK_OFF_REASONS and known.get(name, ("", ""))[0] != reason:
-            yield Happening(pod=pod.key, type=WARNING, reason="BackOff", message=message or reason)
+            yield PodEvent(pod=pod.key, type=WARNING, reason="BackOff", message=message or reason)
 
 
-def drifts(pod: Pod, before: PodStatus | None, after: PodStatus) -> Iterable[Happening]:
+def drifts(pod: Pod, before: PodStatus | None, after: PodStatus) -> Iterable[PodEvent]:
     """Something was altered that is left so."""
     known = find_condition(before.conditions, IN_SYNC) if before is not None else None
     found = find_condition(after.conditions, IN_SYNC)
     if found is not None and found.message and (known is None or known.message != found.message):
-        yield Happening(pod=pod.key, type=WARNING, reason=OUT_OF_SYNC, message=found.message)
+        yield PodEvent(pod=pod.key, type=WARNING, reason=OUT_OF_SYNC, message=found.message)
 
 
 def _waiting(status: PodStatus) -> dict[str, tuple[str, str]]:

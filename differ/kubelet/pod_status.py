@@ -9,7 +9,7 @@ from msgspec import structs
 
 from differ.kubelet.containers.health import is_ready, is_started, why_unready
 from differ.kubelet.containers.spec import ROLE_INIT, role_of
-from differ.kubelet.planning import PodSituation, Step
+from differ.kubelet.planning import PodPlanContext, Step
 from objects.api.meta import Condition
 from objects.api.pods import (
     Container,
@@ -43,19 +43,19 @@ class Ending(NamedTuple):
     message: str = ""
 
 
-def compose_status(situation: PodSituation, step: Step, *, ending: Ending | None = None) -> PodStatus:
+def compose_status(plan_context: PodPlanContext, step: Step, *, ending: Ending | None = None) -> PodStatus:
     """The status of a pod. step: what it needs next, which tells why containers wait. ending: it is over."""
-    pod, host = situation.pod, situation.host
-    before = situation.memory.status or pod.status
+    pod, host = plan_context.pod, plan_context.host
+    before = plan_context.memory.status or pod.status
     is_over = ending is not None or pod.is_terminating
-    inits = tuple(_container_status(c, situation, step, is_over=is_over) for c in pod.spec.init_containers)
-    mains = tuple(_container_status(c, situation, step, is_over=is_over) for c in pod.spec.containers)
+    inits = tuple(_container_status(c, plan_context, step, is_over=is_over) for c in pod.spec.init_containers)
+    mains = tuple(_container_status(c, plan_context, step, is_over=is_over) for c in pod.spec.containers)
     phase = ending.phase if ending else derive_phase(pod, inits, mains)
     pod_ip = host.assignment.host_ip if pod.spec.host_network else pod.status.pod_ip
-    has_address = bool(pod_ip) and bool(situation.found.current)
+    has_address = bool(pod_ip) and bool(plan_context.found.current)
     return PodStatus(
         phase=phase,
-        conditions=_conditions(situation, step, before.conditions, phase, inits, mains),
+        conditions=_conditions(plan_context, step, before.conditions, phase, inits, mains),
         reason=ending.reason if ending else "",
         message=ending.message if ending else "",
         host_ip=host.assignment.host_ip,
@@ -98,13 +98,15 @@ def _has_succeeded(status: ContainerStatus) -> bool:
     return status.state.terminated is not None and status.state.terminated.exit_code == 0
 
 
-def _container_status(container: Container, situation: PodSituation, step: Step, *, is_over: bool) -> ContainerStatus:
-    found = situation.found.current.get(container.name)
-    memory = situation.memory.container(container.name)
+def _container_status(
+    container: Container, plan_context: PodPlanContext, step: Step, *, is_over: bool
+) -> ContainerStatus:
+    found = plan_context.found.current.get(container.name)
+    memory = plan_context.memory.container(container.name)
     waiting = step.waiting.get(container.name)
     last = ContainerState(terminated=memory.last_termination)
     if found is None or found.state in ("created", "removing"):
-        default = INITIALIZING if situation.pod.spec.init_containers else CREATING
+        default = INITIALIZING if plan_context.pod.spec.init_containers else CREATING
         # What was removed after its end keeps it; what was never there waits, for whatever.
         has_ended = is_over and memory.last_termination is not None
         return ContainerStatus(
@@ -130,18 +132,18 @@ def _container_status(container: Container, situation: PodSituation, step: Step,
         image_id=found.image_id,
         container_id=f"docker://{found.id}",
         restart_count=max(memory.restarts, 0),
-        ready=_is_ready(container, found, situation) and not waiting,
-        started=is_running and is_started(container, found, situation),
+        ready=_is_ready(container, found, plan_context) and not waiting,
+        started=is_running and is_started(container, found, plan_context),
         state=state,
         last_state=last,
     )
 
 
-def _is_ready(container: Container, found: ObservedContainer, situation: PodSituation) -> bool:
+def _is_ready(container: Container, found: ObservedContainer, plan_context: PodPlanContext) -> bool:
     """A regular init container is ready when it has succeeded, every other when its probe says so."""
-    if role_of(situation.pod, container) == ROLE_INIT:
+    if role_of(plan_context.pod, container) == ROLE_INIT:
         return found.state == "exited" and found.exit_code == 0
-    return is_ready(container, found, situation)
+    return is_ready(container, found, plan_context)
 
 
 def terminated_state(found: ObservedContainer) -> ContainerStateTerminated:
@@ -164,33 +166,33 @@ def terminated_state(found: ObservedContainer) -> ContainerStateTerminated:
 
 
 def _conditions(
-    situation: PodSituation,
+    plan_context: PodPlanContext,
     step: Step,
     before: Conditions,
     phase: str,
     inits: tuple[ContainerStatus, ...],
     mains: tuple[ContainerStatus, ...],
 ) -> Conditions:
-    pod = situation.pod
+    pod = plan_context.pod
     sidecars = {init.name for init in pod.spec.init_containers if init.is_sidecar}
     initialized = _initialized(phase, inits, mains, sidecars)
-    ready = _containers_ready(phase, [*(s for s in inits if s.name in sidecars), *mains], situation)
+    ready = _containers_ready(phase, [*(s for s in inits if s.name in sidecars), *mains], plan_context)
     wanted = (
         Condition(type="PodScheduled", status="True"),
         initialized,
         structs.replace(ready, type="ContainersReady"),
         _ready(pod, ready),
-        *_in_sync(situation, step),
+        *_in_sync(plan_context, step),
     )
     conditions = tuple(c for c in before if c.type in {one.type for one in wanted})
     for condition in wanted:
-        conditions = with_condition(conditions, condition, now=situation.host.now)
+        conditions = with_condition(conditions, condition, now=plan_context.host.now)
     return conditions
 
 
-def _in_sync(situation: PodSituation, step: Step) -> tuple[Condition, ...]:
+def _in_sync(plan_context: PodPlanContext, step: Step) -> tuple[Condition, ...]:
     """Only of pods that are left alone: with all others drift does not last."""
-    if not situation.is_left_alone or situation.pod.is_terminating:
+    if not plan_context.is_left_alone or plan_context.pod.is_terminating:
         return ()
     if not step.drift:
         return (Condition(type=IN_SYNC, status="True"),)
@@ -209,7 +211,7 @@ def _initialized(
     return Condition(type="Initialized", status="False", reason="ContainersNotInitialized", message=message)
 
 
-def _containers_ready(phase: str, statuses: Iterable[ContainerStatus], situation: PodSituation) -> Condition:
+def _containers_ready(phase: str, statuses: Iterable[ContainerStatus], plan_context: PodPlanContext) -> Condition:
     if phase == "Succeeded":
         return Condition(type="Ready", status="False", reason="PodCompleted")
     if phase == "Failed":
@@ -217,17 +219,17 @@ def _containers_ready(phase: str, statuses: Iterable[ContainerStatus], situation
     unready = [status.name for status in statuses if not status.ready]
     if not unready:
         return Condition(type="Ready", status="True")
-    reasons = [reason for name in unready if (reason := _why_unready(name, situation))]
+    reasons = [reason for name in unready if (reason := _why_unready(name, plan_context))]
     message = "; ".join((f"containers with unready status: [{' '.join(unready)}]", *reasons))
     return Condition(type="Ready", status="False", reason="ContainersNotReady", message=message)
 
 
-def _why_unready(name: str, situation: PodSituation) -> str:
-    spec, found = situation.pod.spec, situation.found.current.get(name)
+def _why_unready(name: str, plan_context: PodPlanContext) -> str:
+    spec, found = plan_context.pod.spec, plan_context.found.current.get(name)
     container = next((c for c in (*spec.containers, *spec.init_containers) if c.name == name), None)
     if found is None or container is None or found.state != "running":
         return ""
-    reason = why_unready(container, found, situation)
+    reason = why_unready(container, found, plan_context)
     return f"{name}: {reason}" if reason else ""
 
 

@@ -23,8 +23,8 @@ from differ.kubelet.files.volumes import is_file_volume, own_volumes
 from differ.kubelet.host.network import has_failed, plan_network
 from differ.kubelet.memory import PodMemory, Settled, WorkerMemory
 from differ.kubelet.planning import (
-    PodSituation,
-    Situation,
+    HostPlanContext,
+    PodPlanContext,
     Step,
     earliest,
 )
@@ -35,7 +35,7 @@ from differ.kubelet.pod_containers import (
     rebuild_pod,
 )
 from differ.kubelet.pod_events import (
-    Happening,
+    PodEvent,
     back_offs,
     drifts,
     newly_failed,
@@ -63,7 +63,7 @@ class HostPlan(DifferStruct):
 
     unknown: pods on the host that are not assigned. wake_at: plan again then, even if nothing happens; None: no need.
     network_problem: why pods cannot have their network, as was found when it was made; '' while they can.
-    probes: those that should be going on now. happenings: what is worth an event, each in one plan only.
+    probes: those that should be going on now. pod_events: what is worth an event, each in one plan only.
     """
 
     actions: tuple[Action, ...]
@@ -73,7 +73,7 @@ class HostPlan(DifferStruct):
     memory: WorkerMemory
     wake_at: datetime | None
     probes: tuple[ProbeOrder, ...] = ()
-    happenings: tuple[Happening, ...] = ()
+    pod_events: tuple[PodEvent, ...] = ()
     network_problem: str = ""
 
 
@@ -83,7 +83,7 @@ class _PodResult(DifferStruct):
     memory: PodMemory
     is_gone: bool = False
     probes: tuple[ProbeOrder, ...] = ()
-    happenings: tuple[Happening, ...] = ()
+    pod_events: tuple[PodEvent, ...] = ()
 
 
 def plan_host(
@@ -91,7 +91,7 @@ def plan_host(
 ) -> HostPlan:
     """now: the reconciler's clock. What happened on the host is timed by the host's (`differ.kubelet.run_times`)."""
     network_actions, network_problem, network_wake = plan_network(assignment, observation, memory, now)
-    host = Situation(
+    host = HostPlanContext(
         assignment=assignment,
         steady=observation.steady_now,
         now=now,
@@ -134,7 +134,7 @@ def plan_host(
         ),
         wake_at=earliest(wake_times),
         probes=tuple(order for result in results.values() for order in result.probes),
-        happenings=tuple(happening for result in results.values() for happening in result.happenings),
+        pod_events=tuple(happening for result in results.values() for happening in result.pod_events),
         network_problem=network_problem if has_failed(observation, memory) else "",
     )
 
@@ -151,7 +151,7 @@ def _plan_pod(
     containers: tuple[ObservedContainer, ...],
     health: HealthFacts,
     memory: PodMemory,
-    host: Situation,
+    host: HostPlanContext,
     look: LookTime,
 ) -> _PodResult:
     assignment = host.assignment
@@ -168,58 +168,58 @@ def _plan_pod(
     ):
         return _PodResult(step=Step(), status=memory.status, memory=memory, probes=settled.probes)
     found = choose_current(containers)
-    situation = PodSituation(pod, found, _learn(memory, found, look), host, health)
+    plan_context = PodPlanContext(pod, found, _learn(memory, found, look), host, health)
     if pod.is_terminating:
-        result = _plan_terminating(situation)
+        result = _plan_terminating(plan_context)
     else:
-        result = _plan_assigned(situation)
+        result = _plan_assigned(plan_context)
     step, status = result.step, result.status
     failed, told_at = newly_failed(pod, health, memory.told_at, steady=host.steady)
     is_settled = not (step.actions or step.wants or step.waiting or step.wake_at or pod.is_terminating)
     kept = Settled(pod=pod, containers=containers, surroundings=surroundings, probes=result.probes)
     remembered = structs.replace(result.memory, status=status, told_at=told_at, settled=kept if is_settled else None)
-    happenings = (*failed, *back_offs(pod, memory.status, status), *drifts(pod, memory.status, status))
-    return structs.replace(result, memory=remembered, happenings=happenings)
+    pod_events = (*failed, *back_offs(pod, memory.status, status), *drifts(pod, memory.status, status))
+    return structs.replace(result, memory=remembered, pod_events=pod_events)
 
 
-def _plan_terminating(situation: PodSituation) -> _PodResult:
-    step = plan_termination(situation)
-    is_gone = not situation.found.current and not step.actions and step.wake_at is None
-    is_gone = is_gone and (situation.memory.are_volumes_removed or not own_volumes(situation.pod))
-    status = compose_status(situation, step, ending=_ended_before(situation))
-    probes = order_probes(situation) if uses_health(situation.pod) else ()
-    return _PodResult(step=step, status=status, memory=situation.memory, is_gone=is_gone, probes=probes)
+def _plan_terminating(plan_context: PodPlanContext) -> _PodResult:
+    step = plan_termination(plan_context)
+    is_gone = not plan_context.found.current and not step.actions and step.wake_at is None
+    is_gone = is_gone and (plan_context.memory.are_volumes_removed or not own_volumes(plan_context.pod))
+    status = compose_status(plan_context, step, ending=_ended_before(plan_context))
+    probes = order_probes(plan_context) if uses_health(plan_context.pod) else ()
+    return _PodResult(step=step, status=status, memory=plan_context.memory, is_gone=is_gone, probes=probes)
 
 
-def _plan_assigned(situation: PodSituation) -> _PodResult:
+def _plan_assigned(plan_context: PodPlanContext) -> _PodResult:
     """A living pod, or one that has ended: by itself, by decision (evicted), or past its deadline."""
-    ended = _ended_before(situation)
+    ended = _ended_before(plan_context)
     if ended is not None:
-        return _plan_ended(situation, ended)
-    step = plan_living(situation)
-    status = compose_status(situation, step)
-    deadline = _deadline(situation)
+        return _plan_ended(plan_context, ended)
+    step = plan_living(plan_context)
+    status = compose_status(plan_context, step)
+    deadline = _deadline(plan_context)
     if deadline is not None and status.phase in ("Pending", "Running"):
-        if situation.host.now >= deadline:
+        if plan_context.host.now >= deadline:
             message = "Pod was active on the node longer than the specified deadline"
-            return _plan_ended(situation, Ending("Failed", "DeadlineExceeded", message))
+            return _plan_ended(plan_context, Ending("Failed", "DeadlineExceeded", message))
         step = step._replace(wake_at=earliest((step.wake_at, deadline)))
-    probes = order_probes(situation) if uses_health(situation.pod) else ()
-    return _PodResult(step=step, status=status, memory=situation.memory, probes=probes)
+    probes = order_probes(plan_context) if uses_health(plan_context.pod) else ()
+    return _PodResult(step=step, status=status, memory=plan_context.memory, probes=probes)
 
 
-def _plan_ended(situation: PodSituation, ending: Ending) -> _PodResult:
+def _plan_ended(plan_context: PodPlanContext, ending: Ending) -> _PodResult:
     """Phases Succeeded and Failed are for ever, whatever is done to the containers afterwards.
 
     An evicted pod had to go for the room that it takes: nothing of it stays.
     """
-    step = plan_termination(situation) if situation.pod.is_evicted else plan_stop(situation)
-    status = compose_status(situation, step, ending=ending)
-    return _PodResult(step=step, status=status, memory=situation.memory)
+    step = plan_termination(plan_context) if plan_context.pod.is_evicted else plan_stop(plan_context)
+    status = compose_status(plan_context, step, ending=ending)
+    return _PodResult(step=step, status=status, memory=plan_context.memory)
 
 
-def _ended_before(situation: PodSituation) -> Ending | None:
-    pod, last = situation.pod, situation.memory.status
+def _ended_before(plan_context: PodPlanContext) -> Ending | None:
+    pod, last = plan_context.pod, plan_context.memory.status
     if pod.status.reason:
         return Ending("Failed", pod.status.reason, pod.status.message)
     for status in (last, pod.status):
@@ -228,10 +228,10 @@ def _ended_before(situation: PodSituation) -> Ending | None:
     return None
 
 
-def _deadline(situation: PodSituation) -> datetime | None:
-    seconds = situation.pod.spec.active_deadline_seconds
-    before = situation.memory.status or situation.pod.status
-    start = before.start_time or situation.host.now
+def _deadline(plan_context: PodPlanContext) -> datetime | None:
+    seconds = plan_context.pod.spec.active_deadline_seconds
+    before = plan_context.memory.status or plan_context.pod.status
+    start = before.start_time or plan_context.host.now
     return None if seconds is None else start + timedelta(seconds=seconds)
 
 

@@ -18,7 +18,7 @@ from differ.kubelet.containers.health import (
 )
 from differ.kubelet.containers.spec import ROLE_SANDBOX
 from differ.kubelet.memory import Stopping
-from differ.kubelet.planning import PodSituation, Step
+from differ.kubelet.planning import PodPlanContext, Step
 from differ.kubelet.probes.handlers import compose_check
 from differ.kubelet.run_times import run_of
 from objects.api.pods import Container, Pod
@@ -56,61 +56,61 @@ def grace_seconds(pod: Pod) -> int:
     return next((seconds for seconds in (chosen, own) if seconds is not None), DEFAULT_GRACE_SECONDS)
 
 
-def stop_container(found: ObservedContainer, stop: Stop, situation: PodSituation) -> Step:
+def stop_container(found: ObservedContainer, stop: Stop, plan_context: PodPlanContext) -> Step:
     """The next step on the way down of a container that is alive."""
     name = found.labels.get(LABEL_CONTAINER, "")
-    memory = situation.memory.container(name)
-    now = situation.host.now
+    memory = plan_context.memory.container(name)
+    now = plan_context.host.now
     if memory.failure is not None and now < memory.failure.retry_at:
         return Step(wake_at=memory.failure.retry_at)
     if found.labels.get(LABEL_ROLE) == ROLE_SANDBOX:
-        return _signal(found, "KILL", Stop(0, ""), situation)
+        return _signal(found, "KILL", Stop(0, ""), plan_context)
     begun = memory.stop if memory.stop is not None and memory.stop.run == run_of(found) else None
     since = stop.since or (begun.since if begun else None)
     if not stop.grace_seconds:
-        return _signal(found, "KILL", stop, situation)
+        return _signal(found, "KILL", stop, plan_context)
     ends = (since or now) + timedelta(seconds=stop.grace_seconds)
-    hook = _hook_step(found, stop, ends, situation) if begun is None or begun.sent_at is None else None
+    hook = _hook_step(found, stop, ends, plan_context) if begun is None or begun.sent_at is None else None
     if hook is not None:
         return hook
     if begun is not None and begun.sent_at is not None:
-        return _await_end(found, stop, max(ends, _end_after_hook(found, begun, situation)), situation)
-    if since is not None and now >= ends and situation.health.hook(found, PRE_STOP) is None:
-        return _signal(found, "KILL", stop, situation)
-    return _signal(found, found.stop_signal.removeprefix("SIG") or DEFAULT_SIGNAL, stop, situation)
+        return _await_end(found, stop, max(ends, _end_after_hook(found, begun, plan_context)), plan_context)
+    if since is not None and now >= ends and plan_context.health.hook(found, PRE_STOP) is None:
+        return _signal(found, "KILL", stop, plan_context)
+    return _signal(found, found.stop_signal.removeprefix("SIG") or DEFAULT_SIGNAL, stop, plan_context)
 
 
-def _await_end(found: ObservedContainer, stop: Stop, ends: datetime, situation: PodSituation) -> Step:
-    if situation.host.now >= ends:
-        return _signal(found, "KILL", stop, situation)
+def _await_end(found: ObservedContainer, stop: Stop, ends: datetime, plan_context: PodPlanContext) -> Step:
+    if plan_context.host.now >= ends:
+        return _signal(found, "KILL", stop, plan_context)
     return Step(wake_at=ends)
 
 
-def _end_after_hook(found: ObservedContainer, begun: Stopping, situation: PodSituation) -> datetime:
-    had_hook = situation.health.hook(found, PRE_STOP) is not None
+def _end_after_hook(found: ObservedContainer, begun: Stopping, plan_context: PodPlanContext) -> datetime:
+    had_hook = plan_context.health.hook(found, PRE_STOP) is not None
     least = MIN_GRACE_SECONDS if had_hook else 0
     return (begun.sent_at or begun.since) + timedelta(seconds=least)
 
 
-def _hook_step(found: ObservedContainer, stop: Stop, ends: datetime, situation: PodSituation) -> Step | None:
+def _hook_step(found: ObservedContainer, stop: Stop, ends: datetime, plan_context: PodPlanContext) -> Step | None:
     """Begin the preStop hook, or wait for it. None when there is none, it is over, or its time is."""
-    container = _container_of(found, situation.pod)
+    container = _container_of(found, plan_context.pod)
     handler = pre_stop_of(container) if container is not None else None
-    now = situation.host.now
+    now = plan_context.host.now
     if container is None or handler is None or found.state != "running" or found.started_at is None or now >= ends:
         return None
-    fact = situation.health.hook(found, PRE_STOP)
+    fact = plan_context.health.hook(found, PRE_STOP)
     if fact is not None:
-        if is_hook_done(fact, situation):
+        if is_hook_done(fact, plan_context):
             return None
-        known_end = situation.host.engine_time(fact.ended_at) if fact.ended_at is not None else ends
+        known_end = plan_context.host.engine_time(fact.ended_at) if fact.ended_at is not None else ends
         return Step(wake_at=min(ends, known_end))
     try:
-        check = compose_check(handler, container, address_of(situation))
+        check = compose_check(handler, container, address_of(plan_context))
     except ContainerConfigError:
         return None  # validation refuses it; what came past must still be stopped
     action = RunHook(
-        pod_uid=situation.pod.uid,
+        pod_uid=plan_context.pod.uid,
         container=container.name,
         id=found.id,
         kind=PRE_STOP,
@@ -129,13 +129,13 @@ def _container_of(found: ObservedContainer, pod: Pod) -> Container | None:
     return next((c for c in (*pod.spec.containers, *pod.spec.init_containers) if c.name == name), None)
 
 
-def _signal(found: ObservedContainer, signal: str, stop: Stop, situation: PodSituation) -> Step:
+def _signal(found: ObservedContainer, signal: str, stop: Stop, plan_context: PodPlanContext) -> Step:
     """why is told once: where the stop begins."""
     name = found.labels.get(LABEL_CONTAINER, "")
-    stopping = situation.memory.container(name).stop
+    stopping = plan_context.memory.container(name).stop
     is_begun = stopping is not None and stopping.run == run_of(found)
     action = SignalContainer(
-        pod_uid=situation.pod.uid,
+        pod_uid=plan_context.pod.uid,
         container=name,
         id=found.id,
         signal=signal,

@@ -25,7 +25,7 @@ DISK_SECONDS = 60.0
 """The engine adds up the sizes of all writable layers and volumes."""
 
 
-class Gauge:
+class HostMeter:
     """Reads one host. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:

@@ -26,15 +26,15 @@ from hosts.probes.exec_check import check_exec
 from hosts.probes.grpc_check import check_grpc
 from hosts.probes.http_check import check_http, fetch_head
 from hosts.streams.coroutines import (
-    Flow,
     Pause,
     Question,
+    QuestionRun,
     run_waiting,
 )
 from hosts.streams.pods import NoAnswer
-from hosts.streams.routes import ToldWays, WaitingWay, Way
+from hosts.streams.routes import NotifiedRoutes, Route, WaitingRoute
 
-AnswerFlow = Flow[Answer]
+AnswerFlow = QuestionRun[Answer]
 
 
 class Asker:
@@ -42,7 +42,7 @@ class Asker:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._ways = ToldWays(engine)
+        self._ways = NotifiedRoutes(engine)
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -55,8 +55,8 @@ class Asker:
 
     def ask(self, order: ProbeOrder) -> Answer:
         """Wait for the answer, at most for the probe's timeout. Raises HostError when it could not be asked."""
-        way = WaitingWay(self._engine, timeout_seconds=order.timeout_seconds)
-        return run_waiting(_put(way, order), way.clock)
+        route = WaitingRoute(self._engine, timeout_seconds=order.timeout_seconds)
+        return run_waiting(_put(route, order), route.clock)
 
     def begin(
         self,
@@ -72,12 +72,12 @@ class Asker:
             told[0].resume()
 
         is_exec = isinstance(order.check, ExecCheck)
-        way = self._ways.way(timeout_seconds=order.timeout_seconds, on_news=on_news, to_engine=is_exec)
-        if way is None:
+        route = self._ways.route(timeout_seconds=order.timeout_seconds, on_news=on_news, to_engine=is_exec)
+        if route is None:
             return None
-        flow = Flow(_put(way, order), call_at=call_at, on_end=on_end)
+        flow = QuestionRun(_put(route, order), call_at=call_at, on_end=on_end)
         told.append(flow)
-        call_at(Pause(way.ends_at, way.ends_at), flow)
+        call_at(Pause(route.ends_at, route.ends_at), flow)
         flow.resume()
         return flow
 
@@ -86,22 +86,22 @@ class Asker:
         self._ways.close()
 
 
-def _put(way: Way, order: ProbeOrder) -> Question[Answer]:
-    return put(way, order.container_id, order.check, passed_before=order.passed_before)
+def _put(route: Route, order: ProbeOrder) -> Question[Answer]:
+    return put(route, order.container_id, order.check, passed_before=order.passed_before)
 
 
-async def put(way: Way, container_id: str, check: Check, *, passed_before: bool = False) -> Answer:
+async def put(route: Route, container_id: str, check: Check, *, passed_before: bool = False) -> Answer:
     """The answer, with why it does not pass. Raises HostError when the question could not be put."""
     try:
         match check:
             case ExecCheck():
-                return await check_exec(way, container_id, check, passed_before=passed_before)
+                return await check_exec(route, container_id, check, passed_before=passed_before)
             case HttpCheck():
-                return await check_http(way, check)
+                return await check_http(route, check)
             case GrpcCheck():
-                return await check_grpc(way, check)
+                return await check_grpc(route, check)
             case TcpCheck():
-                (await way.to_pod(check.address, check.port)).close()
+                (await route.to_pod(check.address, check.port)).close()
         return Answer(True)
     except NoAnswer as failure:
         return Answer(False, str(failure))
@@ -112,11 +112,11 @@ def run_hook(engine: Engine, container_id: str, check: Check, *, timeout_seconds
 
     Raises HostError when it could not be run.
     """
-    way = WaitingWay(engine, timeout_seconds=timeout_seconds)
+    route = WaitingRoute(engine, timeout_seconds=timeout_seconds)
     if not isinstance(check, HttpCheck):
-        return run_waiting(put(way, container_id, check), way.clock).message
+        return run_waiting(put(route, container_id, check), route.clock).message
     try:
-        run_waiting(fetch_head(way, check), way.clock)
+        run_waiting(fetch_head(route, check), route.clock)
     except NoAnswer as failure:
         return str(failure)
     return ""

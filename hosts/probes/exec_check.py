@@ -14,7 +14,7 @@ from differ.kubelet.probes.probing import Answer
 from hosts.streams.coroutines import pause
 from hosts.streams.engine_requests import ask_engine, follow_engine
 from hosts.streams.pods import NoAnswer
-from hosts.streams.routes import Way
+from hosts.streams.routes import Route
 from objects.errors import DeadlineExceeded, EngineError, HostError
 
 MAX_OUTPUT_BYTES = 10 * 1024
@@ -32,56 +32,56 @@ LAST_SECONDS = 0.1
 _FRAME_HEADER = struct.Struct(">BxxxL")
 
 
-async def check_exec(way: Way, container_id: str, check: ExecCheck, *, passed_before: bool = False) -> Answer:
+async def check_exec(route: Route, container_id: str, check: ExecCheck, *, passed_before: bool = False) -> Answer:
     """Run the command to its end. Raises NoAnswer when it takes too long (it goes on inside the container: Docker has
     no way to end it), HostError when it could not be run.
     """
     try:
-        code = await _run_unheard(way, container_id, check) if passed_before else None
+        code = await _run_unheard(route, container_id, check) if passed_before else None
         if code is None:
-            return await _run(way, container_id, check)
+            return await _run(route, container_id, check)
     except DeadlineExceeded as error:
-        raise NoAnswer(f"command timed out after {way.timeout_seconds:g} s") from error
+        raise NoAnswer(f"command timed out after {route.timeout_seconds:g} s") from error
     if code == 0:
         return Answer(True)
     with suppress(HostError):  # that it failed is known; what it says is worth a try
-        again = await _run(way, container_id, check)
+        again = await _run(route, container_id, check)
         if not again.passes:
             return again
     return Answer(False, _exited(code))
 
 
-async def _run(way: Way, container_id: str, check: ExecCheck) -> Answer:
+async def _run(route: Route, container_id: str, check: ExecCheck) -> Answer:
     """Listen to it until its end. Raises DeadlineExceeded, HostError."""
     wanted = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(check.command)}
-    exec_id = str((await ask_engine(way, "POST", f"/containers/{container_id}/exec", wanted))["Id"])
+    exec_id = str((await ask_engine(route, "POST", f"/containers/{container_id}/exec", wanted))["Id"])
     start = {"Detach": False, "Tty": False}
-    said = await follow_engine(way, "POST", f"/exec/{exec_id}/start", start, most_bytes=MAX_OUTPUT_BYTES)
-    while (code := await _exit_code(way, exec_id)) is None:
-        await pause(way.clock, EXIT_CODE_SECONDS)
+    said = await follow_engine(route, "POST", f"/exec/{exec_id}/start", start, most_bytes=MAX_OUTPUT_BYTES)
+    while (code := await _exit_code(route, exec_id)) is None:
+        await pause(route.clock, EXIT_CODE_SECONDS)
     return Answer(True) if code == 0 else Answer(False, read_output(said)[:MAX_MESSAGE_CHARS] or _exited(code))
 
 
-async def _run_unheard(way: Way, container_id: str, check: ExecCheck) -> int | None:
+async def _run_unheard(route: Route, container_id: str, check: ExecCheck) -> int | None:
     """Its exit code; None when the engine would not start it. Raises DeadlineExceeded, HostError."""
-    ends = way.clock() + way.timeout_seconds
-    exec_id = str((await ask_engine(way, "POST", f"/containers/{container_id}/exec", {"Cmd": check.command}))["Id"])
+    ends = route.clock() + route.timeout_seconds
+    exec_id = str((await ask_engine(route, "POST", f"/containers/{container_id}/exec", {"Cmd": check.command}))["Id"])
     try:
-        await ask_engine(way, "POST", f"/exec/{exec_id}/start", {"Detach": True})
+        await ask_engine(route, "POST", f"/exec/{exec_id}/start", {"Detach": True})
     except EngineError:
         return None
     code = None
     while code is None:
-        left = ends - way.clock() - LAST_SECONDS
+        left = ends - route.clock() - LAST_SECONDS
         soonest, latest = (min(seconds, left) for seconds in UNHEARD_SECONDS)
-        await pause(way.clock, max(soonest, EXIT_CODE_SECONDS), most_seconds=latest)
-        code = await _exit_code(way, exec_id)
+        await pause(route.clock, max(soonest, EXIT_CODE_SECONDS), most_seconds=latest)
+        code = await _exit_code(route, exec_id)
     return code
 
 
-async def _exit_code(way: Way, exec_id: str) -> int | None:
+async def _exit_code(route: Route, exec_id: str) -> int | None:
     """None while it runs."""
-    code = (await ask_engine(way, "GET", f"/exec/{exec_id}/json"))["ExitCode"]
+    code = (await ask_engine(route, "GET", f"/exec/{exec_id}/json"))["ExitCode"]
     return None if code is None else int(code)
 
 

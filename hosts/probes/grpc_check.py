@@ -13,7 +13,7 @@ from differ.kubelet.probes.checks import GrpcCheck
 from differ.kubelet.probes.probing import Answer
 from hosts.streams.coroutines import Stream
 from hosts.streams.pods import NoAnswer
-from hosts.streams.routes import Way
+from hosts.streams.routes import Route
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 PATH = "/grpc.health.v1.Health/Check"
@@ -25,9 +25,9 @@ SERVING = 1
 STATUS_NAMES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
-async def check_grpc(way: Way, check: GrpcCheck) -> Answer:
+async def check_grpc(route: Route, check: GrpcCheck) -> Answer:
     """Passes when the service says SERVING. Raises NoAnswer, HostError."""
-    stream = await way.to_pod(check.address, check.port)
+    stream = await route.to_pod(check.address, check.port)
     try:
         await stream.send(compose_call(check))
         status = read_status(await read_message(stream))

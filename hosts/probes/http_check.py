@@ -11,7 +11,7 @@ from differ.kubelet.probes.checks import HttpCheck
 from differ.kubelet.probes.probing import Answer
 from hosts.streams.coroutines import Stream
 from hosts.streams.pods import NoAnswer, over_tls
-from hosts.streams.routes import Way
+from hosts.streams.routes import Route
 
 USER_AGENT = "berth-probe/1"
 MAX_REDIRECTS = 10
@@ -25,13 +25,13 @@ class HttpHead(NamedTuple):
     location: str = ""
 
 
-async def check_http(way: Way, check: HttpCheck) -> Answer:
+async def check_http(route: Route, check: HttpCheck) -> Answer:
     """Passes with 200 to 399. A redirect on the same host is followed; one to elsewhere is taken as an answer.
 
     Raises NoAnswer, HostError.
     """
     for _ in range(MAX_REDIRECTS):
-        head = await fetch_head(way, check)
+        head = await fetch_head(route, check)
         target = redirect_target(check, head)
         if target is None:
             break
@@ -43,9 +43,9 @@ async def check_http(way: Way, check: HttpCheck) -> Answer:
     return Answer(False, f"HTTP probe failed with statuscode: {head.status}")
 
 
-async def fetch_head(way: Way, check: HttpCheck) -> HttpHead:
+async def fetch_head(route: Route, check: HttpCheck) -> HttpHead:
     """Ask once and read the head of the answer. Raises NoAnswer, HostError."""
-    plain = await way.to_pod(check.address, check.port)
+    plain = await route.to_pod(check.address, check.port)
     try:
         stream = await over_tls(plain, check.address) if check.is_tls else plain
         await stream.send(compose_request(check))

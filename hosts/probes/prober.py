@@ -21,7 +21,7 @@ from typing import Protocol
 
 from differ.kubelet.probes.probing import Answer, ProbeOrder
 from hosts.probes.schedule import ProbeBook
-from hosts.streams.coroutines import Clock, Flow, Pause
+from hosts.streams.coroutines import Clock, Pause, QuestionRun
 from objects.errors import HostError, Needs
 from objects.observation.host import ProbeFact
 
@@ -42,7 +42,7 @@ half of what probes cost. Not longer, else a host would run many commands at the
 MAX_WAIT_SECONDS = 60.0
 """Longer than any thread has to wait for: what is due is looked at anew at least this often."""
 
-AnswerFlow = Flow[Answer]
+AnswerFlow = QuestionRun[Answer]
 
 
 class Asking(Protocol):

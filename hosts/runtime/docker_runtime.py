@@ -42,7 +42,7 @@ from hosts.docker.container_request import container_request, reveal, update_req
 from hosts.docker.engine import Engine
 from hosts.docker.events import CHARGE, ContainerEvent, EventStream
 from hosts.docker.images import pull_image, remove_image
-from hosts.measure.host_figures import Gauge
+from hosts.measure.host_figures import HostMeter
 from hosts.measure.scraping import scrape_pods
 from hosts.network.declared_state import HostState
 from hosts.network.pod_network import ensure_pod_network
@@ -74,7 +74,7 @@ class DockerRuntime:
             engine.link, on_change=self._woken, may_watch=lambda: engine.forwards_sockets is not False
         )
         self._observer = Observer(engine, network=POD_NETWORK, host_state=self._host_state, on_late=self._woken)
-        self._gauge = Gauge(engine)
+        self._gauge = HostMeter(engine)
         self._events: EventStream | None = None
         self._wake: Callable[[], None] = lambda: None
         steady = self._observer.steady_now

@@ -1,8 +1,8 @@
 """Questions that hold no thread while they wait: a coroutine, run on by whoever has news for it. Without asyncio.
 
 What is asked is written once, as a coroutine over a `Stream`. Over streams that wait it is run to its end in the
-caller's thread (`run_waiting`); over those that are told (`hosts.streams.notified`) a `Flow` runs it, mostly in the
-connection's own thread, as far as it gets with what has come. Two yields are all that a coroutine may suspend with:
+caller's thread (`run_waiting`); over those that are told (`hosts.streams.notified`) a `QuestionRun` runs it, mostly in
+the connection's own thread, as far as it gets with what has come. Two yields are all that a coroutine may suspend with:
 `news` and `pause`.
 """
 
@@ -71,7 +71,7 @@ def run_waiting(question: Question[T], clock: Clock) -> T:
         time.sleep(max(0.0, until.earliest - clock()))
 
 
-class Flow(Generic[T]):
+class QuestionRun(Generic[T]):
     """One question on its way. `resume` may be called by any thread, also by several; it never waits for another one.
 
     on_end: gets what the question returned, or what it raised; called once. call_at: has `resume` called then. Whoever
@@ -82,7 +82,7 @@ class Flow(Generic[T]):
         self,
         question: Question[T],
         *,
-        call_at: Callable[[Pause, Flow[T]], None],
+        call_at: Callable[[Pause, QuestionRun[T]], None],
         on_end: Callable[[T | None, Exception | None], None],
     ) -> None:
         self._question: Question[T] | None = question

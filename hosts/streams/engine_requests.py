@@ -12,42 +12,42 @@ from typing import Any
 import msgspec
 
 from hosts.streams.coroutines import Stream
-from hosts.streams.routes import Way
+from hosts.streams.routes import Route
 from objects.errors import EngineUnavailable
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
 
-async def ask_engine(way: Way, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+async def ask_engine(route: Route, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """One request with a short answer in JSON, {} when it is empty. Raises EngineError, HostError."""
-    stream = await way.to_engine()
+    stream = await route.to_engine()
     try:
-        await stream.send(compose_request(way.api_path(path), method, body))
+        await stream.send(compose_request(route.api_path(path), method, body))
         answer = _Reader(stream)
         status, head = await answer.head()
         content = await answer.body(head)
     except BaseException:
         stream.close()
         raise
-    way.give_back(stream)
+    route.give_back(stream)
     if status >= 400:
-        raise way.engine.refusal(status, content)
+        raise route.engine.refusal(status, content)
     try:
         parsed = msgspec.json.decode(content, type=dict[str, Any]) if content else {}
     except msgspec.DecodeError as error:
-        raise EngineUnavailable("the answer of Docker Engine is no JSON object", host=way.engine.host) from error
+        raise EngineUnavailable("the answer of Docker Engine is no JSON object", host=route.engine.host) from error
     return parsed
 
 
-async def follow_engine(way: Way, method: str, path: str, body: Mapping[str, Any], *, most_bytes: int) -> bytes:
+async def follow_engine(route: Route, method: str, path: str, body: Mapping[str, Any], *, most_bytes: int) -> bytes:
     """One request whose answer goes on until the engine ends it; of it the beginning. Raises EngineError, HostError."""
-    stream = await way.to_engine()
+    stream = await route.to_engine()
     try:
-        await stream.send(compose_request(way.api_path(path), method, body))
+        await stream.send(compose_request(route.api_path(path), method, body))
         answer = _Reader(stream)
         status, head = await answer.head()
         if status >= 400:
-            raise way.engine.refusal(status, await answer.body(head))
+            raise route.engine.refusal(status, await answer.body(head))
         return await answer.to_end(most_bytes)
     finally:
         stream.close()

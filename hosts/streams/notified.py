@@ -14,7 +14,7 @@ from hosts.streams.pods import NoAnswer, late_or_unreachable, why_refused
 from objects.errors import HostError
 
 
-class ToldStream:
+class NotifiedStream:
     """A `Stream` to a pod. deadline: of the transport's clock. on_news: runs the flow on."""
 
     def __init__(self, transport: SshTransport, *, deadline: float, timeout_seconds: float) -> None:
@@ -80,7 +80,7 @@ class ToldStream:
         return late_or_unreachable(self._transport.overdue("no answer"), self._timeout_seconds)
 
 
-class ToldEngineStream(ToldStream):
+class NotifiedEngineStream(NotifiedStream):
     """A `Stream` to the Docker socket; may be kept for another question."""
 
     async def open_unix(self, path: str, on_news: Callable[[], None], unavailable: Callable[[], HostError]) -> None:

@@ -1,8 +1,8 @@
 """Two ways by which one question gets to a host, for coroutines that do not care: waited for, or told of.
 
-A way belongs to one question: it has its deadline. `WaitingWay` works always, in the caller's thread (also over
-`docker system dial-stdio`, and while the host is being connected); `ToldWay` only while there is a connection whose
-sshd forwards Unix sockets.
+A way belongs to one question: it has its deadline. `WaitingRoute` works always, in the caller's thread (also over
+`docker system dial-stdio`, and while the host is being connected); `NotifiedRoute` only while there is a connection
+whose sshd forwards Unix sockets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hosts.docker.channel_socket import EngineSocket
 from hosts.docker.engine import Engine, EngineClient
 from hosts.ssh.transport import SshTransport
 from hosts.streams.coroutines import Clock, Stream
-from hosts.streams.notified import ToldEngineStream, ToldStream
+from hosts.streams.notified import NotifiedEngineStream, NotifiedStream
 from hosts.streams.pods import open_stream
 from objects.errors import DeadlineExceeded, EngineUnavailable
 
@@ -24,7 +24,7 @@ IDLE_KEPT = 8
 """Streams to the engine kept between probes: as many commands usually run side by side on a host."""
 
 
-class Way(Protocol):
+class Route(Protocol):
     """engine: whose paths and errors are used. timeout_seconds: of the whole question."""
 
     engine: Engine
@@ -44,7 +44,7 @@ class Way(Protocol):
         """The answer of the engine was read to its end, the stream may serve again."""
 
 
-class WaitingWay:
+class WaitingRoute:
     """In the caller's thread."""
 
     def __init__(self, engine: Engine, *, timeout_seconds: float) -> None:
@@ -75,10 +75,10 @@ class WaitingWay:
 
 
 class _WaitingEngineStream:
-    def __init__(self, engine: Engine, socket: EngineSocket, way: WaitingWay) -> None:
+    def __init__(self, engine: Engine, socket: EngineSocket, route: WaitingRoute) -> None:
         self.socket = socket
         self._engine = engine
-        self._way = way
+        self._way = route
 
     async def send(self, block: bytes) -> None:
         self.socket.settimeout(self._way.left())
@@ -92,28 +92,28 @@ class _WaitingEngineStream:
         self.socket.close()
 
 
-class ToldWays:
-    """Makes `ToldWay`s for one host and keeps its idle streams to the engine. Thread-safe."""
+class NotifiedRoutes:
+    """Makes `NotifiedRoute`s for one host and keeps its idle streams to the engine. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._lock = threading.Lock()
-        self._idle: list[ToldEngineStream] = []
+        self._idle: list[NotifiedEngineStream] = []
 
-    def way(self, *, timeout_seconds: float, on_news: Callable[[], None], to_engine: bool) -> ToldWay | None:
+    def route(self, *, timeout_seconds: float, on_news: Callable[[], None], to_engine: bool) -> NotifiedRoute | None:
         """None: it can only be waited for now."""
         transport, client = self.engine.link.living, self.engine.agreed
         if transport is None or not transport.may_tell:
             return None
         if to_engine and (client is None or not self.engine.is_forwarded):
             return None
-        return ToldWay(self, transport, client, timeout_seconds=timeout_seconds, on_news=on_news)
+        return NotifiedRoute(self, transport, client, timeout_seconds=timeout_seconds, on_news=on_news)
 
-    def take(self) -> ToldEngineStream | None:
+    def take(self) -> NotifiedEngineStream | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
 
-    def keep(self, stream: ToldEngineStream) -> None:
+    def keep(self, stream: NotifiedEngineStream) -> None:
         stream.rest()
         with self._lock:
             if len(self._idle) < IDLE_KEPT:
@@ -129,12 +129,12 @@ class ToldWays:
             stream.close()
 
 
-class ToldWay:
+class NotifiedRoute:
     """By channels that run a flow on: `on_news` does. ends_at: of the clock; the flow is to be resumed then."""
 
     def __init__(
         self,
-        ways: ToldWays,
+        routes: NotifiedRoutes,
         transport: SshTransport,
         client: EngineClient | None,
         *,
@@ -142,11 +142,11 @@ class ToldWay:
         on_news: Callable[[], None],
     ) -> None:
         """client: as it was agreed on when the question was begun; None: the question is not for the engine."""
-        self.engine = ways.engine
+        self.engine = routes.engine
         self.clock: Clock = transport.clock
         self.timeout_seconds = timeout_seconds
         self.ends_at = transport.clock() + timeout_seconds
-        self._ways = ways
+        self._ways = routes
         self._transport = transport
         self._client = client
         self._on_news = on_news
@@ -159,7 +159,7 @@ class ToldWay:
         return self._client.versioned_path(path)
 
     async def to_pod(self, address: str, port: int) -> Stream:
-        stream = ToldStream(self._transport, deadline=self.ends_at, timeout_seconds=self.timeout_seconds)
+        stream = NotifiedStream(self._transport, deadline=self.ends_at, timeout_seconds=self.timeout_seconds)
         try:
             await stream.open_tcp(address, port, self._on_news)
         except BaseException:
@@ -173,7 +173,7 @@ class ToldWay:
             if stream.reuse(**times, on_news=self._on_news):
                 return stream
             stream.close()
-        stream = ToldEngineStream(self._transport, **times)
+        stream = NotifiedEngineStream(self._transport, **times)
         try:
             await stream.open_unix(self.engine.socket_path, self._on_news, self.engine.streams.nobody_listens)
         except BaseException:
@@ -182,7 +182,7 @@ class ToldWay:
         return stream
 
     def give_back(self, stream: Stream) -> None:
-        assert isinstance(stream, ToldEngineStream)
+        assert isinstance(stream, NotifiedEngineStream)
         if stream.is_usable:
             self._ways.keep(stream)
         else:

@@ -28,7 +28,7 @@ host with ten processes for each processor up to 2 s."""
 
 
 class Claimant(msgspec.Struct, frozen=True):
-    """A process that wants to act. holder: its id. name: for people. beside: who runs with the same cache now.
+    """A process that wants to act. holder: its id. name: for people. other: who runs with the same cache now.
 
     is_lasting: `berth run`, which takes over; `berth apply` is for moments when nobody is in charge. takes_over: a
     person said so.
@@ -38,7 +38,7 @@ class Claimant(msgspec.Struct, frozen=True):
     name: str
     is_lasting: bool
     takes_over: bool = False
-    beside: str = ""
+    other: str = ""
 
 
 def choose_charge(record: Charge | None, claimant: Claimant, now: datetime) -> Charge:
@@ -54,8 +54,8 @@ def choose_charge(record: Charge | None, claimant: Claimant, now: datetime) -> C
     hosts whose record was lost with the branch. Raises InChargeElsewhere.
     """
     if not (claimant.is_lasting or claimant.takes_over):
-        if claimant.beside:
-            raise _elsewhere(f"{claimant.beside}, with the same cache,")
+        if claimant.other:
+            raise _elsewhere(f"{claimant.other}, with the same cache,")
         if record is not None and not record.is_released and record.holder != claimant.holder:
             raise _elsewhere(str(record))
     if record is not None and record.holder == claimant.holder and not claimant.takes_over:

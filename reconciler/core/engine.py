@@ -514,7 +514,7 @@ class Engine:
             key = obj.key if obj is not None else ObjectKey(Host.KIND, "", message.host)
             text = f"pod {uid} is left as it is: {why}"
             self._note_event(Occurrence(key, "Warning", INTERNAL_ERROR, text), f"host/{message.host}", now)
-        for happened in message.happenings if not self.is_observer else ():
+        for happened in message.pod_events if not self.is_observer else ():
             said = Occurrence(happened.pod, happened.type, happened.reason, happened.message)
             self._note_event(said, f"host/{message.host}", now)
 

@@ -62,13 +62,13 @@ class CommitReader:
         self._refusal: BerthError | None = None
         self.state: DesiredState | None = None
         self.warnings: tuple[ManifestWarning, ...] = ()
-        self.beside = ""
+        self.status_branch = ""
         """A branch that is fetched with ours each time."""
 
     def read(self) -> Desired | None:
         """The newest commit, None when nothing of it is new. Raises SourceError or CommitRefused."""
         # Not asked for its id first: a fetch that brings nothing costs hardly more, and a connection takes 0.3 s.
-        sha = self._repository.fetch(self._branch, beside=self.beside).sha
+        sha = self._repository.fetch(self._branch, optional=self.status_branch).sha
         if sha != self._last_sha:
             return self._read_commit(sha)
         if self._refusal is not None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from differ.kubelet import pod_events as happenings
+from differ.kubelet import pod_events as pod_events
 from differ.kubelet.actions import Action
 from differ.kubelet.assignment import HostAssignment
 from differ.kubelet.memory import WorkerMemory
@@ -137,16 +137,16 @@ class SimulatedCluster:
         memory = plan.memory
         host.keep_probing(plan.probes)
         pods = {pod.uid: pod for pod in assignment.pods} if assignment is not None else {}
-        happened = list(report.happenings)
+        happened = list(report.pod_events)
         failed: set[str] = set()
         performed = 0
         for action in plan.actions:
             if action.lane in failed:
                 continue
-            happened += happenings.begun(action, pods)
+            happened += pod_events.begun(action, pods)
             error = _perform(host, action)
             performed += 1
-            happened += happenings.performed(action, error, pods)
+            happened += pod_events.performed(action, error, pods)
             memory = memory.record(action, error, self.clock.now)
             if error is not None:
                 failed.add(action.lane)
@@ -154,7 +154,7 @@ class SimulatedCluster:
         # Nothing is measured here: containers of others take what was last known of them.
         known = self.engine.store.get(HostStatus, "", name)
         foreign = with_measured(report.foreign, known.foreign if known is not None else ())
-        report = msgspec.structs.replace(report, happenings=tuple(happened), foreign=foreign)
+        report = msgspec.structs.replace(report, pod_events=tuple(happened), foreign=foreign)
         return _Pass(assignment, observation, report, performed, plan.wake_at)
 
 

@@ -78,10 +78,10 @@ class Session:
         if self._links is not None:
             self._links.close()
 
-    def one_moment(self) -> AbstractContextManager[None]:
+    def fetched_once(self) -> AbstractContextManager[None]:
         """In the block the desired branch and the usual status branch are read as they were at its begin."""
         branch = Cluster().spec.sync.status_branch
-        return self.repository.one_moment(self.options.branch, perhaps=branch, meanwhile=_load_what_acts)
+        return self.repository.fetched_once(self.options.branch, optional=branch, during=_load_what_acts)
 
     def status_branch(self, name: str) -> StatusBranch:
         return StatusBranch(self.repository, name)
@@ -147,23 +147,23 @@ class Session:
         if self._holder is None:
             file = self.repository.holder_file(self.options.branch)
             self._holder = self._stack.enter_context(held(file, name=f"{name} (process {os.getpid()})"))
-        claimant = Claimant(self._holder.id, name, verb == "run", takes_over, self._holder.beside)
+        claimant = Claimant(self._holder.id, name, verb == "run", takes_over, self._holder.other)
         branch = self.status_branch(self.status_branch_name)
-        was_fetched = self.commits.beside == self.status_branch_name
+        was_fetched = self.commits.status_branch == self.status_branch_name
         seen = branch.known_file(CHARGE_PATH) if was_fetched else branch.fetch_file(CHARGE_PATH)
         in_charge = take_charge(branch, claimant, seen, clock=utc_now)
-        self.commits.beside = self.status_branch_name
+        self.commits.status_branch = self.status_branch_name
         self._follows = in_charge.follows
         return in_charge
 
     def check_charge(self, in_charge: InCharge) -> None:
         """Take note of who the status branch, as it was last fetched, says is in charge."""
-        in_charge.take_note(self.status_branch(self.commits.beside).known_file(CHARGE_PATH).content)
+        in_charge.take_note(self.status_branch(self.commits.status_branch).known_file(CHARGE_PATH).content)
 
     def release_charge(self, in_charge: InCharge) -> None:
         """Say that nobody acts any more, for those who write no status that says it."""
         try:
-            release_charge(self.status_branch(self.commits.beside), in_charge)
+            release_charge(self.status_branch(self.commits.status_branch), in_charge)
         except (SourceError, Superseded) as error:
             log.warning("%s", error)
 
@@ -183,7 +183,7 @@ class Session:
 
         Raises SourceError, InChargeElsewhere.
         """
-        with self.one_moment():
+        with self.fetched_once():
             self.begin_from_status()
             desired = self.commits.read_newest()
             daemon.in_charge = self.take_charge(verb, takes_over=takes_over)
@@ -208,7 +208,7 @@ class Session:
     def begin_from_status(self) -> None:
         """Before the first commit is read: what was in force is what it is compared with. Raises SourceError."""
         snapshot = self.status_branch(self.status_branch_name).read()
-        self.commits.beside = self.status_branch_name
+        self.commits.status_branch = self.status_branch_name
         if snapshot.desired_commit:
             self.commits.start_from(snapshot.desired_commit, snapshot.files)
 
@@ -243,7 +243,7 @@ class Session:
         A host that did not answer by the status branch has not long to show that it is back. desired: which hosts and
         objects there are; None is the newest good commit. Raises SourceError, CommitRefused.
         """
-        with self.one_moment():
+        with self.fetched_once():
             desired = desired or self.newest_or_in_force()
             restored = self.read_restored(desired)
         engine = self.make_engine(is_observer=True)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from differ.kubelet.pod_events import Happening
+from differ.kubelet.pod_events import PodEvent
 from objects.api.meta import KubeObject, KubeStruct, ObjectKey
 from objects.api.pods import Pod, PodStatus
 from objects.observation.figures import ForeignLoad, HostUse, HostVitals
@@ -39,7 +39,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     unused images, or what evicted pods left.
 
     statuses: by pod uid, of the pods assigned to it. gone: uids of terminating pods of which nothing is left.
-    unknown: pods found on the host that were not assigned to it. happenings: worth an event, since the last report.
+    unknown: pods found on the host that were not assigned to it. pod_events: worth an event, since the last report.
     held: by uid, why nothing is planned for a pod of which neither `statuses` nor `unknown` tells: it stays as it is.
     network_problem: why pods cannot have their network, as was found when it was made; \'\' while they can.
     """
@@ -52,7 +52,7 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
     pod_subnet: str = ""
     foreign: tuple[ForeignLoad, ...] = ()
     is_reclaiming: bool = False
-    happenings: tuple[Happening, ...] = ()
+    pod_events: tuple[PodEvent, ...] = ()
     held: Mapping[str, str] = {}
     network_problem: str = ""
 

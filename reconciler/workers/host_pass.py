@@ -103,7 +103,7 @@ def _plan_pass(
         unknown=_with_statuses(plan.unknown, assignment, observation, memory, now),
         pod_subnet=observation.pod_network.subnet if observation.pod_network else "",
         foreign=foreign_loads(observation.containers, None, None),
-        happenings=plan.happenings,
+        pod_events=plan.pod_events,
         network_problem=plan.network_problem,
         is_reclaiming=bool(reclaiming) or _is_clearing(assignment, observation, plan),
     )

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from differ.kubelet import pod_events as happenings
+from differ.kubelet import pod_events as pod_events
 from differ.kubelet.actions import (
     Action,
     MarkCharge,
@@ -127,7 +127,7 @@ class HostWorker:
         self._memory = memory or WorkerMemory()
         self._in_charge = in_charge
         self._marked_at: datetime | None = None
-        self._happened: list[happenings.Happening] = []
+        self._happened: list[pod_events.PodEvent] = []
         self._busy: set[str] = set()
         self._at_work = 0
         self._at_work_lock = threading.Lock()
@@ -342,9 +342,9 @@ class HostWorker:
         self._failures = 0
         # A container may be in the making that this look could not show: such a pod is not gone yet.
         gone = tuple(uid for uid in report.gone if pod_lane(uid) not in busy)
-        happened, self._happened = (*self._happened, *report.happenings), []
+        happened, self._happened = (*self._happened, *report.pod_events), []
         report = msgspec.structs.replace(report, foreign=self._meter.foreign(report.foreign))
-        self._tell(msgspec.structs.replace(report, gone=gone, happenings=happened), now)
+        self._tell(msgspec.structs.replace(report, gone=gone, pod_events=happened), now)
         for news in measured:
             self._report(news)
         self._keep_probing(plan, now)
@@ -400,7 +400,7 @@ class HostWorker:
     def _tell(self, report: HostReport, now: datetime) -> None:
         """Report what is new; facts alone (free memory …) only once per re-list, or as they are measured."""
         last, at = self._last_report, self._last_report_at
-        is_recent = at is not None and now - at < self._relist and not report.happenings
+        is_recent = at is not None and now - at < self._relist and not report.pod_events
         if last is not None and is_recent and _same_pods(last, report):
             return
         self._last_report, self._last_report_at = report, now
@@ -435,7 +435,7 @@ class HostWorker:
         for lane, actions in by_lane.items():
             if lane not in busy:
                 self._busy.add(lane)
-                self._happened += (said for action in actions for said in happenings.begun(action, self._pods()))
+                self._happened += (said for action in actions for said in pod_events.begun(action, self._pods()))
                 threads = self._pulls if isinstance(actions[0], PullImage) else self._lanes
                 self._count(1)
                 try:
@@ -499,7 +499,7 @@ class HostWorker:
                 self._memory = self._memory.record(action, error, self._clock())
                 if isinstance(action, RemoveImage):
                     self._meter.hasten(self._clock())
-                self._happened += happenings.performed(action, error, self._pods())
+                self._happened += pod_events.performed(action, error, self._pods())
 
     def _pods(self) -> dict[str, Pod]:
         return {pod.uid: pod for pod in self._assignment.pods} if self._assignment is not None else {}
@@ -507,4 +507,4 @@ class HostWorker:
 
 def _same_pods(before: HostReport, after: HostReport) -> bool:
     """Whether nothing is new but facts, and what happened."""
-    return msgspec.structs.replace(before, facts=after.facts, happenings=after.happenings) == after
+    return msgspec.structs.replace(before, facts=after.facts, pod_events=after.pod_events) == after

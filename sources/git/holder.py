@@ -21,12 +21,12 @@ _CONTENT = re.compile(rb"([0-9a-f]{12})\n(.*)\n")
 
 
 class Holder(NamedTuple):
-    """id: of this reconciler. beside: who else runs with the same cache now, '' for nobody; then the id is a new one,
+    """id: of this reconciler. other: who else runs with the same cache now, '' for nobody; then the id is a new one,
     for this process only.
     """
 
     id: str
-    beside: str = ""
+    other: str = ""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def held(file: Path, *, name: str) -> Iterator[Holder]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield Holder(_new_id(), beside=found[2].decode(errors="replace") if found else "another berth")
+            yield Holder(_new_id(), other=found[2].decode(errors="replace") if found else "another berth")
             return
         holder_id = found[1].decode() if found else _new_id()
         content = f"{holder_id}\n{name}\n".encode()

@@ -109,33 +109,33 @@ class Repository:
         with self._lock:
             return self._ls_remote(check_branch(branch))
 
-    def fetch(self, branch: str, *, beside: str = "") -> Commit:
+    def fetch(self, branch: str, *, optional: str = "") -> Commit:
         """Bring a branch of the remote into the clone, whatever happened to it there (force-push included).
 
-        beside: another one to bring along, if it is there, by the same connection. Raises SourceUnreachable,
+        optional: another one to bring along, if it is there, by the same connection. Raises SourceUnreachable,
         EmptyRepository, BranchVanished or RevisionNotFound.
         """
         ref = _REMOTE_HEADS + check_branch(branch)
         with self._lock:
-            self._fetch_branches(branch, beside)
+            self._fetch_branches(branch, optional)
             return self.read_commit(self._rev_parse(ref))
 
     @contextmanager
-    def one_moment(
-        self, branch: str, *, perhaps: str, meanwhile: Callable[[], object] = lambda: None
+    def fetched_once(
+        self, branch: str, *, optional: str, during: Callable[[], object] = lambda: None
     ) -> Iterator[None]:
         """Fetch two branches at once; until the block ends this thread does not ask for them again.
 
-        A connection costs more than what comes over it, and what is read in the block is of one moment. perhaps: a
-        branch that need not be there. meanwhile: done while the remote is asked. Raises as `fetch` does.
+        A connection costs more than what comes over it, and what is read in the block is of one moment. optional: a
+        branch that need not be there. during: done while the remote is asked. Raises as `fetch` does.
         """
-        moment = (threading.get_ident(), frozenset({_refspec_of(branch), _refspec_of(perhaps)}))
+        moment = (threading.get_ident(), frozenset({_refspec_of(branch), _refspec_of(optional)}))
         if self._moment == moment:
             yield
             return
         with ThreadPoolExecutor(1) as others:
-            fetched = others.submit(self._fetch_branches, branch, perhaps)
-            meanwhile()
+            fetched = others.submit(self._fetch_branches, branch, optional)
+            during()
             fetched.result()
         self._moment = moment
         try:
@@ -427,19 +427,19 @@ class Repository:
             if result.code != 0:
                 raise source_error(result.stderr, self.url)
 
-    def _fetch_branches(self, branch: str, perhaps: str) -> None:
+    def _fetch_branches(self, branch: str, optional: str) -> None:
         """Fetch `branch`, which has to be there, and `perhaps` (not for ''), which need not be."""
         wanted = _refspec_of(branch)
         with self._lock:
             try:
-                if not perhaps:
+                if not optional:
                     self.fetch_refs([wanted])
-                elif self._try_rev_parse(_REMOTE_HEADS + perhaps):
-                    self._fetch_if_there([wanted], perhaps)
+                elif self._try_rev_parse(_REMOTE_HEADS + optional):
+                    self._fetch_if_there([wanted], optional)
                 else:
                     # Nobody asks for the past of what is brought along, which may be long.
                     self.fetch_refs([wanted])
-                    self._fetch_if_there([], perhaps, newest_only=True)
+                    self._fetch_if_there([], optional, newest_only=True)
             except RevisionNotFound:
                 # git names the ref; whether the branch or the whole history is missing tells the list of refs.
                 self._ls_remote(branch)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from differ.kubelet.actions import Action
 from differ.kubelet.assignment import HostAssignment, PodNetwork
-from differ.kubelet.pod_events import Happening
+from differ.kubelet.pod_events import PodEvent
 from differ.kubelet.pods import HostPlan, WorkerMemory, plan_host
 from hosts.runtime.docker_runtime import DockerRuntime
 from hosts.runtime.interface import HostRuntime
@@ -261,7 +261,7 @@ class Kubelet:
         self.objects = objects
         self.memory = WorkerMemory()
         self.actions: list[Action] = []
-        self.happened: list[Happening] = []
+        self.happened: list[PodEvent] = []
         self.errors: list[HostError] = []
 
     def forget(self) -> None:
@@ -284,7 +284,7 @@ class Kubelet:
         now = self.world.now()
         plan = plan_host(self.assign(*pods), self.world.runtime.observe(), self.memory, now)
         self.memory = plan.memory
-        self.happened += plan.happenings
+        self.happened += plan.pod_events
         self.world.runtime.keep_probing(plan.probes)
         failed: set[str] = set()
         for action in plan.actions:

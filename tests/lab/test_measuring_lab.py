@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from differ.kubelet.usage import cpu_millis
-from hosts.measure.host_figures import Gauge
+from hosts.measure.host_figures import HostMeter
 from hosts.ssh.shell import LastingShell
 from objects.errors import CommandFailed, DeadlineExceeded, HostError
 from objects.observation.figures import Measurement
@@ -33,7 +33,7 @@ def containers(lab: Lab) -> Iterator[tuple[LabHost, str, str]]:
     host.docker("rm", "--force", "--volumes", "busy", "full")
 
 
-def settled(gauge: Gauge, container_id: str) -> Measurement:
+def settled(gauge: HostMeter, container_id: str) -> Measurement:
     """A reading in which the container holds what it took."""
     for _ in range(100):
         reading = gauge.read(containers=True, disk=True)
@@ -52,7 +52,7 @@ def test_containers(containers: tuple[LabHost, str, str]) -> None:
         return int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e6
 
     with engine_of(host) as engine:
-        gauge = Gauge(engine)
+        gauge = HostMeter(engine)
         settled(gauge, full)
         earliest = used_millis()
         before = gauge.read(containers=True, disk=False)
@@ -85,7 +85,7 @@ def test_containers(containers: tuple[LabHost, str, str]) -> None:
 def test_what_the_host_has_left(lab: Lab, extra_host: AddHost) -> None:
     small = extra_host(HostSpec("small", user="deploy", disk_bytes=256 << 20))
     with engine_of(small) as engine:
-        gauge = Gauge(engine)
+        gauge = HostMeter(engine)
         left = gauge.read(containers=False, disk=False).vitals
         size = int(small.exec(["df", "-B1", "--output=size", "/var/lib/docker"]).stdout.split()[-1])
         assert left.disk_bytes == size < 256 << 20

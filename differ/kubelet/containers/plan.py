@@ -19,9 +19,9 @@ from differ.kubelet.actions import (
 )
 from differ.kubelet.containers.health import (
     POST_START,
-    Ailment,
+    HealthFailure,
     address_of,
-    find_ailment,
+    find_health_failure,
     has_begun,
     post_start_of,
 )
@@ -52,7 +52,7 @@ from differ.kubelet.identity import own_name
 from differ.kubelet.memory import ContainerMemory
 from differ.kubelet.planning import (
     NOTHING,
-    PodSituation,
+    PodPlanContext,
     Step,
     earliest,
 )
@@ -75,30 +75,30 @@ SANDBOX = Container(name=SANDBOX_CONTAINER)
 CREATING = ContainerStateWaiting(reason="ContainerCreating")
 
 
-def plan_container(container: Container, situation: PodSituation, *, sandbox_id: str = "") -> Step:
+def plan_container(container: Container, plan_context: PodPlanContext, *, sandbox_id: str = "") -> Step:
     """The next step of one container (SANDBOX for the pod's sandbox). sandbox_id: whose namespaces it joins.
 
     A container that runs as it should gives NOTHING. After a failed action nothing is tried before its back-off ends.
     """
-    found = situation.found.current.get(container.name)
-    failure = situation.memory.container(container.name).failure
-    if failure is not None and situation.host.now < failure.retry_at:
+    found = plan_context.found.current.get(container.name)
+    failure = plan_context.memory.container(container.name).failure
+    if failure is not None and plan_context.host.now < failure.retry_at:
         waiting = ContainerStateWaiting(reason=failure.reason, message=failure.message)
         is_running = found is not None and found.state == "running"
         return Step(waiting={} if is_running else {container.name: waiting}, wake_at=failure.retry_at)
     if found is None:
-        return _create(container, situation, sandbox_id)
+        return _create(container, plan_context, sandbox_id)
     if found.state == "removing":
-        return Step(wake_at=situation.host.after(LOOK_AGAIN_SECONDS))
-    if found.state == "exited" and not must_run_again(container, found, situation):
+        return Step(wake_at=plan_context.host.after(LOOK_AGAIN_SECONDS))
+    if found.state == "exited" and not must_run_again(container, found, plan_context):
         return NOTHING
-    if found.state == "dead" or _must_be_replaced(found, container, situation, sandbox_id):
-        return _create(container, situation, sandbox_id, replaced=found)
+    if found.state == "dead" or _must_be_replaced(found, container, plan_context, sandbox_id):
+        return _create(container, plan_context, sandbox_id, replaced=found)
     if found.state == "created":
-        return Step((StartContainer(pod_uid=situation.pod.uid, container=container.name, id=found.id),))
+        return Step((StartContainer(pod_uid=plan_context.pod.uid, container=container.name, id=found.id),))
     if found.state == "exited":
-        return _restart(container, found, situation)
-    return _tend(container, found, situation)
+        return _restart(container, found, plan_context)
+    return _tend(container, found, plan_context)
 
 
 def should_restart(pod: Pod, container: Container, exit_code: int) -> bool:
@@ -112,36 +112,36 @@ def should_restart(pod: Pod, container: Container, exit_code: int) -> bool:
     return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
 
 
-def must_run_again(container: Container, found: ObservedContainer, situation: PodSituation) -> bool:
+def must_run_again(container: Container, found: ObservedContainer, plan_context: PodPlanContext) -> bool:
     """Whether a container that has exited is to be started again.
 
     One that we stopped to start it again (a failed probe) is, whatever its exit code, unless the policy is Never.
     """
-    stop = situation.memory.container(container.name).stop
+    stop = plan_context.memory.container(container.name).stop
     if (
         stop is not None
         and stop.restarts
         and stop.run == run_of(found)
-        and situation.pod.spec.restart_policy != "Never"
+        and plan_context.pod.spec.restart_policy != "Never"
     ):
         return True
-    return should_restart(situation.pod, container, found.exit_code)
+    return should_restart(plan_context.pod, container, found.exit_code)
 
 
 def role_of_any(pod: Pod, container: Container) -> str:
     return ROLE_SANDBOX if container.name == SANDBOX_CONTAINER else role_of(pod, container)
 
 
-def next_attempt(name: str, situation: PodSituation) -> int:
+def next_attempt(name: str, plan_context: PodPlanContext) -> int:
     """The attempt that the next start of a container counts as."""
-    return situation.memory.container(name).restarts + 1
+    return plan_context.memory.container(name).restarts + 1
 
 
 def _create(
-    container: Container, situation: PodSituation, sandbox_id: str, *, replaced: ObservedContainer | None = None
+    container: Container, plan_context: PodPlanContext, sandbox_id: str, *, replaced: ObservedContainer | None = None
 ) -> Step:
     """Make it, as soon as its image is there and everything it names. replaced: goes first."""
-    pod, host, name = situation.pod, situation.host, container.name
+    pod, host, name = plan_context.pod, plan_context.host, container.name
     is_sandbox = name == SANDBOX_CONTAINER
     image = host.assignment.pause_image if is_sandbox else container.image
     policy = "IfNotPresent" if is_sandbox else container.image_pull_policy
@@ -149,22 +149,22 @@ def _create(
         name,
         image,
         policy,
-        context=situation.context,
-        memory=situation.memory,
+        context=plan_context.context,
+        memory=plan_context.memory,
         present=host.images,
         failure=host.image_failures.get((pod.uid, image)),
     )
     if not state.is_there:
         waiting = {name: state.waiting} if state.waiting else {}
         return Step(waiting=waiting, wants=(state.want,) if state.want else ())
-    attempt = next_attempt(name, situation)
+    attempt = next_attempt(name, plan_context)
     try:
         if is_sandbox:
-            spec = compose_sandbox(situation.context, attempt=attempt)
+            spec = compose_sandbox(plan_context.context, attempt=attempt)
         else:
             spec = compose_container(
                 container,
-                situation.context,
+                plan_context.context,
                 attempt=attempt,
                 sandbox_id=sandbox_id,
                 host_memory_bytes=host.facts.memory_bytes,
@@ -179,35 +179,37 @@ def _create(
     return Step(tuple(actions))
 
 
-def _must_be_replaced(found: ObservedContainer, container: Container, situation: PodSituation, sandbox_id: str) -> bool:
+def _must_be_replaced(
+    found: ObservedContainer, container: Container, plan_context: PodPlanContext, sandbox_id: str
+) -> bool:
     """Whether no change to the container can make it right: another image, the wrong network, no network."""
     if container.name != SANDBOX_CONTAINER and not _is_same_image(found, container.image):
         return True
     if sandbox_id:
         return found.network_mode != f"container:{sandbox_id}"
-    if situation.pod.spec.host_network:
+    if plan_context.pod.spec.host_network:
         return found.network_mode != "host"
-    wanted = situation.pod.status.pod_ip
+    wanted = plan_context.pod.status.pod_ip
     has_other_address = bool(wanted) and found.state == "running" and found.address != wanted
-    return found.has_no_network or found.network_mode != situation.host.assignment.network.name or has_other_address
+    return found.has_no_network or found.network_mode != plan_context.host.assignment.network.name or has_other_address
 
 
 def _is_same_image(found: ObservedContainer, image: str) -> bool:
     return found.image == image or canonical_image(found.image) == canonical_image(image)
 
 
-def _restart(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
-    pod, name = situation.pod, container.name
-    memory = situation.memory.container(name)
+def _restart(container: Container, found: ObservedContainer, plan_context: PodPlanContext) -> Step:
+    pod, name = plan_context.pod, container.name
+    memory = plan_context.memory.container(name)
     due = restart_due(memory)
-    if due is not None and situation.host.steady < due:
+    if due is not None and plan_context.host.steady < due:
         seconds = backoff_seconds(crashes_in_a_row(memory))
         message = (
             f"back-off {seconds:.0f}s restarting failed container={name} pod={pod.name}_{pod.namespace}({pod.uid})"
         )
         waiting = ContainerStateWaiting(reason="CrashLoopBackOff", message=message)
-        return Step(waiting={name: waiting}, wake_at=situation.host.engine_time(due))
-    renamed = container_name(pod, name, next_attempt(name, situation))
+        return Step(waiting={name: waiting}, wake_at=plan_context.host.engine_time(due))
+    renamed = container_name(pod, name, next_attempt(name, plan_context))
     start = StartContainer(pod_uid=pod.uid, container=name, id=found.id, rename_to=renamed)
     # One that ended well because we stopped it has not completed its work.
     is_done = not should_restart(pod, container, found.exit_code)
@@ -218,11 +220,11 @@ def _restart(container: Container, found: ObservedContainer, situation: PodSitua
     return Step(tuple(actions), {name: CREATING} if is_done else {})
 
 
-def _tend(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
+def _tend(container: Container, found: ObservedContainer, plan_context: PodPlanContext) -> Step:
     """Of a container that Docker keeps alive: Docker's restarts, its hook and probes, settings."""
-    uid, name = situation.pod.uid, container.name
-    memory = situation.memory.container(name)
-    if found.state == "paused" and situation.is_left_alone:
+    uid, name = plan_context.pod.uid, container.name
+    memory = plan_context.memory.container(name)
+    if found.state == "paused" and plan_context.is_left_alone:
         return Step(drift=(f"{_called(name)} is paused",))
     if found.state == "paused":
         return Step((UnpauseContainer(pod_uid=uid, container=name, id=found.id),))
@@ -232,37 +234,37 @@ def _tend(container: Container, found: ObservedContainer, situation: PodSituatio
         )
         return Step((signal,), {name: ContainerStateWaiting(reason="CrashLoopBackOff")})
     if found.state == "restarting":
-        return Step(wake_at=situation.host.after(LOOK_AGAIN_SECONDS))
-    ailment = find_ailment(container, found, situation)
-    if ailment is not None:
-        return _stop_for_restart(found, ailment, situation)
-    hook = _plan_post_start(container, found, situation)
-    return _plan_settings(container, found, situation) if hook is None else hook
+        return Step(wake_at=plan_context.host.after(LOOK_AGAIN_SECONDS))
+    health_failure = find_health_failure(container, found, plan_context)
+    if health_failure is not None:
+        return _stop_for_restart(found, health_failure, plan_context)
+    hook = _plan_post_start(container, found, plan_context)
+    return _plan_settings(container, found, plan_context) if hook is None else hook
 
 
-def _stop_for_restart(found: ObservedContainer, ailment: Ailment, situation: PodSituation) -> Step:
-    pod = situation.pod
+def _stop_for_restart(found: ObservedContainer, health_failure: HealthFailure, plan_context: PodPlanContext) -> Step:
+    pod = plan_context.pod
     is_last = pod.spec.restart_policy == "Never"
-    grace = grace_seconds(pod) if ailment.grace_seconds is None else ailment.grace_seconds
-    why = ailment.message if is_last else f"{ailment.message}, will be restarted"
-    return stop_container(found, Stop(grace, why, restarts=True), situation)
+    grace = grace_seconds(pod) if health_failure.grace_seconds is None else health_failure.grace_seconds
+    why = health_failure.message if is_last else f"{health_failure.message}, will be restarted"
+    return stop_container(found, Stop(grace, why, restarts=True), plan_context)
 
 
-def _plan_post_start(container: Container, found: ObservedContainer, situation: PodSituation) -> Step | None:
+def _plan_post_start(container: Container, found: ObservedContainer, plan_context: PodPlanContext) -> Step | None:
     """Begin the postStart hook, or wait for it; None when it is done, or there is none."""
     handler = post_start_of(container)
-    if handler is None or found.started_at is None or has_begun(container, found, situation):
+    if handler is None or found.started_at is None or has_begun(container, found, plan_context):
         return None
     waiting = {container.name: CREATING}
-    fact = situation.health.hook(found, POST_START)
+    fact = plan_context.health.hook(found, POST_START)
     if fact is not None:
-        return Step((), waiting, wake_at=situation.host.engine_time(fact.ended_at) if fact.ended_at else None)
+        return Step((), waiting, wake_at=plan_context.host.engine_time(fact.ended_at) if fact.ended_at else None)
     try:
-        check = compose_check(handler, container, address_of(situation))
+        check = compose_check(handler, container, address_of(plan_context))
     except ContainerConfigError as error:
         return Step((), {container.name: ContainerStateWaiting(reason="PostStartHookError", message=str(error))})
     action = RunHook(
-        pod_uid=situation.pod.uid,
+        pod_uid=plan_context.pod.uid,
         container=container.name,
         id=found.id,
         kind=POST_START,
@@ -274,25 +276,29 @@ def _plan_post_start(container: Container, found: ObservedContainer, situation: 
     return Step((action,), waiting)
 
 
-def _plan_settings(container: Container, found: ObservedContainer, situation: PodSituation) -> Step:
+def _plan_settings(container: Container, found: ObservedContainer, plan_context: PodPlanContext) -> Step:
     """Put right what somebody altered: its name, its limits, its restart policy. Of a pod that is left alone only the
     last: it is part of how we restart containers, so it may be our own doing.
     """
-    uid, name = situation.pod.uid, container.name
-    memory = situation.memory.container(name)
+    uid, name = plan_context.pod.uid, container.name
+    memory = plan_context.memory.container(name)
     actions: list[Action] = []
     resources = SANDBOX_RESOURCES if name == SANDBOX_CONTAINER else resource_settings(container)
-    policy = "no" if is_looping(memory) else docker_restart_policy(situation.pod, role_of_any(situation.pod, container))
-    wake_at = _calm_again(memory, situation)
-    is_left = situation.is_left_alone
+    policy = (
+        "no"
+        if is_looping(memory)
+        else docker_restart_policy(plan_context.pod, role_of_any(plan_context.pod, container))
+    )
+    wake_at = _calm_again(memory, plan_context)
+    is_left = plan_context.is_left_alone
     drift = tuple(_drift_of(name, found, resources)) if is_left else ()
     told = told_count(found, memory)
     if (told is None or told < memory.restarts) and not is_left:
-        given = container_name(situation.pod, name, max(memory.restarts - found.restart_count, 0))
+        given = container_name(plan_context.pod, name, max(memory.restarts - found.restart_count, 0))
         actions.append(RenameContainer(pod_uid=uid, container=name, id=found.id, name=given))
     if (_settings_of(found) != resources and not is_left) or found.restart_policy != policy:
         # An engine that cannot limit takes the setting and drops it: back off instead of asking for ever.
-        if memory.update is not None and situation.host.now < memory.update.retry_at:
+        if memory.update is not None and plan_context.host.now < memory.update.retry_at:
             return Step(tuple(actions), wake_at=earliest((memory.update.retry_at, wake_at)), drift=drift)
         limits = None if is_left else resources
         actions.append(
@@ -301,10 +307,10 @@ def _plan_settings(container: Container, found: ObservedContainer, situation: Po
     return Step(tuple(actions), wake_at=wake_at, drift=drift)
 
 
-def _calm_again(memory: ContainerMemory, situation: PodSituation) -> datetime | None:
+def _calm_again(memory: ContainerMemory, plan_context: PodPlanContext) -> datetime | None:
     """When a container that crashed again and again will have run for long enough, by the reconciler's clock."""
     calm = calm_at(memory)
-    return None if calm is None else situation.host.engine_time(calm)
+    return None if calm is None else plan_context.host.engine_time(calm)
 
 
 def _drift_of(name: str, found: ObservedContainer, wanted: ResourceSettings) -> Iterator[str]:

@@ -39,7 +39,7 @@ def command(options: Options, from_revision: str | None, to_revision: str | None
     from reconciler.plan.plan import as_observed, make_plan
     from reconciler.process.compose import open_session, utc_now
 
-    with open_session(options) as session, session.one_moment():
+    with open_session(options) as session, session.fetched_once():
         target = session.read_revision(to_revision)
         warnings = tuple(map(str, session.commits.warnings))
         base = session.read_base(from_revision)

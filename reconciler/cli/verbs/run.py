@@ -150,7 +150,7 @@ class Reconciler:
         """
         if self._has_told:
             return self._read_next()
-        with self._session.one_moment():
+        with self._session.fetched_once():
             if not self._has_begun:
                 self._session.begin_from_status()
                 self._has_begun = True

@@ -48,11 +48,11 @@ def test_what_was_altered_is_shown_and_stays(there: ObservedContainer, message: 
     condition = sync_of(result)
     assert condition is not None
     assert (condition.status, condition.reason, condition.message) == ("False", "OutOfSync", message)
-    assert [(one.reason, one.message) for one in result.happenings] == [("OutOfSync", message)]
+    assert [(one.reason, one.message) for one in result.pod_events] == [("OutOfSync", message)]
     again = plan_host(
         assign(WEB, left_alone=frozenset((WEB.uid,))), observe(there), result.memory, NOW
     )  # once told, an event is not told again
-    assert (again.actions, again.happenings, sync_of(again)) == ((), (), condition)
+    assert (again.actions, again.pod_events, sync_of(again)) == ((), (), condition)
 
 
 def test_a_paused_sandbox_is_left_alone_too() -> None:

@@ -38,7 +38,7 @@ from hosts.probes.grpc_check import (
 from hosts.probes.http_check import HttpHead, compose_request, redirect_target
 from hosts.ssh.link import SshLink
 from hosts.ssh.links import SshLinks
-from hosts.streams.coroutines import Flow, Pause
+from hosts.streams.coroutines import Pause, QuestionRun
 from hosts.streams.pods import NoAnswer
 from objects.api.pods import Probe
 from objects.errors import HostError, HostUnreachable
@@ -70,7 +70,7 @@ def ask_told(asker: Asker, check: Check, *, seconds: int = 5) -> Answer:
     """Ask without waiting, and then wait here. Raises what the question raises."""
     ended: queue.SimpleQueue[tuple[Answer | None, Exception | None]] = queue.SimpleQueue()
 
-    def call_at(at: Pause, flow: Flow[Answer]) -> None:
+    def call_at(at: Pause, flow: QuestionRun[Answer]) -> None:
         timer = threading.Timer(max(0.0, at.latest - time.monotonic()), flow.resume)
         timer.daemon = True
         timer.start()
@@ -199,9 +199,9 @@ def test_a_host_that_forwards_nothing(tmp_path: Path) -> None:
     try:
         asker = Asker(Engine(links.link(peer.target())))
         check = TcpCheck(address="127.0.0.1", port=peer.port)
-        for way in (lambda: asker.ask(order(check)), lambda: ask_told(asker, check)):
+        for route in (lambda: asker.ask(order(check)), lambda: ask_told(asker, check)):
             with pytest.raises(HostError, match="sshd forwards no TCP connections to pods") as failure:
-                way()
+                route()
             assert "AllowTcpForwarding local" in failure.value.hint
     finally:
         links.close()

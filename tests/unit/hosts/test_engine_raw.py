@@ -77,10 +77,10 @@ def cut(answer: bytes, size: int) -> list[bytes]:
     ],
 )
 def test_an_answer(answer: bytes, size: int) -> None:
-    way = OneStream(Blocks(cut(answer, size)))
-    assert run_waiting(ask_engine(way, "POST", "/x", {"a": [1]}), way.clock) == {"Id": "abc"}  # type: ignore[arg-type]
-    assert (way.is_given_back, way.stream.is_closed) == (True, False)
-    assert way.stream.sent == compose_request("/v1.41/x", "POST", {"a": [1]})
+    route = OneStream(Blocks(cut(answer, size)))
+    assert run_waiting(ask_engine(route, "POST", "/x", {"a": [1]}), route.clock) == {"Id": "abc"}  # type: ignore[arg-type]
+    assert (route.is_given_back, route.stream.is_closed) == (True, False)
+    assert route.stream.sent == compose_request("/v1.41/x", "POST", {"a": [1]})
 
 
 def test_a_request() -> None:
@@ -96,21 +96,21 @@ def test_a_request() -> None:
 
 
 def test_a_refusal_leaves_the_stream_usable() -> None:
-    way = OneStream(Blocks([REFUSED]))
+    route = OneStream(Blocks([REFUSED]))
     with pytest.raises(EngineError, match="no such"):
-        run_waiting(ask_engine(way, "GET", "/x"), way.clock)  # type: ignore[arg-type]
-    assert (way.is_given_back, way.stream.is_closed) == (True, False)
+        run_waiting(ask_engine(route, "GET", "/x"), route.clock)  # type: ignore[arg-type]
+    assert (route.is_given_back, route.stream.is_closed) == (True, False)
 
 
 @pytest.mark.parametrize("answer", [b"", CREATED + b'{"Id', b"SSH-2.0\r\n\r\n", CHUNKED + b"7\r\n{"])
 def test_an_answer_that_breaks_off(answer: bytes) -> None:
-    way = OneStream(Blocks([answer]))
+    route = OneStream(Blocks([answer]))
     with pytest.raises(EngineUnavailable):
-        run_waiting(ask_engine(way, "GET", "/x"), way.clock)  # type: ignore[arg-type]
-    assert (way.is_given_back, way.stream.is_closed) == (False, True)
+        run_waiting(ask_engine(route, "GET", "/x"), route.clock)  # type: ignore[arg-type]
+    assert (route.is_given_back, route.stream.is_closed) == (False, True)
 
 
 def test_what_is_followed_is_kept_in_part_and_read_to_its_end() -> None:
-    way = OneStream(Blocks([FOLLOWED + b"ab", b"cd", b"ef"]))
-    said = run_waiting(follow_engine(way, "POST", "/x", {}, most_bytes=3), way.clock)  # type: ignore[arg-type]
-    assert (said, way.stream.is_closed) == (b"abc", True)
+    route = OneStream(Blocks([FOLLOWED + b"ab", b"cd", b"ef"]))
+    said = run_waiting(follow_engine(route, "POST", "/x", {}, most_bytes=3), route.clock)  # type: ignore[arg-type]
+    assert (said, route.stream.is_closed) == (b"abc", True)

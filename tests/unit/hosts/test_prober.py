@@ -20,7 +20,7 @@ from differ.kubelet.probes.probing import (
 )
 from hosts.probes.prober import Prober
 from hosts.probes.schedule import ProbeBook
-from hosts.streams.coroutines import Flow, Pause, pause
+from hosts.streams.coroutines import Pause, QuestionRun, pause
 from objects.api.pods import Probe
 from objects.errors import HostUnreachable
 from tests.unit.hosts.peers import await_condition
@@ -116,7 +116,7 @@ class Asked:
         self.is_told = is_told
         self.may_answer = threading.Event()
         self.clock = time.monotonic
-        self.flows: list[Flow[Answer]] = []
+        self.flows: list[QuestionRun[Answer]] = []
         self.batches: list[int] = []
         self.waited_seconds = 0.0
 
@@ -135,12 +135,12 @@ class Asked:
         self,
         one: ProbeOrder,
         *,
-        call_at: Callable[[Pause, Flow[Answer]], None],
+        call_at: Callable[[Pause, QuestionRun[Answer]], None],
         on_end: Callable[[Answer | None, Exception | None], None],
-    ) -> Flow[Answer] | None:
+    ) -> QuestionRun[Answer] | None:
         if not self.is_told:
             return None
-        flow = Flow(self._question(one), call_at=call_at, on_end=on_end)
+        flow = QuestionRun(self._question(one), call_at=call_at, on_end=on_end)
         self.flows.append(flow)
         call_at(Pause(self.clock() + 60, self.clock() + 60), flow)
         flow.resume()

@@ -31,7 +31,7 @@ from hosts.ssh.shell import LastingShell
 from hosts.ssh.target import SshTarget
 from hosts.ssh.transport import ChannelRefused, SessionRefused
 from hosts.ssh.watchdog import Watchdog
-from hosts.streams.routes import ToldWay, ToldWays
+from hosts.streams.routes import NotifiedRoute, NotifiedRoutes
 from objects.errors import DeadlineExceeded, HostKeyMismatch, HostUnreachable
 from tests.unit.hosts.peers import Doorkeeper, LocalSshd, Relay, await_condition, doorkeeper, free_port
 
@@ -323,11 +323,13 @@ def test_an_engine_that_is_exchanged_is_not_asked_for_its_version_by_the_connect
     engine, transport = Engine(link), link.living
     assert transport is not None
     engine._client = EngineClient(engine, engine.streams)
-    assert ToldWays(engine).way(timeout_seconds=1, on_news=lambda: None, to_engine=True) is None  # sshd is not known
-    way = ToldWay(ToldWays(engine), transport, engine.agreed, timeout_seconds=1, on_news=lambda: None)
+    assert (
+        NotifiedRoutes(engine).route(timeout_seconds=1, on_news=lambda: None, to_engine=True) is None
+    )  # sshd is not known
+    route = NotifiedRoute(NotifiedRoutes(engine), transport, engine.agreed, timeout_seconds=1, on_news=lambda: None)
     engine.refusal(400, b'{"message": "client version 1.99 is too new. Maximum supported API version is 1.41"}')
     assert engine.agreed is None
-    assert way.api_path("/containers/c/exec") == f"/v{SDK_API_VERSION}/containers/c/exec"
+    assert route.api_path("/containers/c/exec") == f"/v{SDK_API_VERSION}/containers/c/exec"
 
 
 def test_links_of_removed_hosts_close_at_once(relay: Relay, sshd: LocalSshd, links: SshLinks) -> None:

@@ -63,7 +63,7 @@ def fresh(claimant: Claimant, epoch: int = EPOCH) -> Charge:
             THEIRS, msgspec.structs.replace(APPLY, takes_over=True), fresh(APPLY), id="apply, when a person says so"
         ),
         pytest.param(OURS, msgspec.structs.replace(RUN, takes_over=True), fresh(RUN), id="run, anew"),
-        pytest.param(None, msgspec.structs.replace(RUN, beside="x"), fresh(RUN), id="run, beside one of its cache"),
+        pytest.param(None, msgspec.structs.replace(RUN, other="x"), fresh(RUN), id="run, beside one of its cache"),
     ],
 )
 def test_charge(record: Charge | None, claimant: Claimant, expected: Charge) -> None:
@@ -82,7 +82,7 @@ def test_charge(record: Charge | None, claimant: Claimant, expected: Charge) -> 
         ),
         pytest.param(
             OURS,
-            msgspec.structs.replace(APPLY, beside="berth run of a (process 4711)"),
+            msgspec.structs.replace(APPLY, other="berth run of a (process 4711)"),
             "berth run of a (process 4711), with the same cache, acts on this cluster already "
             "(push, and it deploys; if it is gone for good: --take-over)",
             id="one with the same cache",

@@ -28,7 +28,7 @@ def test_an_id_outlives_its_process_also_a_killed_one(file: Path) -> None:
         theirs = other.stdout.readline().strip()
         with held(file, name="me") as mine:
             assert mine.id != theirs
-            assert mine.beside == "the other"
+            assert mine.other == "the other"
         other.kill()
     with held(file, name="me") as after:
         assert after == (theirs, "")

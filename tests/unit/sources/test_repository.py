@@ -79,9 +79,9 @@ def test_the_poll_sees_a_push_and_the_next_fetch_brings_it(remote: Remote, repos
 
 def test_a_branch_beside_is_brought_along_if_it_is_there(remote: Remote, repository: Repository) -> None:
     first = remote.push({"a": "1"})
-    assert repository.fetch("main", beside="berth/status").sha == first
+    assert repository.fetch("main", optional="berth/status").sha == first
     second = remote.push({"a": "2"}, branch="berth/status")
-    assert repository.fetch("main", beside="berth/status").sha == first
+    assert repository.fetch("main", optional="berth/status").sha == first
     assert repository.resolve("berth/status") == second
 
 
@@ -273,18 +273,21 @@ def test_two_branches_of_one_moment(remote: Remote, repository: Repository, monk
     fetch = repository._fetch
     monkeypatch.setattr(repository, "_fetch", lambda *a, **k: (fetched.append(1), fetch(*a, **k)))
     first, status = remote.push({"a": "1"}), BranchWriter(repository, "refs/heads/berth/status")
-    with repository.one_moment("main", perhaps="berth/status"):
+    with repository.fetched_once("main", optional="berth/status"):
         assert (repository.fetch("main").sha, status.fetch()) == (first, "")
     told = remote.push({"s": "1"}, branch="berth/status")
-    with repository.one_moment("main", perhaps="berth/status"), repository.one_moment("main", perhaps="berth/status"):
+    with (
+        repository.fetched_once("main", optional="berth/status"),
+        repository.fetched_once("main", optional="berth/status"),
+    ):
         later = remote.push({"a": "2"})
         assert (repository.fetch("main").sha, status.fetch()) == (first, told)
     fetched.clear()
-    with repository.one_moment("main", perhaps="berth/status"):
+    with repository.fetched_once("main", optional="berth/status"):
         assert (repository.fetch("main").sha, status.fetch()) == (later, told)
     assert len(fetched) == 1
     remote.git("push", "--quiet", "origin", ":berth/status")
-    with repository.one_moment("main", perhaps="berth/status"):
+    with repository.fetched_once("main", optional="berth/status"):
         assert status.fetch() == ""
 
 
@@ -294,7 +297,7 @@ def test_of_a_branch_beside_only_the_newest_state_comes_and_no_namesake(remote: 
     remote.git("push", "--quiet", "origin", "HEAD~2:refs/heads/berth/status-backup")
     remote.git("checkout", "--quiet", "--orphan", "own")
     commits = [remote.push({"a": str(step)}) for step in range(3)]
-    repository.fetch("main", beside="berth/status")
+    repository.fetch("main", optional="berth/status")
     assert repository.history_length(told, limit=100) == 1
     assert repository.history_length(commits[-1], limit=100) == 3
     assert repository.known_tip("refs/remotes/origin/berth/status-backup") == ""
@@ -309,7 +312,7 @@ def test_a_checkout_without_history_as_the_remote(remote: Remote, tmp_path: Path
     shallow = tmp_path / "shallow"
     remote.git("clone", "--quiet", "--depth=1", f"file://{remote.path}", str(shallow))
     with Repository(str(shallow), tmp_path / "cache") as repository:
-        assert repository.fetch("main", beside="berth/status").sha == newest
+        assert repository.fetch("main", optional="berth/status").sha == newest
         assert [commit.sha for commit in repository.log("a", revision=newest)] == [newest]
 
 
@@ -351,8 +354,8 @@ def test_a_transfer_may_take_long_while_it_gets_on(script: str, outcome: str, tm
 
 
 def test_a_moment_of_a_branch_that_is_not_there(remote: Remote, repository: Repository) -> None:
-    with pytest.raises(EmptyRepository), repository.one_moment("main", perhaps="berth/status"):
+    with pytest.raises(EmptyRepository), repository.fetched_once("main", optional="berth/status"):
         pass
     remote.push({"a": "1"})
-    with pytest.raises(RevisionNotFound, match="it has main"), repository.one_moment("prod", perhaps="berth/status"):
+    with pytest.raises(RevisionNotFound, match="it has main"), repository.fetched_once("prod", optional="berth/status"):
         pass
