@@ -30,7 +30,7 @@ class NetworkSettings(KubeStruct):
     """Addresses of the cluster."""
 
     pod_cidr: str = field(default="10.244.0.0/16", name="podCIDR")
-    """Network that the addresses of all pods come from. Each host gets one slice of it."""
+    """Network that the addresses of all pods come from. Each host gets one slice of it. It cannot be changed later."""
     service_cidr: str = field(default="10.96.0.0/16", name="serviceCIDR")
     """Network that the virtual addresses of Services come from; must not overlap with `podCIDR`."""
     host_prefix: int = 24

@@ -27,13 +27,14 @@ from objects.api.rbac import ClusterRoleBinding, RoleBinding
 from objects.api.services import EndpointSlice, Service
 from objects.api.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 from objects.fields import FieldPath
-from objects.own.config import Host
+from objects.own.config import Cluster, Host
 from objects.validation.found import Found
 from objects.validation.storage import PERSISTENT_SOURCES
 from objects.values.equality import same
 from objects.values.quantity import compare
 
 _HINT = "give the object another name, or delete it in one commit and create it in the next"
+_SLICE_HINT = "put it back; a Host that needs addresses from elsewhere can say a podCIDR of its own"
 
 
 def check_update(found: Found, old: KubeObject, new: KubeObject) -> None:
@@ -165,6 +166,14 @@ def _service(found: Found, old: Service, new: Service) -> None:
         _fixed(found, ("spec", "clusterIP"), old.spec.cluster_ip, new.spec.cluster_ip)
 
 
+def _cluster(found: Found, old: Cluster, new: Cluster) -> None:
+    """Each host has its slice of the pod network in its Docker network, and rules that name the whole."""
+    before, after = old.spec.network.pod_cidr, new.spec.network.pod_cidr
+    if before != after:
+        path = ("spec", "network", "podCIDR")
+        found.add(path, f"cannot be changed from {before} to {after}: pods have their addresses from it", _SLICE_HINT)
+
+
 def _host(found: Found, old: Host, new: Host) -> None:
     """Containers have the addresses of a host's slice in their settings. One that was not said may be said."""
     if old.spec.pod_cidr:
@@ -176,6 +185,7 @@ def _binding(found: Found, old: Any, new: Any) -> None:
 
 
 _CHECKS: Mapping[type[KubeObject], Callable[[Found, Any, Any], None]] = {
+    Cluster: _cluster,
     Host: _host,
     Deployment: _selector,
     ReplicaSet: _selector,

@@ -132,13 +132,17 @@ def find_overlaps(objects: Iterable[Placed]) -> list[ManifestError]:
 
 
 def find_forbidden_updates(before: Mapping[ObjectKey, KubeObject], objects: Iterable[Placed]) -> list[ManifestError]:
-    """Fields that differ from what is in force and cannot be changed on what runs. before: the state in force."""
+    """Fields that differ from what is in force and cannot be changed on what runs. before: the state in force.
+
+    There is one Cluster, so one under another name is the same one.
+    """
+    cluster = next((obj for obj in before.values() if isinstance(obj, Cluster)), None)
     return [
         ManifestError(
             found.message, file=origin.file, line=origin.line, path=found.path, hint=found.suggestion, obj=_display(obj)
         )
         for obj, origin in objects
-        if (old := before.get(obj.key)) is not None and old is not obj
+        if (old := cluster if isinstance(obj, Cluster) else before.get(obj.key)) is not None and old is not obj
         for found in validate_update(old, obj)
     ]
 
