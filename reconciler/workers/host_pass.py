@@ -13,6 +13,7 @@ import msgspec
 from differ.kubelet.actions import RemoveImage
 from differ.kubelet.assignment import HostAssignment, PodNetwork
 from differ.kubelet.memory import ContainerMemory, PodMemory, WorkerMemory
+from differ.kubelet.planning import earliest
 from differ.kubelet.pod_containers import group_by_pod
 from differ.kubelet.pods import HostPlan, plan_host
 from differ.kubelet.usage import foreign_loads
@@ -89,12 +90,15 @@ def _plan_pass(
     plan = plan_host(assignment, observation, memory, now)
     reclaiming: tuple[RemoveImage, ...] = ()
     if is_told and tidies:
-        reclaiming, memory = plan_reclaiming(assignment, observation, plan.memory, now)
-        sweeping = plan_sweeping(assignment, observation, memory, now)
-        plan = msgspec.structs.replace(plan, memory=memory, actions=(*plan.actions, *reclaiming, *sweeping))
+        reclaiming, memory, images_at = plan_reclaiming(assignment, observation, plan.memory, now)
+        sweeping, volumes_at = plan_sweeping(assignment, observation, memory, now)
+        actions = (*plan.actions, *reclaiming, *sweeping)
+        wake_at = earliest((plan.wake_at, images_at, volumes_at))
+        plan = msgspec.structs.replace(plan, memory=memory, actions=actions, wake_at=wake_at)
     elif not is_told:
-        # What was last said of its pods is needed once they are assigned.
-        plan = msgspec.structs.replace(plan, memory=memory)
+        # What was last said of its pods is needed once they are assigned. What was to be done for an earlier assignment
+        # and failed is nothing to try again for a stand-in: its network has no addresses.
+        plan = msgspec.structs.replace(plan, memory=memory, actions=(), wake_at=None, network_problem="")
     report = HostReport(
         host=host,
         facts=observation.facts,
