@@ -30,20 +30,31 @@ class Slice(NamedTuple):
 def slice_for_host(
     host: Host | None,
     name: str,
-    has: str,
+    found: str,
     settings: NetworkSettings,
     slices: SliceBook,
     *,
     is_in_use: Callable[[str], bool],
+    given: str = "",
+    has_pods: bool = True,
 ) -> Slice:
     """The slice of a host: the one on it, else what its Host says, what it had before, or the first free one.
 
-    has: what is on the host, or was given to it by this process; that stays, whatever its Host says by now.
+    found: what is on the host; given: what it got from this process. That stays, whatever its Host says by now.
     is_in_use: whether another host, by name, has its slice really and not only in `slices` as a wish. Two hosts never
-    share addresses: the later one gets nothing and says why.
+    share addresses: the later one gets nothing and says why. But a network that an earlier membership left on a host
+    without pods (has_pods) binds nobody: when its slice has been given to another since, the host gets a new one.
     """
+
+    def holder_of(subnet: str) -> str:
+        """Another host that has the slice, or a part of it."""
+        return next((one for one in slices.touching(subnet, but=name) if is_in_use(one)), "")
+
     chosen = host.spec.pod_cidr if host is not None else ""
-    subnet = has or chosen or slices.of(name) or slices.first_free(settings)
+    has, before = found or given, slices.of(name)
+    if found and (given not in ("", found) or not has_pods) and holder_of(found):
+        has, before = ("" if one == found else one for one in (given, before))
+    subnet = has or chosen or before or slices.first_free(settings)
     if not subnet:
         size = f"/{settings.host_prefix}"
         message = (
@@ -51,10 +62,11 @@ def slice_for_host(
             f"give the Host a podCIDR of its own outside of it, or take hosts out that are not used any more"
         )
         return Slice("", "NoFreePodCIDR", message)
-    other = next((one for one in slices.touching(subnet, but=name) if is_in_use(one)), "")
-    if other:
-        message = f"podCIDR {subnet} overlaps with {slices.of(other)} of host {other}: choose another one"
-        return Slice("", "PodCIDRConflict", message)
+    if other := holder_of(subnet):
+        what = f"podCIDR {subnet} overlaps with {slices.of(other)} of host {other}"
+        is_kept = has_pods and found == subnet != chosen
+        remedy = "containers of its pods have it in their settings: remove them" if is_kept else "choose another one"
+        return Slice("", "PodCIDRConflict", f"{what}: {remedy}")
     if chosen and ipaddress.ip_network(chosen, strict=False) != ipaddress.ip_network(subnet, strict=False):
         message = (
             f"spec.podCIDR says {chosen}, and the host has {subnet}, which its containers have in their settings: it "

@@ -481,7 +481,7 @@ class Engine:
     def _take_report(self, message: HostReport, now: datetime) -> None:
         self._heard.add(message.host)
         known = self.store.get(HostStatus, "", message.host)
-        of_network = self._slice_for(message.host, message.pod_subnet, known)
+        of_network = self._slice_for(message, known)
         status = HostStatus(
             metadata=desiring.named(message.host),
             facts=message.facts,
@@ -518,14 +518,24 @@ class Engine:
             said = Occurrence(happened.pod, happened.type, happened.reason, happened.message)
             self._note_event(said, f"host/{message.host}", now)
 
-    def _slice_for(self, name: str, found: str, known: HostStatus | None) -> Slice:
-        """found: what the look shows. Not asked again for a host that has what it had."""
-        host = self.store.get(Host, "", name)
-        has = found or (known.pod_subnet if known else "")
-        is_settled = known is not None and known.facts is not None and bool(has) and known.pod_subnet == has
+    def _slice_for(self, message: HostReport, known: HostStatus | None) -> Slice:
+        """Not asked again for a host that has what it had."""
+        host = self.store.get(Host, "", message.host)
+        given = known.pod_subnet if known else ""
+        has = message.pod_subnet or given
+        is_settled = known is not None and known.facts is not None and bool(has) and given == has
         if is_settled and (host is None or host.spec.pod_cidr in ("", has)):
             return Slice(has)
-        return slice_for_host(host, name, has, self.settings.network, self._slices, is_in_use=self._is_slice_in_use)
+        return slice_for_host(
+            host,
+            message.host,
+            message.pod_subnet,
+            self.settings.network,
+            self._slices,
+            is_in_use=self._is_slice_in_use,
+            given=given,
+            has_pods=bool(message.unknown or message.statuses or message.held),
+        )
 
     def _is_slice_in_use(self, host: str) -> bool:
         status = self.store.get(HostStatus, "", host)

@@ -17,9 +17,10 @@ def plan_network(
 ) -> tuple[tuple[Action, ...], str, datetime | None]:
     """(actions, why pods cannot have their network yet, when to try again).
 
-    A host without pods that need it gets none, but what it has is kept whole, and what failed is tried again: somebody
-    may have put it right, and until then no pod is to come. Pods start while the rules around a network are set; they
-    wait once that has failed, or where it is known that it cannot work.
+    A host without pods that need it gets none, but what it has is kept whole (one of another slice is replaced: that
+    may be another host's by now), and what failed is tried again: somebody may have put it right, and until then no pod
+    is to come. Pods start while the rules around a network are set; they wait once that has failed, or where it is
+    known that it cannot work.
     """
     made, problem, wake_at = _plan_docker_network(assignment, observation, memory, now)
     if not _is_needed(assignment, observation, memory):
@@ -40,7 +41,7 @@ def _is_needed(assignment: HostAssignment, observation: HostObservation, memory:
     return (
         any(not pod.spec.host_network and not pod.is_terminating for pod in assignment.pods)
         or bool(memory.network_failure or memory.host_parts)
-        or (found is not None and (found.name, found.subnet) == (assignment.network.name, assignment.network.subnet))
+        or (found is not None and found.name == assignment.network.name)
     )
 
 

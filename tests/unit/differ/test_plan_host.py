@@ -42,7 +42,7 @@ from objects.api.pods import (
     ResourceRequirements,
 )
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID
-from objects.observation.host import HostObservation, ObservedContainer
+from objects.observation.host import HostObservation, NetworkFact, ObservedContainer
 from tests.unit.differ.building import (
     FACTS,
     NETWORK,
@@ -616,6 +616,13 @@ def test_network_that_cannot_be_made_is_told() -> None:
     plan = plan_host(assign(WEB), observe(pod_network=None), memory, NOW)
     assert (plan.actions, plan.wake_at) == ((), after(3))
     assert "cannot be made: pool overlaps" in show(plan.statuses[WEB.uid])
+
+
+def test_a_network_of_another_slice_is_replaced_on_an_empty_host_too() -> None:
+    """Left from before the host left; its addresses are another host's by now."""
+    left = NetworkFact(name=NETWORK.name, subnet="10.244.9.0/24", gateway="10.244.9.1")
+    plan = plan_host(assign(), observe(pod_network=left), WorkerMemory(), NOW)
+    assert plan.actions == (EnsureNetwork(network=NETWORK),)
 
 
 def test_an_empty_host_needs_no_network() -> None:

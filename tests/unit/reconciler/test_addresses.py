@@ -15,10 +15,10 @@ from objects.own.config import (
     Host,
     NetworkSettings,
 )
-from reconciler.assigning.addresses import choose_address
+from reconciler.assigning.addresses import Slice, choose_address, slice_for_host
 from reconciler.assigning.slices import SliceBook
 from reconciler.state.host_status import HostStatus
-from reconciler.state.messages import Desired, HostSilent
+from reconciler.state.messages import Desired, HostReport, HostSilent
 from tests.unit.reconciler.cluster import FakeCluster, make_host
 
 NETWORK = NetworkSettings(pod_cidr="10.1.0.0/22", host_prefix=24)
@@ -82,6 +82,45 @@ def test_choose_address(taken, after, chosen):
     assert choose_address("10.1.0.0/29", taken, after=after) == chosen
 
 
+HELD = "10.1.0.0/24"
+FREE = "10.1.1.0/24"
+OTHER = "10.1.2.0/24"
+CONFLICT = "podCIDR 10.1.0.0/24 overlaps with 10.1.0.0/24 of host a: "
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "chosen", "has_pods", "expected"),
+    [
+        pytest.param("", "", "", False, Slice(FREE), id="a new host"),
+        pytest.param(OTHER, "", "", False, Slice(OTHER), id="its own network from an earlier process"),
+        pytest.param(HELD, "", "", False, Slice(FREE), id="came back, another host has its slice by now"),
+        pytest.param(HELD, OTHER, "", True, Slice(OTHER), id="its network is still to be replaced"),
+        pytest.param(HELD, HELD, "", False, Slice(FREE), id="remembered of the time before it left"),
+        pytest.param(HELD, "", OTHER, False, Slice(OTHER), id="came back with a slice chosen by hand"),
+        pytest.param(
+            HELD, "", HELD, False, Slice("", "PodCIDRConflict", CONFLICT + "choose another one"), id="chosen, not free"
+        ),
+        pytest.param(
+            HELD,
+            "",
+            "",
+            True,
+            Slice("", "PodCIDRConflict", CONFLICT + "containers of its pods have it in their settings: remove them"),
+            id="came back with pods",
+        ),
+    ],
+)
+def test_a_host_beside_one_that_has_the_first_slice(found, given, chosen, has_pods, expected):
+    book = SliceBook()
+    book.take("a", HELD)
+    book.take("b", given)
+    host = with_slice("b", chosen)
+    made = slice_for_host(
+        host, "b", found, NETWORK, book, is_in_use=lambda name: name == "a", given=given, has_pods=has_pods
+    )
+    assert made == expected
+
+
 # --- through the engine ----------------------------------------------------------------------------------------------
 
 
@@ -134,6 +173,25 @@ def test_a_slice_chosen_by_hand_that_another_host_has_is_refused_by_name():
     assert ready(cluster, "b") == ("False", "PodCIDRConflict")
     node = cluster.engine.store.get(Node, "", "b")
     assert "overlaps with 10.1.0.0/24 of host a" in find_condition(node.status.conditions, "Ready").message
+
+
+def test_a_host_that_comes_back_when_another_has_its_slice_gets_a_new_one():
+    """Its network is still there from before; nothing hangs on it."""
+    cluster, desired = cluster_of(with_slice("a"), with_slice("b"))
+    cluster.settle(desired)
+    without = tuple(o for o in desired.objects if o.name != "b")
+    del cluster.hosts["b"]
+    cluster.hosts["c"], cluster.volumes["c"] = {}, set()
+    cluster.settle(msgspec.structs.replace(desired, objects=(*without, with_slice("c"))))
+    assert subnets(cluster) == {"a": "10.1.0.0/24", "c": "10.1.1.0/24"}
+    cluster.hosts["b"] = {}
+    cluster.step(msgspec.structs.replace(desired, objects=(*desired.objects, with_slice("c"))))
+    for _ in range(3):
+        seen = cluster.report("b")
+        assert isinstance(seen, HostReport)
+        cluster.step(cluster.report("a"), msgspec.structs.replace(seen, pod_subnet="10.1.1.0/24"), cluster.report("c"))
+    assert subnets(cluster) == {"a": "10.1.0.0/24", "b": "10.1.2.0/24", "c": "10.1.1.0/24"}
+    assert ready(cluster, "b") == ("True", "EngineReady")
 
 
 def test_a_slice_chosen_by_hand_is_not_given_to_another_host_before_its_own_is_seen():
