@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import msgspec
@@ -70,11 +70,16 @@ NOTHING = Outcome()
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What a controller may use besides the view. random: seeded, for names and uids of new objects."""
+    """What a controller may use besides the view. random: seeded, for names and uids of new objects.
+
+    now: by the clock that nobody sets, for everything that lasts. ahead: how far the machine's clock is ahead of that:
+    for times of day.
+    """
 
     now: datetime
     random: random.Random
     settings: ClusterSpec = ClusterSpec()
+    ahead: timedelta = timedelta()
 
 
 KeysFor: TypeAlias = Callable[[View, KubeObject], Iterable[ObjectKey]]

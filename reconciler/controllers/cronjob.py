@@ -62,11 +62,13 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
         return Outcome(changes=(Put(observed), *tidy), occurrences=(said,), hold=hold)
     if cron_job.spec.suspend:
         return Outcome(changes=(Put(observed), *tidy), hold=Hold("Suspended", "suspended: spec.suspend is true"))
-    due = _due(view, observed, jobs, schedule, context.now)
+    # An interval lasts, whatever is done to the machine's clock; a time of day is looked up there.
+    ahead = timedelta() if schedule.every else context.ahead
+    due = _due(view, observed, jobs, schedule, context.now + ahead, created=context.now)
     return msgspec.structs.replace(
         due,
         changes=(*due.changes, *tidy),
-        again_at=schedule.next_at(context.now, after=_counted_from(observed, jobs)),
+        again_at=schedule.next_at(context.now + ahead, after=_counted_from(observed, jobs)) - ahead,
     )
 
 
@@ -82,7 +84,10 @@ def scheduled_in_name(name: str) -> tuple[str, datetime | None]:
     return (cron_job, datetime.fromtimestamp(int(minutes) * 60, UTC)) if is_ours else ("", None)
 
 
-def _due(view: View, cron_job: CronJob, jobs: list[Job], schedule: Schedule, now: datetime) -> Outcome:
+def _due(
+    view: View, cron_job: CronJob, jobs: list[Job], schedule: Schedule, now: datetime, *, created: datetime
+) -> Outcome:
+    """now: by the clock that the schedule follows."""
     after = _counted_from(cron_job, jobs)
     scheduled = schedule.last_at(now, after=after)
     deadline = cron_job.spec.starting_deadline_seconds
@@ -97,7 +102,7 @@ def _due(view: View, cron_job: CronJob, jobs: list[Job], schedule: Schedule, now
         message = f"more than {MANY_MISSED} times were missed; only the last one is made up for"
         said.append(Occurrence(cron_job.key, "Warning", "TooManyMissedTimes", message))
     replaced = active if cron_job.spec.concurrency_policy == "Replace" else []
-    made = job_of(cron_job, scheduled, now)
+    made = job_of(cron_job, scheduled, created)
     changes: list[Change] = [Delete(job.key, job.uid) for job in replaced]
     if view.find(made.key) is None:
         changes.append(Put(made))

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
 
 from differ.kubelet.assignment import HostAssignment
-from objects.api.batch import Job
+from objects.api.batch import CronJob, Job
 from objects.api.core import Node
 from objects.api.meta import (
     Condition,
@@ -93,6 +93,8 @@ from reconciler.state.store import Changed, Store
 
 INTERNAL_ERROR = BerthError.reason
 _PLACING = "placing of pods"
+CALENDAR_MOVED = timedelta(seconds=1)
+"""Schedules are looked at anew when the machine's clock was set by this much."""
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +139,7 @@ class Engine:
         self.heals_all = heals_all
         self.isolation = Isolation(self._note_event)
         self._now = datetime.min.replace(tzinfo=UTC)
+        self._ahead = timedelta()
         self.writes_ahead = writes_ahead
         self._recorded: dict[ObjectKey, str] = {}
         self._loop = ControllerLoop(controllers, self.isolation)
@@ -163,9 +166,13 @@ class Engine:
 
     # --- the step ------------------------------------------------------------------------------------------------
 
-    def step(self, messages: Iterable[Message], now: datetime) -> StepResult:
-        """Take in `messages`, decide until nothing changes, return what is new. Any number of messages, also none."""
+    def step(self, messages: Iterable[Message], now: datetime, *, ahead: timedelta = timedelta()) -> StepResult:
+        """Take in `messages`, decide until nothing changes, return what is new. Any number of messages, also none.
+
+        now: by a clock that nobody sets. ahead: how far the calendar's time is ahead of it.
+        """
         self._changed, self._occurred, self._now = [], [], now
+        self._follow_calendar(ahead)
         self.isolation.retry_due(now)
         for message in messages:
             self._hear(message, now)
@@ -645,10 +652,17 @@ class Engine:
 
     # --- deciding ------------------------------------------------------------------------------------------------
 
+    def _follow_calendar(self, ahead: timedelta) -> None:
+        """When the machine's clock was set, schedules are due at other times."""
+        if abs(ahead - self._ahead) >= CALENDAR_MOVED:
+            self._ahead = ahead
+            for cron_job in self.store.all_of(CronJob):
+                self._loop.mark(self.store, cron_job, cron_job)
+
     def _settle(self, now: datetime) -> None:
         """Controllers and scheduler in turn until neither changes anything."""
         self._loop.mark_due(now)
-        context = Context(now=now, random=self._random, settings=self.settings)
+        context = Context(now=now, random=self._random, settings=self.settings, ahead=self._ahead)
         rounds: dict[Task, int] = {}
         while True:
             self._loop.run(self.store, context, lambda name, outcome: self._carry_out(name, outcome, now), rounds)

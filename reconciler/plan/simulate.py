@@ -29,10 +29,11 @@ TICK = timedelta(milliseconds=200)
 
 
 class SimulatedClock:
-    """Aware UTC time that moves only when told to."""
+    """Aware UTC time that moves only when told to. ahead: how far the machine's clock is ahead, which somebody set."""
 
     def __init__(self, start: datetime) -> None:
         self.now = start
+        self.ahead = timedelta()
 
     def __call__(self) -> datetime:
         return self.now
@@ -91,7 +92,7 @@ class SimulatedCluster:
         told: list[Message] = list(messages)
         if messages and not self.engine.is_started:
             # As a daemon: what an earlier process said of the pods is known before the first look at them.
-            self.engine.step(messages, self.clock.now)
+            self.engine.step(messages, self.clock.now, ahead=self.clock.ahead)
             told.clear()
         actions = 0
         for name, host in self.hosts.items():
@@ -100,7 +101,7 @@ class SimulatedCluster:
             if done is not before:
                 told.append(done.message)
                 actions += done.performed
-        result = self.engine.step(told, self.clock.now)
+        result = self.engine.step(told, self.clock.now, ahead=self.clock.ahead)
         self.clock.now += TICK
         wakes = (done.wake_at for done in self._passes.values())
         due = [*wakes, result.wake_at, *(host.next_event() for host in self.hosts.values())]

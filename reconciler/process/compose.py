@@ -16,7 +16,6 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from objects.own.config import Cluster, Host
 from reconciler.charge.holding import InCharge, release_charge, take_charge
 from reconciler.charge.rules import CHARGE_PATH, Claimant
 from reconciler.desired.commits import CommitReader, read_restored, require_hosts
+from reconciler.process.clock import ProcessClock, utc_now
 from reconciler.process.options import Options
 from reconciler.state.messages import Desired, HostSilent, Restored
 from reconciler.state.store import ByName
@@ -55,11 +55,6 @@ BACK_SECONDS = 2.0
 """In which a host that did not answer shows that it does again: twice what a look at a host takes."""
 
 
-def utc_now() -> datetime:
-    """The reconciler's clock."""
-    return datetime.now(UTC)
-
-
 class Session:
     """One repository and its cluster. Made by `open_session`."""
 
@@ -73,6 +68,7 @@ class Session:
         self.commits = CommitReader(repository, options.branch)
         self._links: SshLinks | None = None
         self._random = random.SystemRandom()
+        self._clock = ProcessClock()
 
     def close(self) -> None:
         if self._links is not None:
@@ -122,7 +118,12 @@ class Session:
         from reconciler.process.daemon import Daemon
 
         return Daemon(
-            engine, make_runtime=self.make_runtime, clock=utc_now, listeners=listeners, retain=self.retain_links
+            engine,
+            make_runtime=self.make_runtime,
+            clock=self._clock,
+            ahead=self._clock.ahead,
+            listeners=listeners,
+            retain=self.retain_links,
         )
 
     def retain_links(self, targets: Iterable[SshTarget]) -> None:
@@ -135,7 +136,7 @@ class Session:
         from hosts.measure.prometheus import ask_prometheus
         from reconciler.queries.loop import QueryLoop
 
-        return QueryLoop(ask_prometheus, tell=daemon.tell, clock=utc_now)
+        return QueryLoop(ask_prometheus, tell=daemon.tell, clock=self._clock)
 
     def take_charge(self, verb: str, *, takes_over: bool = False) -> InCharge:
         """Be the one who acts on this cluster, before anything is acted on; one commit at most.

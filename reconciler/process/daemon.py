@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hosts.runtime.interface import HostRuntime
@@ -30,7 +30,7 @@ Retain = Callable[[Iterable[SshTarget]], None]
 Listener = Callable[[StepResult], None]
 
 MAX_WAIT_SECONDS = 30.0
-"""The engine is called at least this often: a clock that jumped must not stop it."""
+"""The engine is called at least this often: what is due by the calendar follows a clock that was set."""
 
 
 class Connection(NamedTuple):
@@ -54,15 +54,19 @@ class Daemon:
         *,
         make_runtime: RuntimeFactory,
         clock: Callable[[], datetime],
+        ahead: Callable[[], timedelta] = timedelta,
         listeners: Iterable[Listener] = (),
         retain: Retain = lambda _: None,
     ) -> None:
-        """retain: told the ways to hosts that are still used, whenever one is not any more: others may be closed."""
+        """clock: of the process, which nobody sets. ahead: how far the machine's clock is ahead of that.
+
+        retain: told the ways to hosts that are still used, whenever one is not any more: others may be closed."""
         self.engine = engine
         self.in_charge: InCharge | None = None
         """To be set before any commit is told, by whoever wants to act; without it hosts are only looked at."""
         self._make_runtime = make_runtime
         self._clock = clock
+        self._ahead = ahead
         self._listeners = tuple(listeners)
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._retain = retain
@@ -79,7 +83,7 @@ class Daemon:
 
     def run_once(self, *, timeout_seconds: float = MAX_WAIT_SECONDS) -> StepResult:
         """Wait for messages or a timer (at most `timeout_seconds`), step the engine, hand out what it decided."""
-        result = self.engine.step(self._collect(timeout_seconds), self._clock())
+        result = self.engine.step(self._collect(timeout_seconds), self._clock(), ahead=self._ahead())
         self._wake_at = result.wake_at
         for source, occurrence in result.occurred:
             if not is_worth_saying(self.engine.events.count(occurrence, source)):

@@ -149,12 +149,19 @@ def _out_of_service(world: World) -> str:
 
 
 def _clock(world: World) -> str:
-    """Time passes; or the reconciler's clock is set, and the hosts' are not."""
+    """Time passes; or the reconciler's clock is set, and the hosts' are not.
+
+    By how much the process' own clock follows is bounded (`reconciler.process.clock`), of the machine's it is not.
+    """
     kind = world.random.random()
     if kind < 0.5:
         seconds = world.random.choice((20, 60, 400))
         world.clock.now += timedelta(seconds=seconds)
         return f"{seconds} s pass"
+    if kind < 0.75:
+        hours = world.random.choice((-24, -2, 2, 24))
+        world.clock.ahead = timedelta(hours=hours)
+        return f"the clock of the reconciler's machine is set: {hours} h ahead of what it was"
     seconds = world.random.choice((-2, -1, 3, 30))
     world.clock.now += timedelta(seconds=seconds)
     world.skew -= timedelta(seconds=seconds)

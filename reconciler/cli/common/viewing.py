@@ -16,7 +16,8 @@ from objects.own.config import Host
 from objects.selectors import parse_selector
 from reconciler.cli.common.listing import Scope, parse_fields
 from reconciler.cli.printing.table import Surroundings
-from reconciler.process.compose import Session, open_session, utc_now
+from reconciler.process.clock import utc_now
+from reconciler.process.compose import Session, open_session
 from reconciler.process.options import Options
 from reconciler.state.host_status import HostStatus
 from reconciler.state.store import Store

@@ -28,7 +28,7 @@ from reconciler.cli.common.viewing import LiveView, live_view
 from reconciler.cli.common.waiting import DURATION, looks
 from reconciler.controllers.node.drain import is_draining, must_leave, why_it_stays
 from reconciler.editing.draft import Draft
-from reconciler.process.compose import utc_now
+from reconciler.process.clock import utc_now
 from reconciler.process.options import Options
 
 HELP = """Empty a host, within disruption budgets (a commit on its Host).

@@ -25,7 +25,7 @@ from reconciler.cli.common.exit_codes import FAILED, OK
 from reconciler.cli.common.streams import masked_lines
 from reconciler.cli.common.targets import container_names, find_container_name, find_pods
 from reconciler.cli.common.viewing import LiveView, live_view, namespace_option
-from reconciler.process.compose import utc_now
+from reconciler.process.clock import utc_now
 from reconciler.process.options import Options
 from sources.words import Words
 

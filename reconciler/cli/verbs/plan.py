@@ -37,7 +37,8 @@ def command(options: Options, from_revision: str | None, to_revision: str | None
     from differ.documents.text import render_text
     from reconciler.cli.common.plan_json import render_json
     from reconciler.plan.plan import as_observed, make_plan
-    from reconciler.process.compose import open_session, utc_now
+    from reconciler.process.clock import utc_now
+    from reconciler.process.compose import open_session
 
     with open_session(options) as session, session.fetched_once():
         target = session.read_revision(to_revision)

@@ -29,7 +29,8 @@ from reconciler.cli.printing.description import render_description
 from reconciler.cli.printing.table import NONE, render_table
 from reconciler.editing.draft import Draft
 from reconciler.editing.history import Revision, find_revision, read_revisions
-from reconciler.process.compose import Session, open_session, utc_now
+from reconciler.process.clock import utc_now
+from reconciler.process.compose import Session, open_session
 from reconciler.process.options import Options
 from sources.reading.desired import DesiredReader
 
