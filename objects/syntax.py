@@ -22,7 +22,8 @@ _QUALIFIED_NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _ENV_NAME = re.compile(r"[ -<>-~]+")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _PORT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_HTTP_HEADER = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
+_HTTP_HEADER = re.compile(r"[-A-Za-z0-9]+")
+_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 _PERCENT = re.compile(r"[0-9]+%")
 
 
@@ -84,6 +85,25 @@ def domain_prefixed_key_problem(text: str) -> str:
     return label_key_problem(text)
 
 
+def domain_prefixed_path_problem(text: str) -> str:
+    """A path below a domain, as `example.com/ingress-controller`."""
+    domain, slash, path = text.partition("/")
+    if not slash or not path:
+        return "must have a domain before it, as example.com/name"
+    if problem := dns_subdomain_problem(domain):
+        return f"domain before '/' {problem}"
+    return "" if _PATH.fullmatch(path) else "must hold no characters that paths of URLs cannot have"
+
+
+def path_segment_problem(text: str) -> str:
+    """What can stand between two '/' of a URL: names of roles, of kinds, of metrics."""
+    if not text:
+        return "must not be empty"
+    if text in (".", "..") or "/" in text or "%" in text:
+        return "must not be '.' or '..' and must not hold '/' or '%'"
+    return ""
+
+
 def label_value_problem(text: str) -> str:
     """A label value: empty, or at most 63 characters."""
     if not text or (len(text) <= 63 and _QUALIFIED_NAME.fullmatch(text)):
@@ -118,7 +138,7 @@ def port_name_problem(text: str) -> str:
 
 
 def http_header_problem(text: str) -> str:
-    return "" if _HTTP_HEADER.fullmatch(text) else "must be a valid HTTP header name"
+    return "" if _HTTP_HEADER.fullmatch(text) else "must be an HTTP header's name: letters, digits and '-'"
 
 
 def percent_problem(text: str) -> str:

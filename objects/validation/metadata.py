@@ -18,11 +18,16 @@ from objects.syntax import (
     domain_prefixed_key_problem,
     label_key_problem,
     label_value_problem,
+    path_segment_problem,
 )
 from objects.validation.found import Found
 
 _MAX_ANNOTATION_BYTES = 256 * 1024
-_NAMES_OF_LABELS: Mapping[str, Problem] = {"Namespace": dns_label_problem, "Service": dns_label_problem}
+_NAMES_OF_LABELS: Mapping[str, Problem] = {
+    "Namespace": dns_label_problem,
+    "Service": dns_label_problem,
+    "StatefulSet": dns_label_problem,
+}
 _FREE_NAMES = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 _MAX_CRON_JOB_NAME = 52
 """A CronJob appends eleven characters to name its jobs."""
@@ -54,16 +59,10 @@ def check_metadata(found: Found, obj: KubeObject) -> None:
 
 def _name_rule(kind: str) -> Problem:
     if kind in _FREE_NAMES:
-        return _path_segment_problem
+        return path_segment_problem
     if kind == "CronJob":
         return _cron_job_name_problem
     return _NAMES_OF_LABELS.get(kind, dns_subdomain_problem)
-
-
-def _path_segment_problem(name: str) -> str:
-    if name in (".", "..") or "/" in name or "%" in name:
-        return "must not be '.' or '..' and must not hold '/' or '%'"
-    return ""
 
 
 def _cron_job_name_problem(name: str) -> str:

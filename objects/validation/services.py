@@ -1,40 +1,41 @@
-"""Services, endpoints, Ingresses and NetworkPolicies."""
+"""Services, and the endpoints behind them."""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping, Sized
 
-from objects.api.networking import (
-    HTTPIngressPath,
-    Ingress,
-    IngressBackend,
-    NetworkPolicy,
-    NetworkPolicyPeer,
-    NetworkPolicyPort,
-)
 from objects.api.services import (
+    EndpointPort,
     Endpoints,
     EndpointSlice,
+    EndpointSlicePort,
     Service,
     ServicePort,
     ServiceSpec,
 )
 from objects.fields import FieldPath
 from objects.syntax import (
+    Problem,
     cidr_problem,
     dns_label_problem,
     dns_subdomain_problem,
     ip_problem,
-    port_name_problem,
+    label_key_problem,
 )
 from objects.validation.found import Found
-from objects.validation.metadata import check_labels, check_selector
+from objects.validation.metadata import check_labels
 
 _SPEC: FieldPath = ("spec",)
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 NODE_PORTS = range(30000, 32768)
 _MAX_AFFINITY_SECONDS = 86400
-_BAD_PATH_PARTS = ("//", "/./", "/../", "%2f", "%2F")
+_MAX_FAMILIES = 2
+_MAX_ENDPOINTS = 1000
+_MAX_ADDRESSES = 100
+_MAX_PORTS = 100
+_MAX_TOPOLOGY = 16
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 
 
 # --- Service ------------------------------------------------------------------------------------------------------
@@ -53,18 +54,20 @@ def check_service(found: Found, obj: Service) -> None:
     found.unique((*_SPEC, "ports"), names, "port name")
     numbers = (((index,), f"{port.port}/{port.protocol or 'TCP'}") for index, port in enumerate(spec.ports))
     found.unique((*_SPEC, "ports"), numbers, "port")
-    found.choice((*_SPEC, "sessionAffinity"), spec.session_affinity, ("None", "ClientIP"))
-    client = spec.session_affinity_config.client_ip if spec.session_affinity_config else None
-    if client is not None:
-        place = (*_SPEC, "sessionAffinityConfig", "clientIP", "timeoutSeconds")
-        found.number(place, client.timeout_seconds, least=1, most=_MAX_AFFINITY_SECONDS)
-    found.choice((*_SPEC, "externalTrafficPolicy"), spec.external_traffic_policy, ("Cluster", "Local"))
-    found.choice((*_SPEC, "internalTrafficPolicy"), spec.internal_traffic_policy, ("Cluster", "Local"))
+    node_ports = (
+        ((index, "nodePort"), f"{port.node_port}/{port.protocol or 'TCP'}")
+        for index, port in enumerate(spec.ports)
+        if port.node_port
+    )
+    found.unique((*_SPEC, "ports"), node_ports, "node port")
+    _check_families(found, spec)
+    _check_affinity(found, spec)
+    _check_traffic(found, spec)
 
 
 def _check_service_addresses(found: Found, spec: ServiceSpec) -> None:
     if spec.type == "ExternalName":
-        if spec.cluster_ip and not spec.is_headless:
+        if spec.cluster_ip or spec.cluster_ips:
             found.add((*_SPEC, "clusterIP"), "must be empty for an ExternalName")
         if found.require((*_SPEC, "externalName"), spec.external_name):
             found.text((*_SPEC, "externalName"), spec.external_name.removesuffix("."), dns_subdomain_problem)
@@ -74,15 +77,84 @@ def _check_service_addresses(found: Found, spec: ServiceSpec) -> None:
     elif spec.cluster_ip:
         found.text((*_SPEC, "clusterIP"), spec.cluster_ip, ip_problem)
     for index, address in enumerate(spec.external_ips):
-        place = (*_SPEC, "externalIPs", index)
-        if problem := ip_problem(address):
-            found.add(place, f"'{address}' {problem}")
-            continue
-        parsed = ipaddress.ip_address(address)
-        if parsed.is_unspecified or parsed.is_loopback or parsed.is_link_local or parsed.is_multicast:
-            found.add(place, f"'{address}' cannot be reached from outside")
+        found.text((*_SPEC, "externalIPs", index), address, _reachable_problem)
     for index, network in enumerate(spec.load_balancer_source_ranges):
         found.text((*_SPEC, "loadBalancerSourceRanges", index), network.strip(), cidr_problem)
+
+
+def _reachable_problem(address: str) -> str:
+    """An address that others can reach: neither of this host alone nor of its own link."""
+    if problem := ip_problem(address):
+        return problem
+    parsed = ipaddress.ip_address(address)
+    of_link = parsed.is_link_local or any(parsed in network for network in _LINK_MULTICAST)
+    return "cannot be reached from outside" if parsed.is_unspecified or parsed.is_loopback or of_link else ""
+
+
+_LINK_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
+
+
+def _check_families(found: Found, spec: ServiceSpec) -> None:
+    """The lists for IPv4 and IPv6 beside `clusterIP`, which is the first of them."""
+    if spec.type == "ExternalName":
+        for field, value in (("ipFamilies", spec.ip_families), ("ipFamilyPolicy", spec.ip_family_policy)):
+            if value:
+                found.add((*_SPEC, field), "must be empty for an ExternalName")
+        return
+    for field, values in (("clusterIPs", spec.cluster_ips), ("ipFamilies", spec.ip_families)):
+        if len(values) > _MAX_FAMILIES:
+            found.add((*_SPEC, field), f"must have at most {_MAX_FAMILIES} entries")
+    if spec.cluster_ips and spec.cluster_ips[0] != spec.cluster_ip:
+        found.add((*_SPEC, "clusterIPs", 0), f"must be the same as clusterIP ('{spec.cluster_ip}')")
+    if "None" in spec.cluster_ips and len(spec.cluster_ips) > 1:
+        found.add((*_SPEC, "clusterIPs"), "must have no other entry beside None")
+    for index, address in enumerate(spec.cluster_ips):
+        if address != "None" and index:
+            found.text((*_SPEC, "clusterIPs", index), address, ip_problem)
+    for index, family in enumerate(spec.ip_families):
+        found.choice((*_SPEC, "ipFamilies", index), family, ("IPv4", "IPv6"))
+    families = (((index,), family) for index, family in enumerate(spec.ip_families))
+    found.unique((*_SPEC, "ipFamilies"), families, "family")
+    policies = ("SingleStack", "PreferDualStack", "RequireDualStack")
+    found.choice((*_SPEC, "ipFamilyPolicy"), spec.ip_family_policy, policies)
+
+
+def _check_affinity(found: Found, spec: ServiceSpec) -> None:
+    found.choice((*_SPEC, "sessionAffinity"), spec.session_affinity, ("None", "ClientIP"))
+    config = spec.session_affinity_config
+    if config is None:
+        return
+    if spec.session_affinity == "None":
+        found.add((*_SPEC, "sessionAffinityConfig"), "only makes sense with sessionAffinity: ClientIP")
+    elif config.client_ip is not None:
+        place = (*_SPEC, "sessionAffinityConfig", "clientIP", "timeoutSeconds")
+        found.number(place, config.client_ip.timeout_seconds, least=1, most=_MAX_AFFINITY_SECONDS)
+
+
+def _check_traffic(found: Found, spec: ServiceSpec) -> None:
+    """What only some types of services have: policies of outside traffic, settings of load balancers."""
+    is_balancer = spec.type == "LoadBalancer"
+    if spec.external_traffic_policy:
+        found.choice((*_SPEC, "externalTrafficPolicy"), spec.external_traffic_policy, ("Cluster", "Local"))
+        if not is_balancer and spec.type != "NodePort" and not (spec.type == "ClusterIP" and spec.external_ips):
+            text = "only makes sense with type NodePort or LoadBalancer, or with externalIPs"
+            found.add((*_SPEC, "externalTrafficPolicy"), text)
+    found.choice((*_SPEC, "internalTrafficPolicy"), spec.internal_traffic_policy, ("Cluster", "Local"))
+    found.choice((*_SPEC, "trafficDistribution"), spec.traffic_distribution, _DISTRIBUTIONS)
+    if spec.health_check_node_port:
+        found.port((*_SPEC, "healthCheckNodePort"), spec.health_check_node_port)
+        if not (is_balancer and spec.external_traffic_policy == "Local"):
+            text = "only makes sense with type LoadBalancer and externalTrafficPolicy: Local"
+            found.add((*_SPEC, "healthCheckNodePort"), text)
+    if spec.load_balancer_class is not None:
+        found.text((*_SPEC, "loadBalancerClass"), spec.load_balancer_class, label_key_problem)
+    for field, value in (
+        ("loadBalancerSourceRanges", spec.load_balancer_source_ranges or None),
+        ("loadBalancerClass", spec.load_balancer_class),
+        ("allocateLoadBalancerNodePorts", spec.allocate_load_balancer_node_ports),
+    ):
+        if value is not None and not is_balancer:
+            found.add((*_SPEC, field), "only makes sense with type LoadBalancer")
 
 
 def _check_service_port(found: Found, path: FieldPath, port: ServicePort, spec: ServiceSpec) -> None:
@@ -94,155 +166,89 @@ def _check_service_port(found: Found, path: FieldPath, port: ServicePort, spec: 
         found.add((*path, "name"), "is required when there are several ports")
     if port.target_port is not None:
         found.port_or_name((*path, "targetPort"), port.target_port)
+    if port.app_protocol is not None:
+        found.text((*path, "appProtocol"), port.app_protocol, label_key_problem)
     if not port.node_port:
         return
-    if spec.type in ("", "ClusterIP", "ExternalName"):
+    if spec.type in ("", "ClusterIP"):
         found.add((*path, "nodePort"), "is only allowed with type NodePort or LoadBalancer")
     found.number((*path, "nodePort"), port.node_port, least=NODE_PORTS.start, most=NODE_PORTS.stop - 1)
 
 
+# --- endpoints ----------------------------------------------------------------------------------------------------
+
+
 def check_endpoints(found: Found, obj: Endpoints) -> None:
     for index, subset in enumerate(obj.subsets):
+        place: FieldPath = ("subsets", index)
+        if not subset.addresses and not subset.not_ready_addresses:
+            found.add(place, "needs addresses or notReadyAddresses")
         for field, addresses in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
             for number, address in enumerate(addresses):
-                found.text(("subsets", index, field, number, "ip"), address.ip, ip_problem)
+                where = (*place, field, number)
+                found.text((*where, "ip"), address.ip, _reachable_problem)
+                _check_names(found, where, address.hostname, address.node_name)
         for number, port in enumerate(subset.ports):
-            found.port(("subsets", index, "ports", number, "port"), port.port)
-            found.choice(("subsets", index, "ports", number, "protocol"), port.protocol, _PROTOCOLS)
+            where = (*place, "ports", number)
+            found.port((*where, "port"), port.port)
+            _check_port_words(found, where, port)
+            if not port.name and len(subset.ports) > 1:
+                found.add((*where, "name"), "is required when there are several ports")
+
+
+def _check_names(found: Found, path: FieldPath, hostname: str | None, node_name: str | None) -> None:
+    if hostname:
+        found.text((*path, "hostname"), hostname, dns_label_problem)
+    if node_name is not None:
+        found.text((*path, "nodeName"), node_name, dns_subdomain_problem)
+
+
+def _check_port_words(found: Found, path: FieldPath, port: EndpointPort | EndpointSlicePort) -> None:
+    if port.name:
+        found.text((*path, "name"), port.name, dns_label_problem)
+    found.choice((*path, "protocol"), port.protocol, _PROTOCOLS)
+    if port.app_protocol is not None:
+        found.text((*path, "appProtocol"), port.app_protocol, label_key_problem)
 
 
 def check_endpoint_slice(found: Found, obj: EndpointSlice) -> None:
-    found.choice(("addressType",), obj.address_type, ("IPv4", "IPv6", "FQDN"))
+    if found.require(("addressType",), obj.address_type):
+        found.choice(("addressType",), obj.address_type, tuple(_ADDRESS_RULES))
+    rule = _ADDRESS_RULES.get(obj.address_type, _reachable_problem)
+    _check_count(found, ("endpoints",), obj.endpoints, _MAX_ENDPOINTS)
     for index, endpoint in enumerate(obj.endpoints):
-        found.require(("endpoints", index, "addresses"), endpoint.addresses)
-        rule = dns_subdomain_problem if obj.address_type == "FQDN" else ip_problem
+        place: FieldPath = ("endpoints", index)
+        found.require((*place, "addresses"), endpoint.addresses)
+        _check_count(found, (*place, "addresses"), endpoint.addresses, _MAX_ADDRESSES)
         for number, address in enumerate(endpoint.addresses):
-            found.text(("endpoints", index, "addresses", number), address, rule)
+            found.text((*place, "addresses", number), address, rule)
+        _check_names(found, place, endpoint.hostname, endpoint.node_name)
+        check_labels(found, (*place, "deprecatedTopology"), endpoint.deprecated_topology)
+        _check_count(found, (*place, "deprecatedTopology"), endpoint.deprecated_topology, _MAX_TOPOLOGY)
+    _check_count(found, ("ports",), obj.ports, _MAX_PORTS)
     for index, port in enumerate(obj.ports):
         if port.port is not None:
             found.port(("ports", index, "port"), port.port)
+        _check_port_words(found, ("ports", index), port)
+    found.unique(("ports",), (((index, "name"), port.name or "") for index, port in enumerate(obj.ports)), "port name")
 
 
-# --- Ingress ------------------------------------------------------------------------------------------------------
+def _check_count(found: Found, path: FieldPath, values: Sized, most: int) -> None:
+    if len(values) > most:
+        found.add(path, f"must have at most {most} entries, not {len(values)}")
 
 
-def check_ingress(found: Found, obj: Ingress) -> None:
-    spec = obj.spec
-    if spec.default_backend is None and not spec.rules:
-        found.add(_SPEC, "needs rules or a defaultBackend")
-    if spec.default_backend is not None:
-        _check_backend(found, (*_SPEC, "defaultBackend"), spec.default_backend)
-    if spec.ingress_class_name:
-        found.text((*_SPEC, "ingressClassName"), spec.ingress_class_name, dns_subdomain_problem)
-    for index, rule in enumerate(spec.rules):
-        place = (*_SPEC, "rules", index)
-        _check_host(found, (*place, "host"), rule.host)
-        if rule.http is None:
-            continue
-        found.require((*place, "http", "paths"), rule.http.paths)
-        for number, path in enumerate(rule.http.paths):
-            _check_ingress_path(found, (*place, "http", "paths", number), path)
-    for index, tls in enumerate(spec.tls):
-        for number, host in enumerate(tls.hosts):
-            _check_host(found, (*_SPEC, "tls", index, "hosts", number), host)
-        if tls.secret_name:
-            found.text((*_SPEC, "tls", index, "secretName"), tls.secret_name, dns_subdomain_problem)
+def _ipv4_problem(address: str) -> str:
+    return _reachable_problem(address) or ("must be an IPv4 address" if ":" in address else "")
 
 
-def _check_host(found: Found, path: FieldPath, host: str) -> None:
-    if not host:
-        return
-    if not ip_problem(host):
-        found.add(path, f"'{host}' must be a name, not an IP address")
-    else:
-        found.text(path, host.removeprefix("*."), dns_subdomain_problem)
+def _ipv6_problem(address: str) -> str:
+    return _reachable_problem(address) or ("" if ":" in address else "must be an IPv6 address")
 
 
-def _check_ingress_path(found: Found, path: FieldPath, rule: HTTPIngressPath) -> None:
-    if rule.path_type is None:
-        found.add((*path, "pathType"), "is required", "Prefix, Exact or ImplementationSpecific")
-    found.choice((*path, "pathType"), rule.path_type, ("Prefix", "Exact", "ImplementationSpecific"))
-    must_be_absolute = rule.path_type in ("Prefix", "Exact") or bool(rule.path)
-    if must_be_absolute and not rule.path.startswith("/"):
-        found.add((*path, "path"), "must be an absolute path")
-    if rule.path_type in ("Prefix", "Exact"):
-        for part in _BAD_PATH_PARTS:
-            if part in rule.path:
-                found.add((*path, "path"), f"must not hold '{part}'")
-        if rule.path.endswith(("/..", "/.")):
-            found.add((*path, "path"), "must not end with '/.' or '/..'")
-    _check_backend(found, (*path, "backend"), rule.backend)
+def _domain_problem(address: str) -> str:
+    name = address.removesuffix(".")
+    return dns_subdomain_problem(name) or ("" if "." in name else "must have at least two parts separated by dots")
 
 
-def _check_backend(found: Found, path: FieldPath, backend: IngressBackend) -> None:
-    given = [name for name, value in (("service", backend.service), ("resource", backend.resource)) if value]
-    found.only_one(path, given, "a target")
-    if backend.service is None:
-        return
-    place = (*path, "service")
-    found.text((*place, "name"), backend.service.name, dns_label_problem)
-    port = backend.service.port
-    if bool(port.name) == bool(port.number):
-        found.add((*place, "port"), "must have a name or a number" + (", not both" if port.name else ""))
-    if port.number:
-        found.port((*place, "port", "number"), port.number)
-    if port.name:
-        found.text((*place, "port", "name"), port.name, port_name_problem)
-
-
-# --- NetworkPolicy ------------------------------------------------------------------------------------------------
-
-
-def check_network_policy(found: Found, obj: NetworkPolicy) -> None:
-    spec = obj.spec
-    check_selector(found, (*_SPEC, "podSelector"), spec.pod_selector)
-    for index, rule in enumerate(spec.ingress):
-        _check_policy_ports(found, (*_SPEC, "ingress", index), rule.ports)
-        for number, peer in enumerate(rule.from_):
-            _check_peer(found, (*_SPEC, "ingress", index, "from", number), peer)
-    for index, outward in enumerate(spec.egress):
-        _check_policy_ports(found, (*_SPEC, "egress", index), outward.ports)
-        for number, peer in enumerate(outward.to):
-            _check_peer(found, (*_SPEC, "egress", index, "to", number), peer)
-    for index, kind in enumerate(spec.policy_types):
-        found.choice((*_SPEC, "policyTypes", index), kind, ("Ingress", "Egress"))
-
-
-def _check_policy_ports(found: Found, path: FieldPath, ports: tuple[NetworkPolicyPort, ...]) -> None:
-    for index, port in enumerate(ports):
-        place = (*path, "ports", index)
-        found.choice((*place, "protocol"), port.protocol, _PROTOCOLS)
-        if port.port is not None:
-            found.port_or_name((*place, "port"), port.port)
-        if port.end_port is None:
-            continue
-        if not isinstance(port.port, int):
-            found.add((*place, "endPort"), "needs a port number as beginning")
-        elif not port.port <= port.end_port <= 65535:
-            found.add((*place, "endPort"), f"must be between the port {port.port} and 65535, not {port.end_port}")
-
-
-def _check_peer(found: Found, path: FieldPath, peer: NetworkPolicyPeer) -> None:
-    if peer.ip_block is None:
-        if peer.pod_selector is None and peer.namespace_selector is None:
-            found.add(path, "needs a podSelector, namespaceSelector or ipBlock")
-        check_selector(found, (*path, "podSelector"), peer.pod_selector)
-        check_selector(found, (*path, "namespaceSelector"), peer.namespace_selector)
-        return
-    if peer.pod_selector is not None or peer.namespace_selector is not None:
-        found.add(path, "may have an ipBlock or selectors, not both")
-    place = (*path, "ipBlock")
-    found.text((*place, "cidr"), peer.ip_block.cidr, cidr_problem)
-    for index, excepted in enumerate(peer.ip_block.except_):
-        found.text((*place, "except", index), excepted, cidr_problem)
-        if not cidr_problem(excepted) and not cidr_problem(peer.ip_block.cidr):
-            inner, outer = ipaddress.ip_network(excepted), ipaddress.ip_network(peer.ip_block.cidr)
-            if inner.version != outer.version or not _is_inside(inner, outer) or inner == outer:
-                found.add((*place, "except", index), f"'{excepted}' must be a part of {peer.ip_block.cidr}")
-
-
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _is_inside(inner: _Network, outer: _Network) -> bool:
-    return inner.network_address in outer and inner.prefixlen >= outer.prefixlen
+_ADDRESS_RULES: Mapping[str, Problem] = {"IPv4": _ipv4_problem, "IPv6": _ipv6_problem, "FQDN": _domain_problem}

@@ -29,7 +29,7 @@ from objects.api.storage import PersistentVolume, PersistentVolumeClaim, Storage
 from objects.fields import FieldPath
 from objects.own.config import Cluster, Host
 from objects.validation.found import Found
-from objects.validation.storage import PERSISTENT_SOURCES
+from objects.validation.volumes import PERSISTENT_SOURCES
 from objects.values.equality import same
 from objects.values.quantity import compare
 

@@ -1,10 +1,11 @@
-"""Volumes of pods: one source each, and what that source needs."""
+"""Volumes of pods, one source each; claims, persistent volumes and classes of storage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from objects.api.storage import PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, StorageClass
 from objects.api.volumes import (
     ConfigMapVolumeSource,
     DownwardAPIVolumeFile,
@@ -14,6 +15,7 @@ from objects.api.volumes import (
     HostPathVolumeSource,
     KeyToPath,
     NFSVolumeSource,
+    PersistentVolumeClaimSpec,
     PersistentVolumeClaimVolumeSource,
     ProjectedVolumeSource,
     SecretVolumeSource,
@@ -22,10 +24,11 @@ from objects.api.volumes import (
 )
 from objects.defaults.pods import VOLUME_SOURCES
 from objects.fields import FieldPath
-from objects.syntax import config_key_problem, dns_label_problem, dns_subdomain_problem
+from objects.syntax import config_key_problem, dns_label_problem, dns_subdomain_problem, label_key_problem
 from objects.validation.containers import VOLUME_FIELDS, check_field, check_resource_field, inside_path_problem
 from objects.validation.found import Found
-from objects.validation.storage import check_claim_spec
+from objects.validation.metadata import check_selector
+from objects.validation.placement import check_node_selector
 
 _MAX_MODE = 0o777
 HOST_PATH_TYPES = (
@@ -37,6 +40,49 @@ HOST_PATH_TYPES = (
     "CharDevice",
     "BlockDevice",
 )
+_ACCESS_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
+_NO_SOURCES = frozenset(
+    {
+        "capacity",
+        "access_modes",
+        "persistent_volume_reclaim_policy",
+        "storage_class_name",
+        "volume_mode",
+        "mount_options",
+        "node_affinity",
+        "claim_ref",
+        "volume_attributes_class_name",
+    }
+)
+PERSISTENT_SOURCES: Mapping[str, str] = {
+    name: wire
+    for name, wire in zip(
+        PersistentVolumeSpec.__struct_fields__, PersistentVolumeSpec.__struct_encode_fields__, strict=True
+    )
+    if name not in _NO_SOURCES
+}
+"""The fields of a PersistentVolumeSpec of which exactly one is set, and how they are written in a file."""
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "csi": ("driver", "volume_handle"),
+    "iscsi": ("target_portal", "iqn"),
+    "rbd": ("monitors", "image"),
+    "cephfs": ("monitors",),
+    "flex_volume": ("driver",),
+    "azure_file": ("secret_name", "share_name"),
+    "azure_disk": ("disk_name", "disk_uri"),
+    "gce_persistent_disk": ("pd_name",),
+    "aws_elastic_block_store": ("volume_id",),
+    "cinder": ("volume_id",),
+    "glusterfs": ("endpoints", "path"),
+    "vsphere_volume": ("volume_path",),
+    "photon_persistent_disk": ("pd_id",),
+    "portworx_volume": ("volume_id",),
+    "quobyte": ("registry", "volume"),
+    "scale_io": ("gateway", "system", "volume_name"),
+}
+"""What a source of another system cannot be without; that system judges the rest."""
+_MAX_PARAMETERS = 512
+_MAX_PARAMETER_BYTES = 256 * 1024
 _WIRE_NAMES: Mapping[str, str] = {
     name: wire
     for name, wire in zip(Volume.__struct_fields__, Volume.__struct_encode_fields__, strict=True)
@@ -86,13 +132,11 @@ def _check_secret(found: Found, path: FieldPath, source: SecretVolumeSource) -> 
 
 
 def _check_items(found: Found, path: FieldPath, items: Iterable[KeyToPath]) -> None:
-    items = tuple(items)
     for index, item in enumerate(items):
         place = (*path, "items", index)
         found.text((*place, "key"), item.key, config_key_problem)
         _check_file_path(found, (*place, "path"), item.path)
         found.number((*place, "mode"), item.mode, most=_MAX_MODE)
-    found.unique((*path, "items"), (((i, "path"), item.path) for i, item in enumerate(items)), "path")
 
 
 def _check_file_path(found: Found, path: FieldPath, value: str) -> None:
@@ -126,6 +170,20 @@ def _check_projected(found: Found, path: FieldPath, source: ProjectedVolumeSourc
     found.number((*path, "defaultMode"), source.default_mode, most=_MAX_MODE)
     for index, projection in enumerate(source.sources):
         _check_projection(found, (*path, "sources", index), projection)
+    found.unique((*path, "sources"), _projected_paths(source), "path")
+
+
+def _projected_paths(source: ProjectedVolumeSource) -> Iterator[tuple[FieldPath, str]]:
+    """Where files come to lie, as far as the manifest says it: place below `sources`, path in the volume."""
+    for index, one in enumerate(source.sources):
+        paths = {
+            "secret": [item.path for item in one.secret.items] if one.secret else [],
+            "configMap": [item.path for item in one.config_map.items] if one.config_map else [],
+            "downwardAPI": [item.path for item in one.downward_api.items] if one.downward_api else [],
+        }
+        for name, found in paths.items():
+            for number, path in enumerate(found):
+                yield (index, name, "items", number, "path"), path
 
 
 def _check_projection(found: Found, path: FieldPath, projection: VolumeProjection) -> None:
@@ -179,3 +237,124 @@ _CHECKS: Mapping[str, Callable[[Found, FieldPath, Any], None]] = {
     "nfs": check_nfs,
     "ephemeral": _check_ephemeral,
 }
+
+
+# --- claims, persistent volumes, classes --------------------------------------------------------------------------
+
+
+def check_claim(found: Found, obj: PersistentVolumeClaim) -> None:
+    check_claim_spec(found, ("spec",), obj.spec)
+
+
+def check_claim_spec(found: Found, path: FieldPath, spec: PersistentVolumeClaimSpec) -> None:
+    """The spec of a claim or claim template."""
+    _check_access_modes(found, path, spec.access_modes)
+    storage = spec.resources.requests.get("storage")
+    if storage is None:
+        found.add((*path, "resources", "requests", "storage"), "is required")
+    else:
+        found.quantity((*path, "resources", "requests", "storage"), storage, positive=True)
+    limit = spec.resources.limits.get("storage")
+    if limit is not None:
+        found.quantity((*path, "resources", "limits", "storage"), limit)
+    found.choice((*path, "volumeMode"), spec.volume_mode, ("Filesystem", "Block"))
+    if spec.storage_class_name:
+        found.text((*path, "storageClassName"), spec.storage_class_name, dns_subdomain_problem)
+    if spec.volume_attributes_class_name:
+        found.text((*path, "volumeAttributesClassName"), spec.volume_attributes_class_name, dns_subdomain_problem)
+    check_selector(found, (*path, "selector"), spec.selector)
+
+
+def _check_access_modes(found: Found, path: FieldPath, modes: tuple[str, ...]) -> None:
+    if not modes:
+        found.add((*path, "accessModes"), "must have at least one mode", f"allowed: {', '.join(_ACCESS_MODES)}")
+    for index, mode in enumerate(modes):
+        found.choice((*path, "accessModes", index), mode, _ACCESS_MODES)
+    if "ReadWriteOncePod" in modes and len(modes) > 1:
+        found.add((*path, "accessModes"), "ReadWriteOncePod cannot be combined with other modes")
+
+
+def check_persistent_volume(found: Found, obj: PersistentVolume) -> None:
+    spec, path = obj.spec, ("spec",)
+    _check_access_modes(found, path, spec.access_modes)
+    if "storage" not in spec.capacity:
+        found.add((*path, "capacity", "storage"), "is required")
+    for name, quantity in spec.capacity.items():
+        if name != "storage":
+            found.add((*path, "capacity", name), "is not allowed: a volume only has storage")
+        else:
+            found.quantity((*path, "capacity", name), quantity, positive=True)
+    sources = [wire for name, wire in PERSISTENT_SOURCES.items() if getattr(spec, name) is not None]
+    found.only_one(path, sources, "a source")
+    found.choice(
+        (*path, "persistentVolumeReclaimPolicy"),
+        spec.persistent_volume_reclaim_policy,
+        ("Retain", "Delete", "Recycle"),
+    )
+    found.choice((*path, "volumeMode"), spec.volume_mode, ("Filesystem", "Block"))
+    if spec.storage_class_name:
+        found.text((*path, "storageClassName"), spec.storage_class_name, dns_subdomain_problem)
+    _check_persistent_source(found, path, spec)
+
+
+def _check_persistent_source(found: Found, path: FieldPath, spec: PersistentVolumeSpec) -> None:
+    for name, needed in _NEEDED.items():
+        source = getattr(spec, name)
+        if source is not None:
+            written = dict(zip(source.__struct_fields__, source.__struct_encode_fields__, strict=True))
+            for field in needed:
+                found.require((*path, PERSISTENT_SOURCES[name], written[field]), getattr(source, field))
+    if spec.host_path is not None:
+        _check_host_path(found, (*path, "hostPath"), spec.host_path)
+        if spec.host_path.path == "/" and spec.persistent_volume_reclaim_policy == "Recycle":
+            found.add((*path, "persistentVolumeReclaimPolicy"), "must not be Recycle for the host path '/'")
+    if spec.nfs is not None:
+        check_nfs(found, (*path, "nfs"), spec.nfs)
+    if spec.csi is not None and spec.csi.driver:
+        found.text((*path, "csi", "driver"), spec.csi.driver.lower(), _driver_problem)
+    if spec.volume_attributes_class_name is not None and spec.csi is None:
+        found.add((*path, "volumeAttributesClassName"), "only makes sense with a csi volume")
+    required = spec.node_affinity.required if spec.node_affinity else None
+    if required is not None:
+        check_node_selector(found, (*path, "nodeAffinity", "required"), required)
+    elif spec.node_affinity is not None:
+        found.add((*path, "nodeAffinity", "required"), "is required")
+    if spec.local is not None:
+        if found.require((*path, "local", "path"), spec.local.path) and ".." in spec.local.path.split("/"):
+            found.add((*path, "local", "path"), "must not hold '..'")
+        if spec.node_affinity is None:
+            found.add((*path, "nodeAffinity"), "is required for a local volume: it says which host has it")
+
+
+def _driver_problem(name: str) -> str:
+    return dns_subdomain_problem(name) or ("" if len(name) <= 63 else "must be at most 63 characters long")
+
+
+def check_storage_class(found: Found, obj: StorageClass) -> None:
+    if found.require(("provisioner",), obj.provisioner):
+        found.text(("provisioner",), obj.provisioner.lower(), label_key_problem)
+    if len(obj.parameters) > _MAX_PARAMETERS:
+        found.add(("parameters",), f"must have at most {_MAX_PARAMETERS} entries, not {len(obj.parameters)}")
+    if sum(len(key) + len(value) for key, value in obj.parameters.items()) > _MAX_PARAMETER_BYTES:
+        found.add(("parameters",), f"must be at most {_MAX_PARAMETER_BYTES} bytes in all")
+    if "" in obj.parameters:
+        found.add(("parameters",), "must not have an empty key")
+    found.choice(("reclaimPolicy",), obj.reclaim_policy, ("Delete", "Retain"))
+    found.choice(("volumeBindingMode",), obj.volume_binding_mode, ("Immediate", "WaitForFirstConsumer"))
+    for index, term in enumerate(obj.allowed_topologies):
+        for number, expression in enumerate(term.match_label_expressions):
+            place = ("allowedTopologies", index, "matchLabelExpressions", number)
+            found.text((*place, "key"), expression.key, label_key_problem)
+            found.require((*place, "values"), expression.values)
+            values = (((place_of,), value) for place_of, value in enumerate(expression.values))
+            found.unique((*place, "values"), values, "value")
+        keys = (((number, "key"), one.key) for number, one in enumerate(term.match_label_expressions))
+        found.unique(("allowedTopologies", index, "matchLabelExpressions"), keys, "key")
+    found.unique(("allowedTopologies",), _terms(obj), "term")
+
+
+def _terms(obj: StorageClass) -> Iterator[tuple[FieldPath, object]]:
+    """Place and meaning of each topology: the same keys and values in another order mean the same."""
+    for index, term in enumerate(obj.allowed_topologies):
+        meaning = {(one.key, value) for one in term.match_label_expressions for value in one.values}
+        yield (index,), ", ".join(f"{key}={value}" for key, value in sorted(meaning))

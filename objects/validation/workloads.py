@@ -26,7 +26,7 @@ from objects.syntax import dns_label_problem, dns_subdomain_problem, label_key_p
 from objects.validation.found import Found
 from objects.validation.metadata import check_selector
 from objects.validation.pods import check_template
-from objects.validation.storage import check_claim_spec
+from objects.validation.volumes import check_claim_spec
 from objects.values.schedule import schedule_problem, time_zone_problem
 
 _SPEC: FieldPath = ("spec",)

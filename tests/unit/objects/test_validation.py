@@ -603,7 +603,7 @@ def test_schedule(schedule: str, expected: str) -> None:
             id="loopback",
         ),
         pytest.param(
-            service(loadBalancerSourceRanges=["10.0.0.1"]),
+            service(type="LoadBalancer", loadBalancerSourceRanges=["10.0.0.1"]),
             ["spec.loadBalancerSourceRanges[0]: '10.0.0.1' must be a network in CIDR form such as 10.0.0.0/8"],
             id="source-range",
         ),
