@@ -1,1 +1,1 @@
-"""The SSH link to a host: login, connection, channels, commands, liveness. Only here is paramiko known."""
+"""The SSH link to a host: login, connection, channels, commands, liveness.."""

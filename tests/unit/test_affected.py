@@ -12,7 +12,7 @@ from tests.affected import ON_HOSTS, affected, project_sources
 SOURCES = {
     "objects/values/quantity.py": "",
     "policies/drift.py": "",
-    "objects/api/pods.py": "from objects import quantity\n",
+    "objects/api/pods.py": "from objects.values import quantity\n",
     "hosts/ssh/link.py": "import objects.api.pods\n",
     "reconciler/cli/__init__.py": 'MODULES = ["reconciler.cli.verbs.get"]\n',
     "reconciler/cli/verbs/get.py": "",

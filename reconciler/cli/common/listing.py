@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import yaml
-
 from objects import codec
 from objects.api.meta import KubeObject, LabelSelectorRequirement, ObjectKey
 from objects.errors import InvalidInput, NotFound
@@ -18,6 +16,7 @@ from reconciler.cli.printing import jsonpath
 from reconciler.cli.printing.printers import printer_of
 from reconciler.cli.printing.table import Surroundings, labels_text, render_table
 from sources.words import Words
+from sources.yaml.dumper import dump
 
 
 class Scope(NamedTuple):
@@ -156,10 +155,7 @@ def render_document(document: dict[str, Any], form: str) -> str:
     if form == "json":
         return json.dumps(document, indent=4, ensure_ascii=False)
     if form == "yaml":
-        text: str = yaml.dump(
-            document, Dumper=yaml.CSafeDumper, allow_unicode=True, default_flow_style=False, width=120
-        )
-        return text.rstrip("\n")
+        return dump(document, sort_keys=True).rstrip("\n")
     return jsonpath.parse_template(form.removeprefix("jsonpath=")).render(document)
 
 

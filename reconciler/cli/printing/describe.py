@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from objects import codec
 from objects.api.apps import Deployment, ReplicaSet
 from objects.api.core import (
@@ -30,6 +28,7 @@ from reconciler.cli.printing.workloads import selector_text
 from reconciler.controllers.base import Hold
 from reconciler.core.health import health_of
 from reconciler.state.host_status import HostStatus
+from sources.yaml.dumper import dump
 
 _HIDDEN_ANNOTATIONS = ("berth.dev/template-hash", "kubectl.kubernetes.io/last-applied-configuration")
 
@@ -105,8 +104,7 @@ def _generic(obj: KubeObject) -> Description:
 def _yaml_lines(value: Any) -> str | list[str]:
     if not isinstance(value, dict | list):
         return str(value)
-    text: str = yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
-    return text.splitlines()
+    return dump(value).splitlines()
 
 
 # --- workloads -----------------------------------------------------------------------------------------------------

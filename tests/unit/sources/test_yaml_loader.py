@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.errors import YamlError
+from sources.yaml.dumper import dump
 from sources.yaml.loader import Limits, load_documents
 from sources.yaml.scalars import old_boolean, resolve_plain
 from sources.yaml.syntax import PlaceFinder
@@ -211,8 +212,17 @@ _VALUES = st.recursive(
 
 @given(_VALUES)
 def test_what_is_dumped_is_loaded(value: Any) -> None:
-    text = yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=True)
-    assert load_documents(text.encode())[0].value == value
+    assert load_documents(dump(value).encode())[0].value == value
+
+
+@pytest.mark.parametrize(
+    "text", ["0899", "08", "0o17", "1e5", "5e-3", "-.5", "0_9", "1_000", "~", "null", "true", "no"]
+)
+def test_a_text_that_looks_like_something_else_is_quoted(text: str) -> None:
+    """By PyYAML's rules alone, half of these would come back as numbers."""
+    document = {"a": text, text: [text]}
+    assert load_documents(dump(document).encode())[0].value == document
+    assert yaml.load(dump(document), Loader=yaml.CSafeLoader) == document
 
 
 @given(st.binary(max_size=200))
