@@ -50,6 +50,7 @@ ON_HOSTS: Mapping[str, tuple[str, ...]] = {
     "reconciler/controllers/*job* objects/*schedule*": ("workloads",),
     "reconciler/controllers/node/*": ("node_loss", "verbs"),
     "*rollback* *rollout*": ("rollback", "strategies"),
+    "policies/host_support* hosts/observe/* reconciler/cli/*host*": ("host_check_lab",),
     "sources/*": ("sources_lab", "sync", "bad_commits"),
     "sources/edit/* reconciler/editing/* reconciler/cli/*": ("verbs", "cli_lab", "plan_lab"),
     "reconciler/*commit* reconciler/*source* reconciler/*webhook* reconciler/*status*": ("sync", "bad_commits"),
