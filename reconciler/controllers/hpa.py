@@ -85,9 +85,7 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
         return Outcome((_written(autoscaler, status),), hold=Hold("FailedGetScale", problem), again_at=again_at)
     current = 1 if target.spec.replicas is None else target.spec.replicas
     if current == 0 and autoscaler.spec.min_replicas != 0:
-        problem = "scaling is disabled since the replica count of the target is zero"
-        status = _claimed(autoscaler.status, "ScalingActive", "False", "ScalingDisabled", problem, context)
-        return Outcome((_written(autoscaler, status),), again_at=again_at)
+        return Outcome((_written(autoscaler, _paused(autoscaler, context)),), again_at=again_at)
     state = _state(view, autoscaler)
     if (wait := _wait(autoscaler, state, context) or _wait_for_answer(view, autoscaler, current, context)) is not None:
         return wait
@@ -241,6 +239,20 @@ def _status(
     message = "the desired count is limited" if is_limited else "the desired count is within the acceptable range"
     limited = "True" if is_limited else "False"
     return _claimed(status, "ScalingLimited", limited, decision.limited.reason, message, context)
+
+
+def _paused(autoscaler: HorizontalPodAutoscaler, context: Context) -> HorizontalPodAutoscalerStatus:
+    """Of one whose target a person has set to 0."""
+    status = msgspec.structs.replace(
+        autoscaler.status,
+        observed_generation=autoscaler.metadata.generation,
+        current_replicas=0,
+        desired_replicas=0,
+        current_metrics=(),
+    )
+    status = _claimed(status, "AbleToScale", "True", "SucceededGetScale", "the target's size is known", context)
+    problem = "scaling is disabled since the replica count of the target is zero"
+    return _claimed(status, "ScalingActive", "False", "ScalingDisabled", problem, context)
 
 
 def _claimed(
