@@ -498,11 +498,11 @@ class Engine:
             network_message=of_network.message,
             foreign=message.foreign,
             is_reclaiming=message.is_reclaiming,
+            reclaimed_at=now if known and known.is_reclaiming else known.reclaimed_at if known else None,
             failures=known.failures if known else (),
             held=dict(message.held),
             network_problem=message.network_problem,
-            # What was measured while room is made says too little of what will be free.
-            measured_at=known.measured_at if known and not (message.is_reclaiming or known.is_reclaiming) else None,
+            measured_at=known.measured_at if known else None,
         )
         self._put(status)
         here = {pod.uid: pod for pod in self.store.pods_on(message.host)}

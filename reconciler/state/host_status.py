@@ -25,7 +25,8 @@ class HostStatus(KubeObject):
     pod_subnet: its slice of the pod network, '' until it was reached for the first time, and when it gets none:
     network_reason and network_message say why, or what is wrong with it. foreign: what others run on
     it. measured_at: when its pods were last measured; moves only while somebody wants that. is_reclaiming: unused
-    images, or what evicted pods left, are being removed.
+    images, or what evicted pods left, are being removed; reclaimed_at: when that was last seen to be over. A reading
+    that was begun before says too little of what is free.
 
     network_problem: why its pods cannot have their network, as its worker found when it tried; '' while they can.
     failures: what does not work beside the looks at it: measurements, events … held: pods that could not be planned
@@ -54,6 +55,7 @@ class HostStatus(KubeObject):
     foreign: tuple[ForeignLoad, ...] = ()
     measured_at: datetime | None = None
     is_reclaiming: bool = False
+    reclaimed_at: datetime | None = None
     failures: tuple[HostFailure, ...] = ()
     held: Mapping[str, str] = {}
     network_problem: str = ""

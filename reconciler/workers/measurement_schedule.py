@@ -73,9 +73,10 @@ POD_VALUES = "PodMetrics"
 class Question(msgspec.Struct, frozen=True):
     """One reading to be taken. containers: what each uses, too. scrapes: pods to be asked for metrics of their own.
 
-    assignment, seen: of the moment at which it was put: what the reading is about.
+    at, assignment, seen: of the moment at which it was put: what the reading is about. An answer may come much later.
     """
 
+    at: datetime
     part: Part
     containers: bool
     assignment: HostAssignment | None
@@ -137,6 +138,7 @@ class HostMeter:
         asks_foreign = has_foreign and _is_over(self._foreign_at, FOREIGN_SECONDS, now)
         has_scrapes = order.containers and not any(other.scrapes for other in self._out.values())
         question = self._out[part] = Question(
+            now,
             part,
             containers=order.containers or asks_foreign,
             assignment=assignment,
@@ -182,7 +184,8 @@ class HostMeter:
             pods = pod_uses(reading, before, assignment.pods, seen.containers)
             values = self._pod_values(now) if order.scrapes else {}
             pods = {uid: _with_values(use, values.get(uid)) for uid, use in pods.items()}
-            use = HostUse(at=now, window_seconds=window, pods=pods, has_disk=question.disk)
+            # Whoever decides by it must not take it for a reading of what happened meanwhile.
+            use = HostUse(at=question.at, window_seconds=window, pods=pods, has_disk=question.disk)
         last = self._told
         foreign = last.foreign if last is not None else ()
         if question.containers:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from differ.kubelet.actions import (
+    ApplyHostPart,
     CreateContainer,
     EnsureNetwork,
     PullImage,
@@ -45,7 +46,8 @@ def deleted(pod: Pod, kubelet: Kubelet, grace_seconds: int) -> Pod:
 def test_a_pod_of_one_container_starts_with_one_create(kubelet: Kubelet) -> None:
     pod = make_pod("one", container("sleeper"))
     assert status_of(kubelet, pod) == ["Running ready [sleeper running r0]"]
-    assert [type(a) for a in kubelet.actions if not isinstance(a, EnsureNetwork)] == [CreateContainer]
+    of_the_host = (EnsureNetwork, ApplyHostPart)
+    assert [type(a) for a in kubelet.actions if not isinstance(a, of_the_host)] == [CreateContainer]
     (found,) = kubelet.world.runtime.observe().containers
     assert (found.name, found.address, found.network_mode, found.restart_policy, found.cpu_shares) == (
         name_of(pod, "sleeper"),

@@ -99,7 +99,7 @@ def _wait(view: View, name: str, status: HostStatus, level: Level, pods: Iterabl
         return "the node does not say yet that it is under pressure"
     if status.is_reclaiming:
         return "room is being made on it first"
-    times = [pressure.last_transition_time]
+    times = [pressure.last_transition_time, status.reclaimed_at]
     for pod in pods:
         if pod.is_evicted or pod.is_terminating:
             if _runs(pod):

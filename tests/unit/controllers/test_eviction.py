@@ -172,6 +172,17 @@ def test_what_is_waited_for_is_said(cluster: Cluster, status: dict[str, object],
     assert (cluster.evicted, cluster.hold) == ([], Hold("EvictionWaits", reason))
 
 
+def test_a_reading_that_was_begun_before_room_was_made_evicts_nobody(cluster: Cluster) -> None:
+    cluster.put_status(facts=msgspec.structs.replace(FACTS, **FULL), is_reclaiming=True)
+    cluster.world.settle(1)
+    begun_at = cluster.world.now
+    cluster.world.settle(1)
+    cluster.put_status(is_reclaiming=False, reclaimed_at=cluster.world.now)
+    cluster.measure(FULL)
+    cluster.put_status(measured_at=begun_at)
+    assert (cluster.evicted, cluster.hold) == ([], Hold("EvictionWaits", "what the host has left is being measured"))
+
+
 def test_an_evicted_pod_that_does_not_end_is_named(cluster: Cluster) -> None:
     cluster.measure(SHORT)
     cluster.measure(SHORT, a=200)

@@ -230,6 +230,17 @@ def test_disk_use_that_is_slow_keeps_no_other_figure() -> None:
     assert bench.meter.due_at is not None
 
 
+def test_a_late_answer_is_of_the_time_of_its_question() -> None:
+    bench = Bench(MeasureOrder(disk=True), OURS)
+    asked_at = START + timedelta(seconds=10)
+    question = bench.meter.next_question(bench.assignment, bench.seen, asked_at)
+    assert question is not None
+    reading = bench.meter.ask(bench.host, question)  # type: ignore[arg-type]
+    told = bench.meter.take(question, reading, asked_at + timedelta(seconds=40))
+    assert told is not None and told.use is not None
+    assert told.use.at == asked_at
+
+
 def test_nothing_is_due_while_an_answer_is_waited_for() -> None:
     bench = Bench(MeasureOrder(), OURS)
     later = START + timedelta(seconds=10)
