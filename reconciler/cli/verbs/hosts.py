@@ -18,7 +18,8 @@ from reconciler.cli.common.viewing import live_view
 from reconciler.cli.printing.host_check import HostCheck, check_host, checks_document, render_checks
 from reconciler.cli.printing.table import Surroundings
 from reconciler.cli.verbs.get import checked_format
-from reconciler.process.compose import open_session, utc_now
+from reconciler.process.clock import utc_now
+from reconciler.process.compose import open_session
 from reconciler.process.options import Options
 from reconciler.state.host_status import HostStatus
 
