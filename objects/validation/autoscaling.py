@@ -11,6 +11,7 @@ from objects.api.autoscaling import (
     MetricTarget,
 )
 from objects.fields import FieldPath
+from objects.syntax import path_segment_problem
 from objects.validation.found import Found
 from objects.validation.metadata import check_selector
 
@@ -41,13 +42,18 @@ def check_autoscaler(found: Found, obj: HorizontalPodAutoscaler) -> None:
     found.number((*_SPEC, "maxReplicas"), spec.max_replicas, least=1)
     if spec.min_replicas is not None and spec.min_replicas > spec.max_replicas:
         found.add((*_SPEC, "maxReplicas"), f"must be at least minReplicas {spec.min_replicas}, not {spec.max_replicas}")
-    found.require((*_SPEC, "scaleTargetRef", "kind"), spec.scale_target_ref.kind)
-    found.require((*_SPEC, "scaleTargetRef", "name"), spec.scale_target_ref.name)
+    _check_reference(found, (*_SPEC, "scaleTargetRef"), spec.scale_target_ref)
     for index, metric in enumerate(spec.metrics):
         _check_metric(found, (*_SPEC, "metrics", index), metric)
     if spec.behavior is not None:
         _check_rules(found, (*_SPEC, "behavior", "scaleUp"), spec.behavior.scale_up)
         _check_rules(found, (*_SPEC, "behavior", "scaleDown"), spec.behavior.scale_down)
+
+
+def _check_reference(found: Found, path: FieldPath, reference: CrossVersionObjectReference) -> None:
+    for field, value in (("kind", reference.kind), ("name", reference.name)):
+        if found.require((*path, field), value):
+            found.text((*path, field), value, path_segment_problem)
 
 
 def _check_metric(found: Found, path: FieldPath, metric: MetricSpec) -> None:
@@ -62,14 +68,16 @@ def _check_metric(found: Found, path: FieldPath, metric: MetricSpec) -> None:
         _check_target(found, (*place, "target"), source.target, _ALLOWED_TARGETS[field])
         described = getattr(source, "described_object", None)
         if isinstance(described, CrossVersionObjectReference):
-            found.require((*place, "describedObject", "kind"), described.kind)
-            found.require((*place, "describedObject", "name"), described.name)
+            _check_reference(found, (*place, "describedObject"), described)
         identifier = getattr(source, "metric", None)
         if isinstance(identifier, MetricIdentifier):
-            found.require((*place, "metric", "name"), identifier.name)
+            if found.require((*place, "metric", "name"), identifier.name):
+                found.text((*place, "metric", "name"), identifier.name, path_segment_problem)
             check_selector(found, (*place, "metric", "selector"), identifier.selector)
         else:
             found.require((*place, "name"), source.name)
+        if field == "container_resource":
+            found.require((*place, "container"), source.container)
 
 
 def _check_target(found: Found, path: FieldPath, target: MetricTarget, allowed: tuple[str, ...]) -> None:

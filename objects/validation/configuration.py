@@ -52,6 +52,8 @@ def check_secret(found: Found, obj: Secret) -> None:
                 found.add(("data",), "needs username or password with type kubernetes.io/basic-auth")
         case "kubernetes.io/ssh-auth":
             _require_keys(found, obj.type, values, "ssh-privatekey")
+            if "ssh-privatekey" in values and not values["ssh-privatekey"].reveal():
+                found.add(("data", "ssh-privatekey"), "must not be empty")
         case "kubernetes.io/tls":
             _require_keys(found, obj.type, values, "tls.crt", "tls.key")
         case "kubernetes.io/service-account-token":
@@ -77,5 +79,5 @@ def _check_json(found: Found, key: str, values: dict[str, SecretValue], *, needs
         content = None
     if not isinstance(content, dict):
         found.add(("data", key), "must be a JSON object")
-    elif needs_auths and not isinstance(content.get("auths", {}), dict):
+    elif needs_auths and not isinstance(content.get("auths") or {}, dict):
         found.add(("data", key), "must have a mapping under auths")

@@ -45,13 +45,23 @@ def check_resource_list(found: Found, path: FieldPath, resources: Mapping[str, Q
             continue
         if name in _NATIVE or name.startswith("hugepages-"):
             continue
-        if problem := domain_prefixed_key_problem(name):
-            hint = "did you mean 'memory'?" if name in ("mem", "ram", "Memory") else ""
-            hint = hint or ("did you mean 'cpu'?" if name.lower() in ("cpus", "cpu") else "")
-            allowed = "cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource as example.com/gpu"
-            found.add(place, f"is not a resource: allowed are {allowed}" if "/" not in name else problem, hint)
-        elif nano_value(quantity) % _NANOS:
+        if not check_resource_name(found, place, name):
+            continue
+        if nano_value(quantity) % _NANOS:
             found.add(place, f"must be a whole number, not {quantity}")
+
+
+def check_resource_name(found: Found, path: FieldPath, name: str) -> bool:
+    """Whether containers can have such a resource; notes what is wrong with the name."""
+    if name in _NATIVE or name.startswith("hugepages-"):
+        return True
+    problem = domain_prefixed_key_problem(name)
+    if problem:
+        hint = "did you mean 'memory'?" if name in ("mem", "ram", "Memory") else ""
+        hint = hint or ("did you mean 'cpu'?" if name.lower() in ("cpus", "cpu") else "")
+        allowed = "cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource as example.com/gpu"
+        found.add(path, f"is not a resource: allowed are {allowed}" if "/" not in name else problem, hint)
+    return not problem
 
 
 def is_overcommittable(name: str) -> bool:

@@ -108,6 +108,15 @@ def find_missing_priority_classes(objects: Iterable[Placed]) -> list[ManifestErr
     return errors
 
 
+def find_second_defaults(objects: Iterable[Placed]) -> list[ManifestError]:
+    """PriorityClasses of which each would be the class of pods that name none."""
+    found = [placed for placed in objects if isinstance(placed.obj, PriorityClass) and placed.obj.global_default]
+    return [
+        _error(obj, origin, f"{found[0].obj.name} is the default already ({found[0].origin})", hint="keep one")
+        for obj, origin in found[1:]
+    ]
+
+
 def _pod_spec(obj: KubeObject) -> PodSpec:
     """The spec of a pod, or of the pods that a workload makes; an empty one for other kinds."""
     spec = getattr(obj, "spec", None)

@@ -319,6 +319,7 @@ class _Collector:
             self.errors += crosscheck.find_cluster_errors(self.objects)
             self.errors += crosscheck.find_missing_namespaces(self.objects)
             self.errors += crosscheck.find_missing_priority_classes(self.objects)
+            self.errors += crosscheck.find_second_defaults(self.objects)
             self.errors += crosscheck.find_host_errors(self.objects)
             self.errors += crosscheck.find_forbidden_updates(before, self.objects)
             self.warnings += crosscheck.find_unknown_hosts(self.objects)
