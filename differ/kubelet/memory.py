@@ -208,7 +208,8 @@ def _record_for_pod(pod: PodMemory, action: Action, error: BerthError | None, no
         changes["taken_over_run"] = ""
         if isinstance(action, CreateContainer):
             changes["has_pulled"] = False
-    if error is None and isinstance(action, RemoveContainer | WriteFiles | PrepareVolume):
+    is_begun = isinstance(action, CreateContainer) and not action.start
+    if error is None and (is_begun or isinstance(action, RemoveContainer | WriteFiles | PrepareVolume)):
         # The way to a start, not the start itself: what failed before may fail again.
         changes["failure"] = pod.container(container).failure
     if error is None and isinstance(action, UpdateContainer):

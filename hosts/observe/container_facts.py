@@ -73,7 +73,25 @@ def compose_container(details: Mapping[str, Any], *, network: str) -> ObservedCo
         memory_bytes=max(0, int(host.get("Memory") or 0)),
         stop_signal=str(config.get("StopSignal") or ""),
         host_ports=_host_ports(details),
+        lacks_host_ports=state.get("Status") in ("running", "paused") and not _publishes_all(details),
     )
+
+
+def _publishes_all(details: Mapping[str, Any]) -> bool:
+    """Whether every port that the container was made to publish is published.
+
+    Of a container whose start failed because a port was taken, Docker Engine 29 publishes none at its next start, which
+    succeeds (moby#51758): only this comparison tells.
+    """
+    published = (details.get("NetworkSettings") or {}).get("Ports") or {}
+    for key, bindings in (details["HostConfig"].get("PortBindings") or {}).items():
+        found = {(one.get("HostIp", ""), one.get("HostPort", "")) for one in published.get(key) or ()}
+        ports = {port for _, port in found}
+        for one in bindings or ():
+            address, port = one.get("HostIp", ""), one.get("HostPort", "")
+            if port and (((address, port) not in found) if address else (port not in ports)):
+                return False
+    return True
 
 
 def _host_ports(details: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:

@@ -90,6 +90,11 @@ class Observer:
             # The list goes on saying `created` of a running container whose state did not fit on the disk.
             self._doubted.add(container_id)
 
+    def doubt(self, container_id: str) -> None:
+        """A start of a container that was just made has failed: the list does not say so, it must be asked itself."""
+        self._doubted.add(container_id)
+        self.invalidate(container_id)
+
     def invalidate_all(self) -> None:
         """Anything may have changed (events were missed, the host was restarted)."""
         with self._lock:
@@ -178,7 +183,9 @@ class Observer:
             container_id = str(summary["Id"])
             print_ = _fingerprint(summary)
             before = self._known.get(container_id)
-            is_new = is_complete or container_id in changed
+            # A container that was just made may have been acted on by its name.
+            called = {container_id, *(str(name).lstrip("/") for name in summary.get("Names") or ())}
+            is_new = is_complete or not changed.isdisjoint(called)
             if before is not None and before[0] == print_ and not is_new and container_id not in self._inspections.late:
                 known[container_id] = before
                 continue
@@ -186,14 +193,14 @@ class Observer:
                 self.invalidate(container_id)  # what came of it is asked when it is over
                 known[container_id] = before
                 continue
-            if _is_just_made(summary) and container_id not in self._doubted and not is_complete:
+            if _is_just_made(summary) and self._doubted.isdisjoint(called) and not is_complete:
                 known[container_id] = (print_, compose_just_made(summary))
                 continue
             if is_new and self._inspections.is_under_way(container_id):
                 self.invalidate(container_id)  # the answer to come may be older than the change
             elif is_new:
                 anew.add(container_id)
-            self._doubted.discard(container_id)
+            self._doubted -= called
             asked[container_id] = print_
         try:
             answers = self._inspections.ask(asked, must=asked.keys() - self._known.keys(), anew=anew)

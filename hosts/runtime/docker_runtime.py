@@ -205,6 +205,7 @@ class DockerRuntime:
             try:
                 self._post(f"/containers/{container_id}/start")
             except EngineError as error:
+                self._observer.doubt(container_id)
                 raise without_secrets(error, spec) from None
 
     def _adopt(self, action: CreateContainer, conflict: EngineError) -> str:

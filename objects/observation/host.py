@@ -96,10 +96,11 @@ class ObservedContainer(ObservedStruct):
     the last start by the API. address: on the pod network, else ''. restart_policy: `no always unless-stopped
     on-failure`. cpu_shares, cpu_quota_micros, memory_bytes: as `docker inspect` shows them now, 0 when unlimited.
     termination_message: what it left to say at its end, '' when nobody asked or it said nothing.
-    host_ports: (protocol, host ip, port) that it publishes. has_no_network: it runs but hangs on no network (somebody
-    disconnected it). stop_signal: what its process wants to be ended with (`SIGQUIT`), '' for SIGTERM. labels: all of
-    them; ours begin with `berth.dev/`, also where they came with an image. made_as: the name under which Berth made it,
-    out of the host settings of a container, which no image carries; '' for all others, and for what is only listed yet.
+    host_ports: (protocol, host ip, port) that it publishes. lacks_host_ports: it runs, and of the ports that it was
+    made to publish some are not. has_no_network: it runs but hangs on no network (somebody disconnected it).
+    stop_signal: what its process wants to be ended with (`SIGQUIT`), '' for SIGTERM. labels: all of them; ours begin
+    with `berth.dev/`, also where they came with an image. made_as: the name under which Berth made it, out of the host
+    settings of a container, which no image carries; '' for all others, and for what is only listed yet.
     """
 
     id: str
@@ -126,6 +127,7 @@ class ObservedContainer(ObservedStruct):
     stop_signal: str = ""
     termination_message: str = ""
     host_ports: tuple[tuple[str, str, int], ...] = ()
+    lacks_host_ports: bool = False
 
 
 class NetworkFact(ObservedStruct):

@@ -281,6 +281,10 @@ def test_a_taken_host_port_is_told_and_waited_for(kubelet: Kubelet) -> None:
     assert "port is already allocated" in str(plan.statuses[second.uid].container_statuses[0].state.waiting)
     kubelet.until(lambda plan: bool(plan.gone), deleted(first, kubelet, 0), second)
     assert status_of(kubelet, second) == ["Running ready [sleeper running r0]"]
+    (found,) = kubelet.world.runtime.observe().containers
+    assert (found.lacks_host_ports, {port for _, _, port in found.host_ports}) == (False, {8099})
+    # Some engines start a container that was refused so, without its ports: there is none that is started again.
+    assert [a for a in kubelet.actions if isinstance(a, StartContainer)] == []
 
 
 def test_a_lost_answer_to_a_create_is_adopted(kubelet: Kubelet) -> None:

@@ -158,6 +158,8 @@ def _create(
         waiting = {name: state.waiting} if state.waiting else {}
         return Step(waiting=waiting, wants=(state.want,) if state.want else ())
     attempt = next_attempt(name, plan_context)
+    if replaced is not None and replaced.state == "created":
+        attempt = max(attempt - 1, 0)  # it never ran
     try:
         if is_sandbox:
             spec = compose_sandbox(plan_context.context, attempt=attempt)
@@ -182,13 +184,18 @@ def _create(
 def _must_be_replaced(
     found: ObservedContainer, container: Container, plan_context: PodPlanContext, sandbox_id: str
 ) -> bool:
-    """Whether no change to the container can make it right: another image, the wrong network, no network."""
+    """Whether no change to the container can make it right: another image, the wrong network, no network, no ports.
+
+    One whose start failed is made anew if it publishes ports: the next start may succeed without them (moby#51758).
+    """
     if container.name != SANDBOX_CONTAINER and not _is_same_image(found, container.image):
         return True
     if sandbox_id:
         return found.network_mode != f"container:{sandbox_id}"
     if plan_context.pod.spec.host_network:
         return found.network_mode != "host"
+    if found.lacks_host_ports or (found.state == "created" and found.error and found.host_ports):
+        return True
     wanted = plan_context.pod.status.pod_ip
     has_other_address = bool(wanted) and found.state == "running" and found.address != wanted
     return found.has_no_network or found.network_mode != plan_context.host.assignment.network.name or has_other_address

@@ -37,6 +37,7 @@ from differ.kubelet.run_times import RunTimes, run_of
 from objects.api.meta import ObjectMeta
 from objects.api.pods import (
     Container,
+    ContainerPort,
     Pod,
     PodStatus,
     ResourceRequirements,
@@ -61,6 +62,8 @@ from tests.unit.differ.building import (
 )
 
 WEB = make_pod()
+PORT = make_pod(container("main", ports=(ContainerPort(container_port=80, host_port=80),)))
+TAKEN = "Bind for 0.0.0.0:80 failed: port is already allocated"
 NEVER = make_pod(restart_policy="Never")
 ON_FAILURE = make_pod(restart_policy="OnFailure")
 TWO = make_pod(container("a"), container("b"))
@@ -166,6 +169,26 @@ CASES = {
     "settled": Case(WEB, (found(WEB),), (), RUNS),
     "made-but-not-started": Case(
         WEB, (found(WEB, state="created", started_at=None),), (start(WEB),), "Pending [main ContainerCreating r0]"
+    ),
+    "made-with-ports-and-refused-to-start": Case(
+        PORT,
+        (found(PORT, state="created", started_at=None, error=TAKEN, host_ports=(("tcp", "", 80),)),),
+        (remove(PORT), create(PORT)),
+        "Pending [main ContainerCreating r0]",
+        memory=remembering(PORT, restarts=0, failure=failing(-1)),
+    ),
+    "made-without-ports-and-refused-to-start": Case(
+        WEB,
+        (found(WEB, state="created", started_at=None, error="no such program"),),
+        (start(WEB),),
+        "Pending [main ContainerCreating r0]",
+        memory=remembering(WEB, restarts=0, failure=failing(-1)),
+    ),
+    "runs-without-its-ports": Case(
+        PORT,
+        (found(PORT, host_ports=(("tcp", "", 80),), lacks_host_ports=True),),
+        (remove(PORT), create(PORT, attempt=1)),
+        RUNS,
     ),
     "being-removed-by-docker": Case(
         WEB, (found(WEB, state="removing"),), (), "Pending [main ContainerCreating r0]", wake=after(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -278,6 +279,41 @@ def test_a_container_that_was_just_made() -> None:
 def test_who_has_no_network(mode: str, networks: dict[str, object], expected: bool) -> None:
     details = {**DETAILS, "HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks}}
     assert compose_container(details, network="berth-pods").has_no_network is expected
+
+
+ANY, ONE = {"HostIp": "", "HostPort": "8080"}, {"HostIp": "10.0.0.5", "HostPort": "8080"}
+V4, V6 = {"HostIp": "0.0.0.0", "HostPort": "8080"}, {"HostIp": "::", "HostPort": "8080"}
+OTHER = {"HostIp": "0.0.0.0", "HostPort": "9090"}
+
+
+@pytest.mark.parametrize(
+    ("state", "bindings", "ports", "expected"),
+    [
+        pytest.param("running", {"80/tcp": [ANY]}, {"80/tcp": [V4, V6]}, False, id="20.10, 26, 28: both families"),
+        pytest.param("running", {"80/tcp": [ANY]}, {"80/tcp": [V4]}, False, id="a host without IPv6"),
+        pytest.param("running", {"80/tcp": [ONE]}, {"80/tcp": [ONE]}, False, id="one address"),
+        pytest.param("paused", {"80/tcp": [ANY]}, {"80/tcp": [V4], "81/tcp": None}, False, id="one only exposed"),
+        pytest.param("running", None, {"80/tcp": None}, False, id="none wanted"),
+        pytest.param("running", {"81/udp": None}, {}, False, id="none bound"),
+        pytest.param("running", {"80/tcp": [ANY]}, {}, True, id="29 after a refused start: nothing at all"),
+        pytest.param("running", {"80/tcp": [ANY]}, {"80/tcp": None}, True, id="29: only exposed"),
+        pytest.param("paused", {"80/tcp": [ANY]}, None, True, id="paused"),
+        pytest.param("running", {"80/tcp": [ANY], "80/udp": [ANY]}, {"80/tcp": [V4]}, True, id="one of two"),
+        pytest.param("running", {"80/tcp": [ANY]}, {"80/tcp": [OTHER]}, True, id="another port"),
+        pytest.param("running", {"80/tcp": [ONE]}, {"80/tcp": [V4]}, True, id="another address"),
+        pytest.param("created", {"80/tcp": [ANY]}, {}, False, id="not started"),
+        pytest.param("exited", {"80/tcp": [ANY]}, {}, False, id="ended"),
+        pytest.param("restarting", {"80/tcp": [ANY]}, {}, False, id="being restarted"),
+    ],
+)
+def test_who_lacks_host_ports(state: str, bindings: Any, ports: Any, *, expected: bool) -> None:
+    details = {
+        **DETAILS,
+        "State": {"Status": state},
+        "HostConfig": {"NetworkMode": "berth-pods", "PortBindings": bindings},
+        "NetworkSettings": {"Networks": {"berth-pods": {}}, "Ports": ports},
+    }
+    assert compose_container(details, network="berth-pods").lacks_host_ports is expected
 
 
 @pytest.mark.parametrize(
