@@ -30,6 +30,8 @@ HOST_NAMES = ("alpha", "beta", "gamma")
 STAND_INS = {"web:v1": "nginx:1.28", "web:v2": "nginx:1.29"}
 """The lab has no way out: small images of its own under the names that the example repository uses."""
 OLD, NEW = STAND_INS.values()
+NAT_CHAIN = "BERTH-POSTROUTING"
+NEW_TOKEN = "s3cr3t-of-today"
 PATIENCE_SECONDS = 40.0
 
 
@@ -122,6 +124,8 @@ def say(text: str, *, prompt: bool = False) -> None:
 def review(demo: Demo) -> None:
     say("A repository with the manifests of three applications. Is it right? What would happen?")
     demo.berth("validate")
+    say("Can the hosts do what pods need?")
+    demo.berth("hosts", "check")
     demo.berth("plan")
 
 
@@ -171,6 +175,35 @@ def heal(demo: Demo) -> None:
     demo.berth("get", "pods", "-l", "app=web")
 
 
+def mend_the_firewall(demo: Demo) -> None:
+    say("A firewall is reloaded and takes the rule with it by which pods get out.")
+    name, host = HOST_NAMES[0], demo.lab.hosts[0]
+    flush = ["iptables", "-t", "nat", "-F", NAT_CHAIN]
+    say(f"{name}$ {shlex.join(flush)}", prompt=True)
+    flushed_at = time.monotonic()
+    host.exec(flush)
+
+    def rules() -> list[str]:
+        listed = host.exec(["iptables", "-t", "nat", "-S", NAT_CHAIN]).stdout.decode()
+        return [line for line in listed.splitlines() if line.startswith("-A")]
+
+    demo._wait(lambda: bool(rules()), "the rule did not come back", rules)
+    say(f"It is back {time.monotonic() - flushed_at:.1f} s later.")
+
+
+def rotate(demo: Demo) -> None:
+    say("A password is changed on a branch. The plan says that, and not what it is.")
+    manifest = demo.clone.path / "apps/web/config.yaml"
+    manifest.write_text(manifest.read_text().replace("token: change-me", f"token: {NEW_TOKEN}"))
+    demo.git("switch", "--quiet", "--create", "rotate")
+    demo.git("commit", "--quiet", "--all", "--message", "web: another token")
+    demo.git("push", "--quiet", "origin", "rotate")
+    told = demo.berth("plan", "--branch", "rotate")
+    if NEW_TOKEN in told or "Secret default/web" not in told:
+        raise LabError("the plan of a changed Secret says too much or too little")
+    demo.git("switch", "--quiet", "main")
+
+
 def refuse(demo: Demo) -> None:
     say("A commit with a mistake in it is refused as a whole, with file and line; what runs keeps running.")
     manifest = demo.clone.path / "apps/web/web.yaml"
@@ -189,7 +222,16 @@ def look_back(demo: Demo) -> None:
     demo.git("log", "--oneline", "origin/berth/status")
 
 
-STORY: tuple[Callable[[Demo], None], ...] = (deploy, roll_out, roll_back, heal, refuse, look_back)
+STORY: tuple[Callable[[Demo], None], ...] = (
+    deploy,
+    roll_out,
+    roll_back,
+    heal,
+    mend_the_firewall,
+    rotate,
+    refuse,
+    look_back,
+)
 
 
 # --- the stage -----------------------------------------------------------------------------------------------------

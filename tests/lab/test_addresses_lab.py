@@ -19,7 +19,7 @@ spec:
   template:
     spec:
       restartPolicy: Never
-      containers: [{name: app, image: busybox, command: ["true"]}]
+      containers: [{name: app, image: busybox, imagePullPolicy: IfNotPresent, command: ["true"]}]
 """
 
 
