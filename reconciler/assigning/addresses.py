@@ -6,6 +6,7 @@ containers are gone.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
@@ -82,16 +83,27 @@ def choose_address(subnet: str, taken: Collection[str], *, after: str = "") -> s
     The search starts behind `after` (the address given out last), so that an address rests before it is used again:
     stale connections and caches must not meet another pod.
     """
-    network = ipaddress.ip_network(subnet)
-    first = int(network.network_address) + _RESERVED_AT_START
-    last = int(network.broadcast_address) - 1
-    used = {int(ipaddress.ip_address(address)) for address in taken}
+    first, last = _range_of(subnet)
+    # An IPv4 address has one spelling: texts are compared, since a host has many addresses and each pod asks.
+    used = {_canonical(address) if ":" in address else address for address in taken}
     start = int(ipaddress.ip_address(after)) + 1 if after else first
     start = start if first <= start <= last else first
     for number in _around(start, first, last):
-        if number not in used:
-            return str(ipaddress.ip_address(number))
+        address = str(ipaddress.ip_address(number))
+        if address not in used:
+            return address
     return None
+
+
+@functools.lru_cache(maxsize=8192)
+def _range_of(subnet: str) -> tuple[int, int]:
+    """The first and the last number that a pod may have in a subnet."""
+    network = ipaddress.ip_network(subnet)
+    return int(network.network_address) + _RESERVED_AT_START, int(network.broadcast_address) - 1
+
+
+def _canonical(address: str) -> str:
+    return str(ipaddress.ip_address(address))
 
 
 def _around(start: int, first: int, last: int) -> Iterable[int]:

@@ -7,13 +7,25 @@ touches. Whoever joins costs the same whether there are three hosts or five thou
 
 from __future__ import annotations
 
+import bisect
+import functools
 import ipaddress
+from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from objects.own.config import NetworkSettings
 
 _Range = tuple[int, int]
 """First and last number of slices of the pool: the slice at the pool's start is number 0."""
+
+
+class _Span(NamedTuple):
+    """A network as numbers. last: the number of its last address."""
+
+    version: int
+    first: int
+    last: int
 
 
 class SliceBook:
@@ -22,6 +34,10 @@ class SliceBook:
     def __init__(self) -> None:
         self._of_host: dict[str, str] = {}
         self._remembered: dict[str, str] = {}
+        # Hosts by what they have, the same in order, and how many of each size (last - first) there are.
+        self._hosts_at: dict[_Span, set[str]] = {}
+        self._in_order: list[_Span] = []
+        self._sizes: Counter[int] = Counter()
         self._layout: tuple[str, int] | None = None
         self._pool = ipaddress.ip_network("0.0.0.0/0")
         self._size = 0
@@ -54,13 +70,21 @@ class SliceBook:
 
     def touching(self, subnet: str, *, but: str) -> list[str]:
         """Other hosts whose slices overlap with `subnet`."""
-        network = ipaddress.ip_network(subnet, strict=False)
-        others = ((host, ipaddress.ip_network(other, strict=False)) for host, other in self._of_host.items())
-        return sorted(
-            host
-            for host, other in others
-            if host != but and other.version == network.version and other.overlaps(network)
-        )
+        span = _span_of(subnet)
+        found = {host for other in self._spans_touching(span) for host in self._hosts_at[other]}
+        return sorted(found - {but})
+
+    def _spans_touching(self, span: _Span) -> list[_Span]:
+        """Networks never overlap by halves: what touches begins inside, or is larger and begins where its size says."""
+        begin = bisect.bisect_left(self._in_order, _Span(span.version, span.first, -1))
+        end = bisect.bisect_left(self._in_order, _Span(span.version, span.last + 1, -1))
+        found = self._in_order[begin:end]
+        for size in self._sizes:
+            first = span.first & ~size
+            larger = _Span(span.version, first, first + size)
+            if first < span.first and larger.last >= span.last and larger in self._hosts_at:
+                found.append(larger)
+        return found
 
     def first_free(self, settings: NetworkSettings) -> str:
         """The first slice that nobody has or touches; '' when all are taken."""
@@ -81,7 +105,9 @@ class SliceBook:
 
     def copy(self) -> SliceBook:
         twin = SliceBook()
-        twin._of_host, twin._remembered = dict(self._of_host), dict(self._remembered)
+        twin._remembered = dict(self._remembered)
+        for host, subnet in self._of_host.items():
+            twin._set(host, subnet)
         return twin
 
     def _set(self, host: str, subnet: str) -> None:
@@ -91,9 +117,28 @@ class SliceBook:
         if before:
             del self._of_host[host]
             self._count(before, -1)
+            self._leave(host, _span_of(before))
         if subnet:
             self._of_host[host] = subnet
             self._count(subnet, 1)
+            self._enter(host, _span_of(subnet))
+
+    def _enter(self, host: str, span: _Span) -> None:
+        if span not in self._hosts_at:
+            self._hosts_at[span] = set()
+            bisect.insort(self._in_order, span)
+            self._sizes[span.last - span.first] += 1
+        self._hosts_at[span].add(host)
+
+    def _leave(self, host: str, span: _Span) -> None:
+        self._hosts_at[span].discard(host)
+        if self._hosts_at[span]:
+            return
+        del self._hosts_at[span]
+        del self._in_order[bisect.bisect_left(self._in_order, span)]
+        self._sizes[span.last - span.first] -= 1
+        if not self._sizes[span.last - span.first]:
+            del self._sizes[span.last - span.first]
 
     def _lay_out(self, settings: NetworkSettings) -> None:
         """Number the slices of another pool."""
@@ -124,10 +169,16 @@ class SliceBook:
 
     def _numbers_of(self, subnet: str) -> _Range | None:
         """The slices that a network touches; None when it lies outside of the pool, or there is no pool yet."""
-        network = ipaddress.ip_network(subnet, strict=False)
-        if not self._size or network.version != self._pool.version:
+        span = _span_of(subnet)
+        if not self._size or span.version != self._pool.version:
             return None
         start = int(self._pool.network_address)
-        first = (int(network.network_address) - start) // self._size
-        last = (int(network.broadcast_address) - start) // self._size
+        first = (span.first - start) // self._size
+        last = (span.last - start) // self._size
         return (max(first, 0), min(last, self._total - 1)) if last >= 0 and first < self._total else None
+
+
+@functools.lru_cache(maxsize=16384)
+def _span_of(subnet: str) -> _Span:
+    network = ipaddress.ip_network(subnet, strict=False)
+    return _Span(network.version, int(network.network_address), int(network.broadcast_address))

@@ -71,8 +71,8 @@ def labelled(number: int) -> dict[str, str]:
     return {"app": f"app-{number}", "part-of": ALL}
 
 
-def template(number: int, cpu: str = "10m") -> PodTemplateSpec:
-    resources = ResourceRequirements(requests={"cpu": cpu, "memory": "16Mi"})
+def template(number: int, cpu: str = "10m", memory: str = "16Mi") -> PodTemplateSpec:
+    resources = ResourceRequirements(requests={"cpu": cpu, "memory": memory})
     spec = PodSpec(containers=(Container(name="c", image=f"app-{number}:v1", resources=resources),))
     return PodTemplateSpec(metadata=ObjectMeta(labels=labelled(number)), spec=spec)
 

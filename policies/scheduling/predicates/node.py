@@ -141,20 +141,25 @@ class Conditions:
     )
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
-        wrong: dict[int, str] = {}
-        for kind, bad, taint_key, text in self._STATES:
-            if _is_tolerated(shape.tolerations, Taint(key=taint_key, effect=taints.NO_SCHEDULE)):
-                continue
-            for row in snapshot.rows_with_condition(kind, bad):
-                wrong.setdefault(row, text)
-        return _Conditions(wrong, snapshot.size) if wrong else None
+        states = tuple(
+            (kind, bad, text)
+            for kind, bad, taint_key, text in self._STATES
+            if snapshot.rows_with_condition(kind, bad)
+            and not _is_tolerated(shape.tolerations, Taint(key=taint_key, effect=taints.NO_SCHEDULE))
+        )
+        return snapshot.remember(("conditions", states), lambda: _Conditions(states, snapshot)) if states else None
 
 
 class _Conditions(Check):
-    def __init__(self, wrong: dict[int, str], size: int) -> None:
-        self._wrong = wrong
-        self._verdicts = np.ones(size, dtype=np.bool_)
-        self._verdicts[list(wrong)] = False
+    """states: condition, its bad status, and what is said of it; the first that a host is in is its reason."""
+
+    def __init__(self, states: tuple[tuple[str, str, str], ...], snapshot: Snapshot) -> None:
+        self._wrong: dict[int, str] = {}
+        for kind, bad, text in states:
+            for row in snapshot.rows_with_condition(kind, bad):
+                self._wrong.setdefault(row, text)
+        self._verdicts = np.ones(snapshot.size, dtype=np.bool_)
+        self._verdicts[list(self._wrong)] = False
 
     def allowed(self, rows: Rows) -> BoolArray:
         return self._verdicts[rows]

@@ -1,7 +1,8 @@
 """Which pods run where, seen through their labels: counts of matching pods, and of pods that hold affinity terms.
 
 Pods with the same namespace and labels form a class: a rule is matched against classes, once, not against pods. Counts
-exist for the rules that somebody asked for, and cost one step for each pod that comes or goes.
+exist for the rules that somebody asked for, and cost one step for each pod that comes or goes. A new class and a new
+rule find each other by a label that the rule names, so that two thousand workloads are not compared with each other.
 """
 
 from __future__ import annotations
@@ -22,6 +23,18 @@ class _CountKey(NamedTuple):
 
     matchers: tuple[PodMatcher, ...]
     with_terminating: bool
+
+
+_Anchor = tuple[str, str] | None
+"""A label that all pods of a rule have; None when the rule names none."""
+
+
+def _anchor_of(key: _CountKey) -> _Anchor:
+    for matcher in key.matchers:
+        for part in matcher.selector or ():
+            if part.operator == "In" and len(part.values) == 1:
+                return part.key, part.values[0]
+    return None
 
 
 class _PodClass:
@@ -48,6 +61,9 @@ class PodIndex:
         self._capacity = capacity
         self._classes: dict[tuple[ClassKey, bool], _PodClass] = {}
         self._counts: dict[_CountKey, HostCount] = {}
+        # Rules by their anchor, classes by each of their labels.
+        self._anchored: dict[_Anchor, list[_CountKey]] = {}
+        self._labelled: dict[tuple[str, str], dict[tuple[ClassKey, bool], _PodClass]] = {}
         self._held: dict[HeldTerm, HostCount] = {}
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self.generation = 0
@@ -70,6 +86,7 @@ class PodIndex:
 
     def _forget_counts(self) -> None:
         self._counts.clear()
+        self._anchored.clear()
         for pods in self._classes.values():
             pods.counts.clear()
         self.generation += 1
@@ -79,19 +96,37 @@ class PodIndex:
         key = (shape.class_key, terminating)
         pods = self._classes.get(key)
         if pods is None:
-            pods = self._classes[key] = _PodClass(shape.namespace, shape.labels, terminating)
-            pods.counts = [count for wanted, count in self._counts.items() if self._is_counted(wanted, pods)]
+            pods = self._make_class(key)
         number = pods.rows.get(row, 0) + delta
         if number:
             pods.rows[row] = number
         else:
             del pods.rows[row]
             if not pods.rows:
-                del self._classes[key]
+                self._drop_class(key)
         for count in pods.counts:
             count.step(row, delta)
         for held in shape.held_terms:
             self._step_held(held, row, delta)
+
+    def _make_class(self, key: tuple[ClassKey, bool]) -> _PodClass:
+        (namespace, labels), terminating = key
+        made = self._classes[key] = _PodClass(namespace, dict(labels), terminating)
+        for anchor in (None, *labels):
+            for wanted in self._anchored.get(anchor, ()):
+                if self._is_counted(wanted, made):
+                    made.counts.append(self._counts[wanted])
+        for label in labels:
+            self._labelled.setdefault(label, {})[key] = made
+        return made
+
+    def _drop_class(self, key: tuple[ClassKey, bool]) -> None:
+        del self._classes[key]
+        for label in key[0].labels:
+            members = self._labelled[label]
+            del members[key]
+            if not members:
+                del self._labelled[label]
 
     def _is_counted(self, wanted: _CountKey, pods: _PodClass) -> bool:
         if pods.terminating and not wanted.with_terminating:
@@ -112,7 +147,10 @@ class PodIndex:
             if len(self._counts) >= _MOST_COUNTS:
                 self._forget_counts()
             count = self._counts[key] = HostCount(self._capacity)
-            for pods in self._classes.values():
+            anchor = _anchor_of(key)
+            self._anchored.setdefault(anchor, []).append(key)
+            candidates = self._classes if anchor is None else self._labelled.get(anchor, {})
+            for pods in candidates.values():
                 if self._is_counted(key, pods):
                     pods.counts.append(count)
                     for row, number in pods.rows.items():

@@ -8,8 +8,8 @@ amounts changed) what it must bring up to date.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -43,6 +43,8 @@ from policies.scheduling.state.volumes import VolumeIndex
 from policies.scheduling.state.workloads import WorkloadIndex
 
 _FIRST_CAPACITY: Final = 64
+
+Remembered = TypeVar("Remembered")
 
 
 class Snapshot:
@@ -82,6 +84,8 @@ class Snapshot:
         self._homeless: dict[str, dict[str, Pod]] = {}
         self._priorities: Counter[int] = Counter()
         self._conditions: dict[tuple[str, str], set[int]] = {}
+        self._remembered: dict[tuple[object, ...], object] = {}
+        self._remembered_at = -1
 
     # --- hosts ----------------------------------------------------------------------------------------------------
 
@@ -89,6 +93,16 @@ class Snapshot:
     def structure(self) -> int:
         """Moves when hosts come or go, or what all derived arrays stand on changes: labels, taints, namespaces …"""
         return self._structure + self.pods.generation + self.images.generation + self.volumes.version
+
+    def remember(self, key: tuple[object, ...], make: Callable[[], Remembered]) -> Remembered:
+        """What `make` gives, once for all shapes that ask by the same key, until `structure` moves."""
+        if self._remembered_at != self.structure:
+            self._remembered.clear()
+            self._remembered_at = self.structure
+        found = self._remembered.get(key)
+        if found is None:
+            found = self._remembered[key] = make()
+        return found  # type: ignore[return-value]
 
     @property
     def host_count(self) -> int:
@@ -205,7 +219,7 @@ class Snapshot:
         for condition in conditions:
             self._conditions.setdefault((condition.type, condition.status), set()).add(row)
 
-    def rows_with_condition(self, kind: str, status: str) -> Iterable[int]:
+    def rows_with_condition(self, kind: str, status: str) -> Collection[int]:
         """Hosts whose condition `kind` is `status`."""
         return self._conditions.get((kind, status), ())
 
