@@ -12,6 +12,7 @@ from objects.api.pods import (
     EnvVarSource,
     PodSpec,
     SecurityContext,
+    VolumeMount,
 )
 from objects.api.volumes import ObjectFieldSelector, ResourceFieldSelector
 from objects.fields import FieldPath
@@ -27,6 +28,7 @@ from objects.validation.found import Found
 from objects.validation.probes import check_probes_and_hooks
 from objects.validation.resources import check_resources
 from objects.values.image_reference import image_problem
+from objects.values.quantity import nano_value
 
 _MAX_ID = 2**31 - 1
 _ENV_FIELDS = frozenset(
@@ -46,6 +48,8 @@ VOLUME_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "metadata.uid", "metadata.labels", "metadata.annotations"}
 )
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
+_CPU_UNITS = ("1m", "1")
+_BYTE_UNITS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
 _RESOURCES = re.compile(r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)")
 
 
@@ -87,6 +91,14 @@ def _check_container(
         _check_env_from(found, (*path, "envFrom", index), source)
     _check_mounts(found, path, container, volumes)
     check_resources(found, (*path, "resources"), container.resources)
+    for index, policy in enumerate(container.resize_policy):
+        place = (*path, "resizePolicy", index)
+        if found.require((*place, "resourceName"), policy.resource_name):
+            found.choice((*place, "resourceName"), policy.resource_name, ("cpu", "memory"))
+        if found.require((*place, "restartPolicy"), policy.restart_policy):
+            found.choice((*place, "restartPolicy"), policy.restart_policy, ("NotRequired", "RestartContainer"))
+    resized = (((index, "resourceName"), one.resource_name) for index, one in enumerate(container.resize_policy))
+    found.unique((*path, "resizePolicy"), resized, "resource")
     if container.security_context is not None:
         _check_security(found, (*path, "securityContext"), container.security_context)
     check_probes_and_hooks(found, path, container, grace_seconds=spec.termination_grace_period_seconds)
@@ -199,8 +211,12 @@ def check_resource_field(found: Found, path: FieldPath, selector: ResourceFieldS
     if not _RESOURCES.fullmatch(selector.resource):
         allowed = "limits.cpu, limits.memory, limits.ephemeral-storage, requests.cpu …"
         found.add((*path, "resource"), f"'{selector.resource}' is not one of {allowed}")
-    if selector.divisor is not None:
-        found.quantity((*path, "divisor"), selector.divisor)
+    if selector.divisor is None or not found.quantity((*path, "divisor"), selector.divisor):
+        return
+    units = _CPU_UNITS if selector.resource.endswith(".cpu") else _BYTE_UNITS
+    # Zero is the unit, as is nothing.
+    if nano_value(selector.divisor) not in {0, *(nano_value(unit) for unit in units)}:
+        found.add((*path, "divisor"), f"must be one of {', '.join(units)}, not {selector.divisor}")
 
 
 def _check_env_from(found: Found, path: FieldPath, source: EnvFromSource) -> None:
@@ -229,11 +245,25 @@ def _check_mounts(found: Found, path: FieldPath, container: Container, volumes: 
         found.choice(
             (*place, "mountPropagation"), mount.mount_propagation, ("None", "HostToContainer", "Bidirectional")
         )
-        found.choice((*place, "recursiveReadOnly"), mount.recursive_read_only, ("Disabled", "IfPossible", "Enabled"))
+        context = container.security_context
+        if mount.mount_propagation == "Bidirectional" and not (context is not None and context.privileged):
+            found.add((*place, "mountPropagation"), "Bidirectional needs a privileged container")
+        _check_recursive(found, place, mount)
     paths = (((index, "mountPath"), mount.mount_path) for index, mount in enumerate(container.volume_mounts))
     found.unique((*path, "volumeMounts"), paths, "mount path")
     for index, device in enumerate(container.volume_devices):
         _check_volume_name(found, (*path, "volumeDevices", index, "name"), device.name, volumes)
+
+
+def _check_recursive(found: Found, path: FieldPath, mount: VolumeMount) -> None:
+    field = (*path, "recursiveReadOnly")
+    found.choice(field, mount.recursive_read_only, ("Disabled", "IfPossible", "Enabled"))
+    if mount.recursive_read_only in (None, "Disabled"):
+        return
+    if not mount.read_only:
+        found.add(field, "only makes sense with readOnly: true")
+    if mount.mount_propagation not in (None, "", "None"):
+        found.add(field, "only makes sense without mountPropagation")
 
 
 def _check_volume_name(found: Found, path: FieldPath, name: str, volumes: Collection[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from objects.api.meta import LabelSelector
 from objects.api.pods import (
     Affinity,
     NodeAffinity,
@@ -126,6 +127,8 @@ def _check_pod_term(found: Found, path: FieldPath, term: PodAffinityTerm) -> Non
             found.text((*path, field, index), key, label_key_problem)
             if term.label_selector is None:
                 found.add((*path, field), "needs a labelSelector beside it")
+    for key in set(term.match_label_keys).intersection(term.mismatch_label_keys):
+        found.add((*path, "matchLabelKeys"), f"'{key}' is in mismatchLabelKeys too")
 
 
 # --- tolerations and spread ---------------------------------------------------------------------------------------
@@ -160,3 +163,15 @@ def _check_spread(found: Found, path: FieldPath, constraint: TopologySpreadConst
     found.choice((*path, "nodeAffinityPolicy"), constraint.node_affinity_policy, ("Honor", "Ignore"))
     found.choice((*path, "nodeTaintsPolicy"), constraint.node_taints_policy, ("Honor", "Ignore"))
     check_selector(found, (*path, "labelSelector"), constraint.label_selector)
+    asked = set() if constraint.label_selector is None else _keys_of(constraint.label_selector)
+    for index, key in enumerate(constraint.match_label_keys):
+        place = (*path, "matchLabelKeys", index)
+        found.text(place, key, label_key_problem)
+        if constraint.label_selector is None:
+            found.add(place, "needs a labelSelector beside it")
+        elif key in asked:
+            found.add(place, f"'{key}' is in labelSelector too")
+
+
+def _keys_of(selector: LabelSelector) -> set[str]:
+    return {*selector.match_labels, *(requirement.key for requirement in selector.match_expressions)}

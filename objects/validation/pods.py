@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from objects.api.pods import Pod, PodSpec, PodTemplateSpec
+from objects.api.meta import ObjectMeta
+from objects.api.pods import Pod, PodSpec, PodTemplateSpec, ResourceRequirements
 from objects.fields import FieldPath
+from objects.pod_resources import is_pod_level_resource
 from objects.syntax import (
     dns_label_problem,
     dns_subdomain_problem,
@@ -18,18 +20,24 @@ from objects.validation.containers import check_containers, check_profiles
 from objects.validation.found import Found
 from objects.validation.metadata import check_labels_and_annotations
 from objects.validation.placement import check_placement
-from objects.validation.resources import check_resource_list, check_resources
+from objects.validation.resources import check_resource_list, check_resources, is_readable
 from objects.validation.volumes import check_volumes
+from objects.values.quantity import compare
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _MAX_ID = 2**31 - 1
 _MAX_NAMESERVERS = 3
 _MAX_SEARCHES = 32
+_MAX_SEARCH_CHARACTERS = 2048
+_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_IPC_SYSCTLS = ("kernel.sem", "kernel.shm", "kernel.msg", "fs.mqueue.")
 _SYSCTL = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 
 
 def check_pod(found: Found, obj: Pod) -> None:
+    _check_deletion_cost(found, ("metadata",), obj.metadata)
     check_pod_spec(found, ("spec",), obj.spec)
     if obj.spec.scheduling_gates and obj.spec.node_name:
         found.add(("spec", "nodeName"), "cannot be set while there are schedulingGates")
@@ -45,10 +53,17 @@ def check_template(
 ) -> None:
     """A pod template. path: of the template; claims: names of claim templates that its containers may mount too."""
     check_labels_and_annotations(found, (*path, "metadata"), template.metadata)
+    _check_deletion_cost(found, (*path, "metadata"), template.metadata)
     check_pod_spec(found, (*path, "spec"), template.spec, claims=claims)
     policy = template.spec.restart_policy
     if policy in RESTART_POLICIES and policy not in restart_policies:
         found.add((*path, "spec", "restartPolicy"), f"must be {' or '.join(restart_policies)} here, not {policy}")
+
+
+def _check_deletion_cost(found: Found, path: FieldPath, metadata: ObjectMeta) -> None:
+    cost = metadata.annotations.get(_DELETION_COST)
+    if cost is not None and not (_WHOLE.fullmatch(cost) and -(2**31) <= int(cost) < 2**31):
+        found.add((*path, "annotations", _DELETION_COST), f"must be a whole number of 32 bits, not '{cost}'")
 
 
 def check_pod_spec(found: Found, path: FieldPath, spec: PodSpec, *, claims: Collection[str] = ()) -> None:
@@ -81,6 +96,23 @@ def check_pod_spec(found: Found, path: FieldPath, spec: PodSpec, *, claims: Coll
         check_resource_list(found, (*path, "overhead"), spec.overhead)
     if spec.resources is not None:
         check_resources(found, (*path, "resources"), spec.resources)
+        _check_pod_resources(found, (*path, "resources"), spec.resources, spec)
+
+
+def _check_pod_resources(found: Found, path: FieldPath, resources: ResourceRequirements, spec: PodSpec) -> None:
+    """What a pod has as a whole: processor and memory, of which no container may have more."""
+    for field, amounts in (("limits", resources.limits), ("requests", resources.requests)):
+        # A request that is not written is a copy of its limit.
+        for name in amounts if field == "limits" else amounts.keys() - resources.limits.keys():
+            if not is_pod_level_resource(name):
+                found.add(
+                    (*path, field, name), "cannot be given to a pod as a whole: only cpu, memory, hugepages-<size>"
+                )
+    for name, limit in resources.limits.items():
+        for container in (*spec.init_containers, *spec.containers):
+            own = container.resources.limits.get(name)
+            if own is not None and is_readable(own) and is_readable(limit) and compare(own, limit) > 0:
+                found.add((*path, "limits", name), f"must be at least the limit {own} of container {container.name}")
 
 
 def _check_lists(found: Found, path: FieldPath, spec: PodSpec) -> None:
@@ -113,6 +145,8 @@ def _check_dns(found: Found, path: FieldPath, spec: PodSpec) -> None:
         found.add((*place, "nameservers"), f"must have at most {_MAX_NAMESERVERS} entries")
     if len(config.searches) > _MAX_SEARCHES:
         found.add((*place, "searches"), f"must have at most {_MAX_SEARCHES} entries")
+    if len(" ".join(config.searches)) > _MAX_SEARCH_CHARACTERS:
+        found.add((*place, "searches"), f"must be at most {_MAX_SEARCH_CHARACTERS} characters in all")
     for index, server in enumerate(config.nameservers):
         found.text((*place, "nameservers", index), server, ip_problem)
     for index, search in enumerate(config.searches):
@@ -140,4 +174,13 @@ def _check_security(found: Found, path: FieldPath, spec: PodSpec) -> None:
     for index, sysctl in enumerate(context.sysctls):
         if not _SYSCTL.fullmatch(sysctl.name):
             found.add((*place, "sysctls", index, "name"), f"'{sysctl.name}' is not a kernel parameter's name")
+        name = sysctl.name.replace("/", ".")
+        for field, is_shared, prefixes in (
+            ("hostNetwork", spec.host_network, ("net.",)),
+            ("hostIPC", spec.host_ipc, _IPC_SYSCTLS),
+        ):
+            if is_shared and name.startswith(prefixes):
+                found.add((*place, "sysctls", index, "name"), f"'{sysctl.name}' is the host's own with {field}: true")
+    names = (((index, "name"), sysctl.name) for index, sysctl in enumerate(context.sysctls))
+    found.unique((*place, "sysctls"), names, "kernel parameter")
     check_profiles(found, place, context)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from objects.api.pods import (
     Container,
     ExecAction,
@@ -15,6 +17,11 @@ from objects.fields import FieldPath
 from objects.syntax import http_header_problem
 from objects.validation.found import Found
 
+_SIGNAL = re.compile(
+    "SIG(ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM|TRAP"
+    "|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN([+]([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?)"
+)
+
 
 def check_probes_and_hooks(found: Found, path: FieldPath, container: Container, *, grace_seconds: int | None) -> None:
     """path: of the container; grace_seconds: of its pod, which bounds a `sleep` hook."""
@@ -23,6 +30,11 @@ def check_probes_and_hooks(found: Found, path: FieldPath, container: Container, 
     _check_probe(found, path, "startupProbe", container.startup_probe)
     if container.lifecycle is None:
         return
+    signal = container.lifecycle.stop_signal
+    if signal is not None and not _SIGNAL.fullmatch(signal):
+        found.add(
+            (*path, "lifecycle", "stopSignal"), f"'{signal}' is not a signal's name such as SIGTERM or SIGRTMIN+3"
+        )
     for name, hook in (("postStart", container.lifecycle.post_start), ("preStop", container.lifecycle.pre_stop)):
         if hook is not None:
             _check_hook(found, (*path, "lifecycle", name), hook, grace_seconds=grace_seconds)

@@ -26,7 +26,7 @@ def check_resources(found: Found, path: FieldPath, resources: ResourceRequiremen
     for name, request in resources.requests.items():
         limit = resources.limits.get(name)
         place = (*path, "requests", name)
-        if not _readable(request) or (limit is not None and not _readable(limit)):
+        if not is_readable(request) or (limit is not None and not is_readable(limit)):
             continue
         if is_overcommittable(name):
             if limit is not None and compare(request, limit) > 0:
@@ -70,6 +70,7 @@ def is_overcommittable(name: str) -> bool:
     return is_native and not name.startswith("hugepages-")
 
 
-def _readable(quantity: QuantityLike) -> bool:
+def is_readable(quantity: QuantityLike) -> bool:
+    """Whether a quantity can be compared: what cannot be read is noted elsewhere."""
     probe = Found()
     return probe.quantity((), quantity)

@@ -22,7 +22,12 @@ from objects.errors import InvalidInput
 from objects.fields import FieldPath
 from objects.own.canary import strategy_problem
 from objects.selectors import format_selector, labels_match, selector_matches
-from objects.syntax import dns_label_problem, dns_subdomain_problem, label_key_problem
+from objects.syntax import (
+    dns_label_problem,
+    dns_subdomain_problem,
+    domain_prefixed_path_problem,
+    label_key_problem,
+)
 from objects.validation.found import Found
 from objects.validation.metadata import check_selector
 from objects.validation.pods import check_template
@@ -35,8 +40,11 @@ _MAX_INDEXED = 10**5
 _MAX_RULES = 20
 _MAX_EXIT_CODES = 255
 _MAX_POD_NAME = 63
-_LENGTH_OF_HASH = 11
-"""`-` and ten characters of a template's hash: the revision's name is a label of the pods."""
+_MAX_SET_NAME = _MAX_POD_NAME - 11
+"""The name of a revision, which is a label of its pods, has `-` and ten characters of a hash behind the set's."""
+_MAX_MANAGER = 63
+_MANY_COMPLETIONS = 10**5
+_MOST_OF_MANY = 10**4
 
 
 def check_replica_set(found: Found, obj: ReplicaSet) -> None:
@@ -64,15 +72,22 @@ def _check_selector_and_template(
     if selector is None or not (selector.match_labels or selector.match_expressions):
         found.add((*_SPEC, "selector"), "is required and must not be empty")
     else:
-        before = len(found.errors)
-        check_selector(found, (*_SPEC, "selector"), selector)
-        if len(found.errors) == before and not selector_matches(selector, template.metadata.labels):
-            place = (*_TEMPLATE, "metadata", "labels")
-            found.add(place, f"must match spec.selector, which asks for {format_selector(selector)}")
+        _check_selector(found, selector, template)
     check_template(found, _TEMPLATE, template, claims=claims)
     if template.spec.active_deadline_seconds is not None:
         place = (*_TEMPLATE, "spec", "activeDeadlineSeconds")
         found.add(place, "is not allowed here: these pods run until they are replaced")
+
+
+def _check_selector(found: Found, selector: LabelSelector | None, template: PodTemplateSpec) -> None:
+    if selector is None:
+        found.add((*_SPEC, "selector"), "is required")
+        return
+    before = len(found.errors)
+    check_selector(found, (*_SPEC, "selector"), selector)
+    if len(found.errors) == before and not selector_matches(selector, template.metadata.labels):
+        place = (*_TEMPLATE, "metadata", "labels")
+        found.add(place, f"must match spec.selector, which asks for {format_selector(selector)}")
 
 
 # --- Deployment ---------------------------------------------------------------------------------------------------
@@ -151,15 +166,14 @@ def check_stateful_set(found: Found, obj: StatefulSet) -> None:
         found.amount((*place, "maxUnavailable"), strategy.rolling_update.max_unavailable)
         if strategy.rolling_update.max_unavailable in (0, "0%"):
             found.add((*place, "maxUnavailable"), "must not be 0: no pod could ever be replaced")
-    first = spec.ordinals.start if spec.ordinals is not None else 0
-    found.number((*_SPEC, "ordinals", "start"), first)
-    if len(obj.name) > _MAX_POD_NAME - _LENGTH_OF_HASH:
-        most = _MAX_POD_NAME - _LENGTH_OF_HASH
-        found.add(("metadata", "name"), f"must be at most {most} characters long: the names of revisions are labels")
-    else:
-        name = f"{obj.name}-{first + max(0, (spec.replicas or 1) - 1)}"
-        if len(name) > _MAX_POD_NAME:
-            found.add(("metadata", "name"), f"is too long: the pod {name} would pass {_MAX_POD_NAME} characters")
+    if spec.ordinals is not None:
+        found.number((*_SPEC, "ordinals", "start"), spec.ordinals.start)
+    # Kubernetes lets up to 63 pass, and then can make no pod of it: the label of the revision would be too long.
+    if _MAX_SET_NAME < len(obj.name) <= _MAX_POD_NAME:
+        found.add(
+            ("metadata", "name"),
+            f"must be at most {_MAX_SET_NAME} characters long: with a hash behind it, it is a label of the pods",
+        )
     retention = spec.persistent_volume_claim_retention_policy
     if retention is not None:
         place = (*_SPEC, "persistentVolumeClaimRetentionPolicy")
@@ -186,8 +200,11 @@ def check_job(found: Found, obj: Job) -> None:
         host_name = f"{obj.name}-{max(0, (obj.spec.completions or 1) - 1)}"
         if problem := dns_label_problem(host_name):
             found.add(("metadata", "name"), f"makes host names of pods as {host_name}, which {problem}")
-    if obj.spec.selector is not None and not obj.spec.manual_selector:
+    selector = obj.spec.selector
+    if selector is not None and not obj.spec.manual_selector:
         found.add((*_SPEC, "selector"), "is made for you: leave it out, or set manualSelector: true")
+    elif obj.spec.manual_selector:
+        _check_selector(found, selector, obj.spec.template)
 
 
 def _check_job_spec(found: Found, path: FieldPath, spec: JobSpec) -> None:
@@ -200,21 +217,42 @@ def _check_job_spec(found: Found, path: FieldPath, spec: JobSpec) -> None:
         ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished),
     ):
         found.number((*path, field), value)
-    found.number((*path, "activeDeadlineSeconds"), spec.active_deadline_seconds, least=1)
+    found.number((*path, "activeDeadlineSeconds"), spec.active_deadline_seconds)
     found.choice((*path, "completionMode"), spec.completion_mode, ("NonIndexed", "Indexed"))
     if spec.completion_mode == "Indexed":
-        if spec.completions is None:
-            found.add((*path, "completions"), "is required with completionMode: Indexed")
-        found.number((*path, "parallelism"), spec.parallelism, most=_MAX_INDEXED)
+        _check_indexes(found, path, spec)
     elif spec.backoff_limit_per_index is not None:
         found.add((*path, "backoffLimitPerIndex"), "needs completionMode: Indexed")
     if spec.max_failed_indexes is not None and spec.backoff_limit_per_index is None:
         found.add((*path, "maxFailedIndexes"), "needs backoffLimitPerIndex")
     found.choice((*path, "podReplacementPolicy"), spec.pod_replacement_policy, ("TerminatingOrFailed", "Failed"))
+    if spec.pod_failure_policy is not None and spec.pod_replacement_policy == "TerminatingOrFailed":
+        found.add((*path, "podReplacementPolicy"), "must be Failed when there is a podFailurePolicy")
+    if spec.managed_by is not None:
+        found.text((*path, "managedBy"), spec.managed_by, domain_prefixed_path_problem)
+        if len(spec.managed_by) > _MAX_MANAGER:
+            found.add((*path, "managedBy"), f"must be at most {_MAX_MANAGER} characters long")
     if spec.pod_failure_policy is not None:
         _check_failure_policy(found, path, spec)
     _check_success_policy(found, path, spec)
     check_template(found, (*path, "template"), spec.template, restart_policies=("Never", "OnFailure"))
+
+
+def _check_indexes(found: Found, path: FieldPath, spec: JobSpec) -> None:
+    """The numbers of an indexed job: what its status lists must stay small."""
+    completions, most_failed = spec.completions, spec.max_failed_indexes
+    if completions is None:
+        found.add((*path, "completions"), "is required with completionMode: Indexed")
+    elif most_failed is not None and most_failed > completions:
+        found.add((*path, "maxFailedIndexes"), f"must be at most completions {completions}, not {most_failed}")
+    has_many = completions is not None and completions > _MANY_COMPLETIONS and spec.backoff_limit_per_index is not None
+    most = _MOST_OF_MANY if has_many else _MAX_INDEXED
+    for field, value in (("parallelism", spec.parallelism), ("maxFailedIndexes", most_failed)):
+        if value is not None and value > most:
+            found.number((*path, field), value, most=most)
+    if has_many and most_failed is None:
+        text = f"is required with backoffLimitPerIndex and more than {_MANY_COMPLETIONS} completions"
+        found.add((*path, "maxFailedIndexes"), text)
 
 
 def _check_failure_policy(found: Found, path: FieldPath, spec: JobSpec) -> None:
@@ -235,6 +273,8 @@ def _check_failure_rule(found: Found, place: FieldPath, rule: PodFailurePolicyRu
     codes = rule.on_exit_codes
     given = [name for name, value in (("onExitCodes", codes), ("onPodConditions", rule.on_pod_conditions)) if value]
     found.only_one(place, given, "a condition")
+    if len(rule.on_pod_conditions) > _MAX_RULES:
+        found.add((*place, "onPodConditions"), f"must be at most {_MAX_RULES}, not {len(rule.on_pod_conditions)}")
     for index, condition in enumerate(rule.on_pod_conditions):
         where = (*place, "onPodConditions", index)
         found.text((*where, "type"), condition.type, label_key_problem)
@@ -320,3 +360,5 @@ def check_cron_job(found: Found, obj: CronJob) -> None:
     _check_job_spec(found, path, spec.job_template.spec)
     if spec.job_template.spec.manual_selector:
         found.add((*path, "manualSelector"), "is not allowed in a CronJob: each of its jobs needs its own selector")
+    if spec.job_template.spec.selector is not None:
+        found.add((*path, "selector"), "is not allowed in a CronJob: each of its jobs gets its own")
