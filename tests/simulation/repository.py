@@ -14,7 +14,7 @@ from objects.api.core import (
     Secret,
     Taint,
 )
-from objects.api.meta import KubeObject, ObjectMeta
+from objects.api.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.api.policy import PriorityClass
 from objects.defaults import default
 from objects.own.config import (
@@ -28,6 +28,7 @@ from objects.own.taints import NO_EXECUTE, OUT_OF_SERVICE
 from objects.secrets import SecretValue
 from reconciler.controllers.node.drain import DRAIN
 from reconciler.state.messages import Desired
+from tests.simulation.kept import SAFE, SAFE_APPLICATION
 from tests.simulation.machine import CANARY
 from tests.simulation.workloads import PRIORITIES, StatefulWorkload, draw_workloads
 
@@ -44,13 +45,16 @@ class HostWish(msgspec.Struct):
 
 
 class Repository:
-    """hosts: those that Git knows. Each `commit_…` changes something and says what."""
+    """hosts: those that Git knows. keeps: what is gone from here stays deployed. Each `commit_…` changes something and
+    says what.
+    """
 
     def __init__(self, source: random.Random, hosts: list[str]) -> None:
         self.random = source
         self.hosts = {name: HostWish() for name in hosts}
         self.workloads = draw_workloads(source)
         self.is_tight = source.random() < 0.3
+        self.keeps = False
         for workload in self.workloads:
             if self.is_tight and isinstance(workload, StatefulWorkload):
                 # Where room is short, the host with the data may have none.
@@ -64,7 +68,12 @@ class Repository:
         if self._read is None:
             objects = tuple(default(obj) for obj in self._objects())
             # What is said once may be read again by the next process, and is by each of them here.
-            self._read = Desired(commit=f"c{self.commits}", objects=objects, given_up=frozenset(self.given_up))
+            self._read = Desired(
+                commit=f"c{self.commits}",
+                objects=objects,
+                application=self._applications(),
+                given_up=frozenset(self.given_up),
+            )
         return self._read
 
     def commit(self, change: Callable[[], str]) -> str:
@@ -148,10 +157,17 @@ class Repository:
             ),
             *(self._host(name, wish) for name, wish in self.hosts.items()),
         ]
+        if self.keeps:
+            objects.append(SAFE_APPLICATION)
         for workload in self.workloads:
             if workload.is_there:
                 objects += workload.objects()
         return objects
+
+    def _applications(self) -> dict[ObjectKey, str]:
+        if not self.keeps:
+            return {}
+        return {obj.key: SAFE for workload in self.workloads if workload.is_there for obj in workload.objects()}
 
     def _host(self, name: str, wish: HostWish) -> Host:
         annotations = {DRAIN: wish.draining_since.isoformat()} if wish.draining_since else {}

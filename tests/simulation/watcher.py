@@ -69,7 +69,11 @@ class Watcher:
         if engine.is_started:
             self._ledger.another_began(self._seen)
             if engine.desired is not None:
-                self._ledger.jobs_in_git({obj.key for obj in engine.desired.objects if isinstance(obj, Job)})
+                jobs = {obj.key for obj in engine.desired.objects if isinstance(obj, Job)}
+                # Who is kept goes on with what it did.
+                deployed = engine.inventory.items() if engine.deployed.protected else ()
+                kept = {key for key, app in deployed if key.kind == Job.KIND and app in engine.deployed.protected}
+                self._ledger.jobs_in_git(jobs | kept)
         made: list[Pod] = []
         self._sizes_before = {}
         for changed in result.changed:

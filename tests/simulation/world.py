@@ -22,6 +22,7 @@ from reconciler.plan.simulate import SimulatedClock, SimulatedCluster
 from reconciler.state.messages import Message, Recorded, Restored
 from tests.simulation import mischief
 from tests.simulation.ending import check_end
+from tests.simulation.kept import Keeper
 from tests.simulation.ledger import Ledger, Place
 from tests.simulation.machine import Crash, Machine
 from tests.simulation.repository import Repository
@@ -68,6 +69,8 @@ class World:
         self.machines = {name: self._make_machine(name) for name in names}
         self.managed = dict(self.machines)
         self.git = Repository(random.Random(self.random.getrandbits(32)), names)
+        self.keeper = Keeper(seed)
+        self.git.keeps = self.keeper.is_on
         self.ledger = Ledger()
         self.steps = 0
         self.log: list[str] = []
@@ -90,7 +93,8 @@ class World:
         engine = WatchedEngine(random.Random(self.random.getrandbits(32)), Watcher(self.ledger, self.machines))
         self.match_hosts()
         self.cluster = SimulatedCluster(engine, self.managed, self.clock)
-        self.pending = [self.status, self.git.desired()]
+        desired = self.git.desired()
+        self.pending = [self.keeper.restored(self.status, desired), desired]
 
     def restart(self) -> None:
         """The reconciler is killed and another one begins."""
@@ -115,6 +119,7 @@ class World:
             write = written if self.random.random() < YAML_SHARE else remembered
             self.status = write(self.engine)
             self.ledger.status_written(self.status)
+            self.keeper.status_written(self.engine)
             places = self.engine.will_record([obj.key for obj in self.status.objects])
             self.pending.append(Recorded(places))
 
@@ -129,6 +134,7 @@ class World:
     def calm(self, *, max_rounds: int = 2000) -> None:
         """No more faults and one good commit: everything must come to what it says, and stay there."""
         self.crash_in = 0
+        self.keeper.loses = False
         for name, machine in self.machines.items():
             if name not in self.git.hosts or self.git.hosts[name].is_out_of_service:
                 machine.wipe()
@@ -223,6 +229,7 @@ class World:
                 self.ledger.ran_to_its_end(uid)
         self._check_ordinals()
         self._check_volumes()
+        self.keeper.check(self.engine)
 
     def _check_volumes(self) -> None:
         """The data of a claim lies in one place; a host that is said to be off is wiped before it is back."""
