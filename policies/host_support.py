@@ -133,6 +133,17 @@ def _no_cpu_limit(facts: HostFacts) -> Finding | None:
     )
 
 
+def _no_cpu_weight(facts: HostFacts) -> Finding | None:
+    if facts.traits.weighs_cpu or "rootless" in facts.traits.security_options or facts.traits.engine == "Podman":
+        return None
+    return Finding(
+        condition=LIMITS,
+        reason="NoCpuWeight",
+        message="The kernel shares CPU time without weights (its cpu cgroup is off): CPU requests do not hold.",
+        remedy="use a kernel with CONFIG_FAIR_GROUP_SCHED=y, and without cgroup_disable=cpu",
+    )
+
+
 def _no_root(facts: HostFacts) -> Finding | None:
     if not facts.traits.root_refused:
         return None
@@ -214,6 +225,7 @@ _RULES: tuple[Callable[[HostFacts], Finding | None], ...] = (
     _no_root,
     _no_iptables,
     _no_cpu_limit,
+    _no_cpu_weight,
     _no_tcp_forwarding,
     _no_socket_forwarding,
     _containerd_images,

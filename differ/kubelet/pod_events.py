@@ -19,15 +19,17 @@ from differ.kubelet.actions import (
     StartContainer,
 )
 from differ.kubelet.assignment import DifferStruct
+from differ.kubelet.containers.limits import unheld_limits
 from differ.kubelet.probes.health_facts import HealthFacts
 from objects.api.meta import ObjectKey
 from objects.api.pods import Pod, PodStatus
 from objects.conditions import IN_SYNC, OUT_OF_SYNC, find_condition
 from objects.errors import BerthError, EngineUnavailable, HostUnreachable
 from objects.names import SANDBOX_CONTAINER
-from objects.observation.host import HookFact, ProbeFact
+from objects.observation.host import HookFact, HostTraits, ProbeFact
 
 NORMAL, WARNING = "Normal", "Warning"
+ALL_HELD = HostTraits()
 _HOOK_REASONS = {"postStart": "FailedPostStartHook", "preStop": "FailedPreStopHook"}
 _BACK_OFF_REASONS = frozenset({"CrashLoopBackOff", "ImagePullBackOff"})
 
@@ -48,8 +50,10 @@ def begun(action: Action, pods: Mapping[str, Pod]) -> tuple[PodEvent, ...]:
     return _about_image(action, NORMAL, "Pulling", f'Pulling image "{action.image}"', pods)
 
 
-def performed(action: Action, error: BerthError | None, pods: Mapping[str, Pod]) -> tuple[PodEvent, ...]:
-    """What there is to say of an action that was performed, or failed."""
+def performed(
+    action: Action, error: BerthError | None, pods: Mapping[str, Pod], *, traits: HostTraits = ALL_HELD
+) -> tuple[PodEvent, ...]:
+    """What there is to say of an action that was performed, or failed. traits: of the host."""
     if isinstance(error, HostUnreachable | EngineUnavailable):
         return ()
     if isinstance(action, PullImage):
@@ -59,10 +63,11 @@ def performed(action: Action, error: BerthError | None, pods: Mapping[str, Pod])
     pod = pods.get(action.pod_uid)
     if pod is None:
         return ()
-    return tuple(PodEvent(pod=pod.key, type=t, reason=r, message=m) for t, r, m in _of_container(action, error))
+    said = _of_container(action, error, traits)
+    return tuple(PodEvent(pod=pod.key, type=t, reason=r, message=m) for t, r, m in said)
 
 
-def _of_container(action: Action, error: BerthError | None) -> Iterator[tuple[str, str, str]]:
+def _of_container(action: Action, error: BerthError | None, traits: HostTraits) -> Iterator[tuple[str, str, str]]:
     name = getattr(action, "container", "")
     if name == SANDBOX_CONTAINER and error is None:
         return
@@ -71,6 +76,8 @@ def _of_container(action: Action, error: BerthError | None) -> Iterator[tuple[st
             yield WARNING, "Failed", f"Error: {error}"
         case CreateContainer():
             yield NORMAL, "Created", f"Created container {name}"
+            for limit in unheld_limits(action.spec.resources, traits):
+                yield WARNING, "LimitsUnavailable", f"The {limit} limit of container {name} does not hold on this host"
             if action.start:
                 yield NORMAL, "Started", f"Started container {name}"
         case StartContainer():

@@ -157,7 +157,9 @@ def _plan_pod(
     assignment = host.assignment
     files = (assignment.config_maps, assignment.secrets) if any(map(is_file_volume, pod.spec.volumes)) else ()
     is_left_alone = pod.uid in assignment.left_alone
-    surroundings = (assignment.network, assignment.host_ip, host.network, files, health, is_left_alone)
+    traits = host.facts.traits
+    holds = (traits.limits_memory, traits.limits_cpu, traits.weighs_cpu)
+    surroundings = (assignment.network, assignment.host_ip, host.network, files, health, is_left_alone, holds)
     settled = memory.settled
     if (
         settled is not None

@@ -35,6 +35,7 @@ def compose_traits(
         security_options=tuple(sorted(set(options))),
         limits_memory=bool(info.get("MemoryLimit", True)),
         limits_cpu=bool(info.get("CpuCfsQuota", True)),
+        weighs_cpu=bool(info.get("CPUShares", True)),
         has_containerd_images=("driver-type", "io.containerd.snapshotter.v1") in status,
         networks=tuple(_ranges(networks)),
         forwards_tcp=forwards_tcp,

@@ -38,7 +38,8 @@ class HostTraits(ObservedStruct):
     """What sort of host it is. What follows from it says `policies.host_support`.
 
     engine: `Docker`, or what answers in its place (`Podman`). security_options: their names (`seccomp`, `rootless`,
-    `userns` …). limits_memory, limits_cpu: whether the kernel holds a container's limit. networks: those of others.
+    `userns` …). limits_memory, limits_cpu: whether the kernel holds a container's limit. weighs_cpu: whether it shares
+    CPU time by requests. networks: those of others.
     forwards_tcp, forwards_sockets: whether sshd does; None while that is not known. root_refused: why nothing can be
     done as root, '' when it can; root_remedy: what to do about it. has_iptables: None while that is not known.
     """
@@ -47,6 +48,7 @@ class HostTraits(ObservedStruct):
     security_options: tuple[str, ...] = ()
     limits_memory: bool = True
     limits_cpu: bool = True
+    weighs_cpu: bool = True
     has_containerd_images: bool = False
     networks: tuple[NetworkRange, ...] = ()
     forwards_tcp: bool | None = None

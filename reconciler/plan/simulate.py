@@ -147,7 +147,7 @@ class SimulatedCluster:
             happened += pod_events.begun(action, pods)
             error = _perform(host, action)
             performed += 1
-            happened += pod_events.performed(action, error, pods)
+            happened += pod_events.performed(action, error, pods, traits=observation.facts.traits)
             memory = memory.record(action, error, self.clock.now)
             if error is not None:
                 failed.add(action.lane)

@@ -499,7 +499,9 @@ class HostWorker:
                 self._memory = self._memory.record(action, error, self._clock())
                 if isinstance(action, RemoveImage):
                     self._meter.hasten(self._clock())
-                self._happened += pod_events.performed(action, error, self._pods())
+                seen = self.last_observation
+                traits = seen.facts.traits if seen is not None else pod_events.ALL_HELD
+                self._happened += pod_events.performed(action, error, self._pods(), traits=traits)
 
     def _pods(self) -> dict[str, Pod]:
         return {pod.uid: pod for pod in self._assignment.pods} if self._assignment is not None else {}

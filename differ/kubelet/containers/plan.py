@@ -25,6 +25,7 @@ from differ.kubelet.containers.health import (
     has_begun,
     post_start_of,
 )
+from differ.kubelet.containers.limits import held
 from differ.kubelet.containers.pulls import image_state
 from differ.kubelet.containers.restarts import (
     backoff_seconds,
@@ -298,12 +299,14 @@ def _plan_settings(container: Container, found: ObservedContainer, plan_context:
     )
     wake_at = _calm_again(memory, plan_context)
     is_left = plan_context.is_left_alone
-    drift = tuple(_drift_of(name, found, resources)) if is_left else ()
+    traits = plan_context.host.facts.traits
+    wanted, has = held(resources, traits), held(_settings_of(found), traits)
+    drift = tuple(_drift_of(name, found, has, wanted)) if is_left else ()
     told = told_count(found, memory)
     if (told is None or told < memory.restarts) and not is_left:
         given = container_name(plan_context.pod, name, max(memory.restarts - found.restart_count, 0))
         actions.append(RenameContainer(pod_uid=uid, container=name, id=found.id, name=given))
-    if (_settings_of(found) != resources and not is_left) or found.restart_policy != policy:
+    if (has != wanted and not is_left) or found.restart_policy != policy:
         # An engine that cannot limit takes the setting and drops it: back off instead of asking for ever.
         if memory.update is not None and plan_context.host.now < memory.update.retry_at:
             return Step(tuple(actions), wake_at=earliest((memory.update.retry_at, wake_at)), drift=drift)
@@ -320,17 +323,17 @@ def _calm_again(memory: ContainerMemory, plan_context: PodPlanContext) -> dateti
     return None if calm is None else plan_context.host.engine_time(calm)
 
 
-def _drift_of(name: str, found: ObservedContainer, wanted: ResourceSettings) -> Iterator[str]:
+def _drift_of(name: str, found: ObservedContainer, has: ResourceSettings, wanted: ResourceSettings) -> Iterator[str]:
     """What of a running container is not as it was made, in words."""
     if own_name(found) is None:
         yield f"{_called(name)} was renamed to {found.name}"
-    for word, has, was in (
-        ("CPU shares", found.cpu_shares, wanted.cpu_shares),
-        ("CPU quota", found.cpu_quota_micros, wanted.cpu_quota_micros),
-        ("memory limit", found.memory_bytes, wanted.memory_bytes),
+    for word, is_now, was in (
+        ("CPU shares", has.cpu_shares, wanted.cpu_shares),
+        ("CPU quota", has.cpu_quota_micros, wanted.cpu_quota_micros),
+        ("memory limit", has.memory_bytes, wanted.memory_bytes),
     ):
-        if has != was:
-            yield f"{_called(name)} has {word} {has or 'none'} instead of {was or 'none'}"
+        if is_now != was:
+            yield f"{_called(name)} has {word} {is_now or 'none'} instead of {was or 'none'}"
 
 
 def _called(name: str) -> str:

@@ -79,6 +79,14 @@ STORE = {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
             id="no CFS quota",
         ),
         pytest.param(
+            {"CPUShares": False, "CpuCfsQuota": False},
+            version("28.5.2", "1.51"),
+            (),
+            {},
+            ["LimitsUnavailable NoCpuLimit", "LimitsUnavailable NoCpuWeight"],
+            id="no cpu cgroup at all",
+        ),
+        pytest.param(
             {}, version("28.5.2", "1.51"), (BRIDGE, COMPOSE), {}, ["NetworkUnavailable PodCIDRTaken"], id="CIDR taken"
         ),
         pytest.param(
