@@ -240,12 +240,12 @@ class DockerRuntime:
         self._post(f"/containers/{action.id}/start")
 
     def _signal(self, action: SignalContainer) -> None:
-        with _already("No such container", "is not running"):
+        with _already("no such container", "is not running"):
             self._post(f"/containers/{action.id}/kill", {"signal": action.signal})
 
     def _remove(self, action: RemoveContainer) -> None:
         api = self._engine.api
-        with _already("No such container", "already in progress"):
+        with _already("no such container", "already in progress"):
             params = {"force": "true", "v": "true"}
             api.check(api.delete(api.versioned(f"/containers/{action.id}"), params=params, timeout=self._seconds))
 
@@ -310,11 +310,14 @@ class DockerRuntime:
 
 @contextmanager
 def _already(*reasons: str) -> Iterator[None]:
-    """Take the engine's refusal for success when it says that things are so already. reasons: parts of its message."""
+    """Take the engine's refusal for success when it says that things are so already.
+
+    reasons: parts of its message in small letters: engines begin their messages with a capital or in the midst of one.
+    """
     try:
         yield
     except EngineError as error:
-        if not any(reason in error.message for reason in reasons):
+        if not any(reason in error.message.lower() for reason in reasons):
             raise
 
 

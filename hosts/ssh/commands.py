@@ -24,6 +24,7 @@ CHUNK_BYTES = 32 * 1024
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 """More than any command of ours says; a host that sends without end must not fill the reconciler's memory."""
 
+_NO_KILL_AFTER = re.compile(rb"^timeout: (unrecognized option: k|invalid option -- '?k)", re.MULTILINE)
 _SHORT_WRITE = re.compile(r"Wrote only \d+ of \d+ bytes")
 
 GRACE_SECONDS = 2
@@ -42,16 +43,23 @@ class CommandResult(msgspec.Struct, frozen=True):
         return self.exit_code == 0
 
 
-def shell_line(command: str | Sequence[str], *, timeout_seconds: float, as_root: bool) -> str:
+def shell_line(command: str | Sequence[str], *, timeout_seconds: float, as_root: bool, kills_after: bool = True) -> str:
     """What sshd's login shell gets. A string is a POSIX shell script, a sequence is one command with its arguments.
 
     `timeout` ends the command on the host shortly after we stopped waiting: closing the channel alone would leave it
-    running (a `df` on a dead network mount, for ever).
+    running (a `df` on a dead network mount, for ever). kills_after: whether the host's `timeout` can send SIGKILL to
+    what SIGTERM did not end.
     """
     script = command if isinstance(command, str) else shlex.join(command)
     seconds = math.ceil(timeout_seconds) + 1
-    line = f"timeout -k {GRACE_SECONDS} {seconds} sh -c {shlex.quote(script)}"
+    grace = f"-k {GRACE_SECONDS} " if kills_after else ""
+    line = f"timeout {grace}{seconds} sh -c {shlex.quote(script)}"
     return f"sudo -n -- {line}" if as_root else line
+
+
+def refuses_kill_after(result: CommandResult) -> bool:
+    """Whether the host's `timeout` knows no `-k` (BusyBox before 1.34): then the command was not begun."""
+    return result.exit_code == 1 and _NO_KILL_AFTER.search(result.stderr) is not None
 
 
 def run_on_channel(

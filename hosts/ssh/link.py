@@ -21,6 +21,7 @@ from hosts.ssh.commands import (
     CommandResult,
     check_success,
     check_sudo,
+    refuses_kill_after,
     run_on_channel,
     shell_line,
 )
@@ -91,6 +92,7 @@ class SshLink:
         self._makers_of_room: list[Callable[[], bool]] = []
         self._transport: SshTransport | None = None
         self._connection_number = 0
+        self._kills_after = True
         self._is_connecting = False
         self._is_closed = False
         self._closing = threading.Event()
@@ -254,10 +256,15 @@ class SshLink:
         transport, channel = self._open_session(Use.COMMAND, deadline)
         try:
             left = self._left(deadline)
-            line = shell_line(command, timeout_seconds=left, as_root=by_sudo)
-            return run_on_channel(transport, channel, line, input_bytes=input_bytes, timeout_seconds=left)
+            kills_after = self._kills_after
+            line = shell_line(command, timeout_seconds=left, as_root=by_sudo, kills_after=kills_after)
+            result = run_on_channel(transport, channel, line, input_bytes=input_bytes, timeout_seconds=left)
         finally:
             channel.close()
+        if kills_after and refuses_kill_after(result):
+            self._kills_after = False
+            return self._run_once(command, input_bytes, deadline, by_sudo)
+        return result
 
     # --- the connection ----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from hosts.docker.container_request import container_request, update_request
 from hosts.docker.images import refused, telling_refusal
 from hosts.network.pod_network import network_request
 from hosts.observe.container_facts import compose_container, compose_just_made, parse_time
-from hosts.runtime.docker_runtime import pack, without_secrets
+from hosts.runtime.docker_runtime import _already, pack, without_secrets
 from objects.errors import EngineError
 from objects.observation.host import ObservedContainer
 from objects.secrets import SecretValue
@@ -361,6 +362,25 @@ def test_files_as_a_tar() -> None:
         ("d/f", tarfile.REGTYPE, 0o400, 0, "", time),
         ("l", tarfile.SYMTYPE, 0o644, 0, "d/f", time),
     ]
+
+
+PODMANS = 'no container with name or ID "x" found: no such container'
+
+
+@pytest.mark.parametrize(
+    ("message", "is_taken"),
+    [
+        pytest.param("No such container: x", True, id="Docker"),
+        pytest.param(PODMANS, True, id="Podman"),
+        pytest.param("Container x is not running", True, id="it ended by itself"),
+        pytest.param("cannot kill container: permission denied", False, id="refused"),
+    ],
+)
+def test_what_is_so_already_is_done(message: str, *, is_taken: bool) -> None:
+    refusal = EngineError(message, status=404)
+    outcome = contextlib.nullcontext() if is_taken else pytest.raises(EngineError)
+    with outcome, _already("no such container", "is not running"):
+        raise refusal
 
 
 MODE = "com.docker.network.bridge.gateway_mode_ipv4"

@@ -98,6 +98,32 @@ def test_many_threads_share_one_connection(relay: Relay, sshd: LocalSshd, links:
     assert relay.accepted == 1
 
 
+OLD_BUSYBOX = """\
+#!/bin/sh
+[ "$1" != -k ] || { echo "timeout: unrecognized option: k" >&2; exit 1; }
+echo begun >> "$(dirname "$0")/begun"
+exec /usr/bin/timeout "$@"
+"""
+
+
+def test_a_host_whose_timeout_cannot_kill(tmp_path: Path, links: SshLinks) -> None:
+    """BusyBox before 1.34 knows no `-k`: the command runs without, each of them once."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "timeout").write_text(OLD_BUSYBOX)
+    (programs / "timeout").chmod(0o755)
+    path = f"SetEnv PATH={programs}:/usr/bin:/bin"
+    peer = LocalSshd(tmp_path, getpass.getuser(), settings=(path,))
+    peer.start()
+    try:
+        link = links.link(peer.target())
+        assert link.run("cat", input=b"to be read twice", timeout_seconds=10).stdout == b"to be read twice"
+        assert link.run("echo again", timeout_seconds=10).stdout == b"again\n"
+    finally:
+        peer.stop()
+    assert (programs / "begun").read_text() == "begun\n" * 2
+
+
 def test_equal_targets_share_a_link_and_unwanted_ones_are_closed(sshd: LocalSshd, links: SshLinks) -> None:
     door = sshd.target()
     inner = sshd.target(kind="rsa", jump=door)

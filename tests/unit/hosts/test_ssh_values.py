@@ -12,6 +12,7 @@ from hosts.ssh.commands import (
     CommandResult,
     check_success,
     check_sudo,
+    refuses_kill_after,
     shell_line,
 )
 from hosts.ssh.watchdog import Watchdog
@@ -28,6 +29,28 @@ from objects.errors import AuthenticationRefused, BerthError, CommandFailed, Dis
 )
 def test_shell_lines(command: str | list[str], seconds: float, as_root: bool, line: str) -> None:
     assert shell_line(command, timeout_seconds=seconds, as_root=as_root) == line
+
+
+BUSYBOX = b"BusyBox v1.33.1 () multi-call binary.\n\nUsage: timeout [-s SIG] SECS PROG ARGS\n"
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        pytest.param(CommandResult(1, b"", b"timeout: unrecognized option: k\n" + BUSYBOX), True, id="Alpine 3.14"),
+        pytest.param(CommandResult(1, b"", b"timeout: invalid option -- 'k'\n" + BUSYBOX), True, id="with glibc"),
+        pytest.param(
+            CommandResult(1, b"", b"sudo: unable to resolve host nas\ntimeout: unrecognized option: k\n"),
+            True,
+            id="by a sudo that warns",
+        ),
+        pytest.param(CommandResult(1, b"", b"grep: unrecognized option: k\n"), False, id="the command's own word"),
+        pytest.param(CommandResult(124, b"", b""), False, id="time is up"),
+        pytest.param(CommandResult(0, b"", b"timeout: unrecognized option: k\n"), False, id="success"),
+    ],
+)
+def test_a_timeout_without_kill(result: CommandResult, *, expected: bool) -> None:
+    assert refuses_kill_after(result) is expected
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,10 @@ def test_disk_use_with_what_the_engine_does_not_know() -> None:
         ],
     }
     assert parse_disk_use(told, {A: 11, "gone": 1}) == ({A: 111, B: 0}, {"v": 3})
+    newer = {"ContainerUsage": {"Items": told["Containers"]}, "VolumeUsage": {"Items": told["Volumes"]}}
+    assert parse_disk_use(newer, {A: 11, "gone": 1}) == ({A: 111, B: 0}, {"v": 3})
+    none = {"ContainerUsage": {"TotalCount": 0}, "VolumeUsage": None}
+    assert parse_disk_use(none, {}) == ({}, {})
     assert parse_disk_use({"Containers": None, "Volumes": None}, {}) == ({}, {})
 
 
