@@ -98,7 +98,7 @@ class Settled(DifferStruct):
 
 class PodMemory(DifferStruct):
     """stopping_since: when the pod's stop was begun. files_written: mark of the files last written. status: as last
-    planned, so that transition times stay. told_at: of the newest failure of a probe or hook that was told of.
+    planned, so that transition times stay. told: failures of probes and hooks that were told of and still show.
     """
 
     containers: Mapping[str, ContainerMemory] = {}
@@ -107,7 +107,7 @@ class PodMemory(DifferStruct):
     files_written: str = ""
     volume_failure: Failure | None = None
     status: PodStatus | None = None
-    told_at: datetime | None = None
+    told: tuple[tuple[datetime, str, str], ...] = ()
     settled: Settled | None = None
 
     def container(self, name: str) -> ContainerMemory:

@@ -7,8 +7,9 @@ that begins to say "back-off" or "out of sync". Nothing here decides anything; l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 from differ.kubelet.actions import (
     Action,
@@ -32,6 +33,10 @@ NORMAL, WARNING = "Normal", "Warning"
 ALL_HELD = HostTraits()
 _HOOK_REASONS = {"postStart": "FailedPostStartHook", "preStop": "FailedPreStopHook"}
 _BACK_OFF_REASONS = frozenset({"CrashLoopBackOff", "ImagePullBackOff"})
+
+
+HealthFailure: TypeAlias = tuple[datetime, str, str]
+"""Of a probe or hook: when by the host's steady clock, reason, message."""
 
 
 class PodEvent(DifferStruct):
@@ -96,24 +101,28 @@ def _about_image(
 
 
 def newly_failed(
-    pod: Pod, facts: HealthFacts, told_at: datetime | None, *, steady: datetime
-) -> tuple[tuple[PodEvent, ...], datetime | None]:
-    """Failures of probes and hooks that came after `told_at`, and the time of the newest. Times are steady ones."""
-    failures = sorted(_failures(facts), key=lambda failure: failure[0])
-    fresh = [one for one in failures if (told_at is None or one[0] > told_at) and one[0] <= steady]
-    told = tuple(PodEvent(pod=pod.key, type=WARNING, reason=reason, message=text) for _, reason, text in fresh)
-    return told, max((at for at, _, _ in fresh), default=told_at)
+    pod: Pod, facts: HealthFacts, told: Collection[HealthFailure], *, steady: datetime
+) -> tuple[tuple[PodEvent, ...], tuple[HealthFailure, ...]]:
+    """Failures of probes and hooks that are not among those `told` by earlier looks, and all that are told by now.
+
+    steady: when the look began, by the host's steady clock. A probe's failure that came during it counts at once: by
+    the next look the probe may pass, and nothing would tell of it any more.
+    """
+    failures = tuple(sorted(_failures(facts, steady)))
+    fresh = [one for one in failures if one not in told]
+    events = tuple(PodEvent(pod=pod.key, type=WARNING, reason=reason, message=text) for _, reason, text in fresh)
+    return events, failures
 
 
-def _failures(facts: HealthFacts) -> Iterator[tuple[datetime, str, str]]:
+def _failures(facts: HealthFacts, steady: datetime) -> Iterator[HealthFailure]:
     for fact in (*facts.probes, *facts.hooks):
         if isinstance(fact, ProbeFact):
             yield from _failed_probe(fact)
-        elif isinstance(fact, HookFact) and fact.error and fact.ended_at is not None:
+        elif isinstance(fact, HookFact) and fact.error and fact.ended_at is not None and fact.ended_at <= steady:
             yield fact.ended_at, _HOOK_REASONS[fact.kind], f"{fact.kind} hook failed: {fact.error}"
 
 
-def _failed_probe(fact: ProbeFact) -> Iterator[tuple[datetime, str, str]]:
+def _failed_probe(fact: ProbeFact) -> Iterator[HealthFailure]:
     name = f"{fact.kind.capitalize()} probe"
     if fact.failed_at is not None:
         yield fact.failed_at, "Unhealthy", f"{name} failed: {fact.message}"

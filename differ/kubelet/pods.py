@@ -176,10 +176,10 @@ def _plan_pod(
     else:
         result = _plan_assigned(plan_context)
     step, status = result.step, result.status
-    failed, told_at = newly_failed(pod, health, memory.told_at, steady=host.steady)
+    failed, told = newly_failed(pod, health, memory.told, steady=host.steady)
     is_settled = not (step.actions or step.wants or step.waiting or step.wake_at or pod.is_terminating)
     kept = Settled(pod=pod, containers=containers, surroundings=surroundings, probes=result.probes)
-    remembered = structs.replace(result.memory, status=status, told_at=told_at, settled=kept if is_settled else None)
+    remembered = structs.replace(result.memory, status=status, told=told, settled=kept if is_settled else None)
     pod_events = (*failed, *back_offs(pod, memory.status, status), *drifts(pod, memory.status, status))
     return structs.replace(result, memory=remembered, pod_events=pod_events)
 

@@ -59,7 +59,7 @@ BEHAVIOURS: dict[str, tuple[tuple[str, ...], Program]] = {
         Program(run_seconds=0.3, out_of_memory=True),
     ),
     "warming": (
-        _script("sleep 4; touch /ready"),
+        _script("while ! test -f /asked; do sleep 0.1; done; sleep 4; touch /ready"),
         Program(answer=lambda _, seconds: "" if seconds >= 4 else "no /ready"),
     ),
     "flicker": (

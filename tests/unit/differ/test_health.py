@@ -11,7 +11,7 @@ from differ.kubelet.probes.probing import READINESS
 from objects.api.pods import Probe, TCPSocketAction
 from objects.conditions import find_condition
 from objects.observation.host import ProbeFact
-from tests.unit.differ.building import NO_MEMORY, NOW, assign, container, found, make_pod, observe
+from tests.unit.differ.building import NO_MEMORY, NOW, ago, assign, container, found, make_pod, observe
 
 WHY = "sshd forwards no TCP connections to pods"
 
@@ -51,6 +51,8 @@ def test_probes_that_do_not_pass(fields: dict[str, object], ready: bool, reason:
     condition = find_condition(status.conditions, "Ready")
     assert condition is not None
     assert (condition.status == "True", reason in condition.message) == (ready, True)
-    told, until = newly_failed(pod, HealthFacts(probes=(fact,)), None, steady=NOW)
-    assert ([(one.reason, one.message) for one in told], until) == ([("Unhealthy", event)], NOW)
-    assert newly_failed(pod, HealthFacts(probes=(fact,)), until, steady=NOW)[0] == ()
+    # The look began before the failure: it is told at once, since the next look may find a probe that passes.
+    said, told = newly_failed(pod, HealthFacts(probes=(fact,)), (), steady=ago(1))
+    assert ([(one.reason, one.message) for one in said], told) == ([("Unhealthy", event)], ((NOW, "Unhealthy", event),))
+    assert newly_failed(pod, HealthFacts(probes=(fact,)), told, steady=NOW) == ((), told)
+    assert newly_failed(pod, HealthFacts(), told, steady=NOW) == ((), ())
