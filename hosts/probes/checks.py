@@ -10,7 +10,7 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from differ.kubelet.probes.checks import (
@@ -23,6 +23,7 @@ from differ.kubelet.probes.checks import (
 from differ.kubelet.probes.probing import Answer, ProbeOrder
 from hosts.docker.engine import Engine
 from hosts.probes.exec_check import check_exec
+from hosts.probes.exec_guard import ExecGuard, LastExec
 from hosts.probes.grpc_check import check_grpc
 from hosts.probes.http_check import check_http, fetch_head
 from hosts.streams.coroutines import (
@@ -43,6 +44,7 @@ class Asker:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._ways = NotifiedRoutes(engine)
+        self._guard = ExecGuard(engine)
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -56,7 +58,10 @@ class Asker:
     def ask(self, order: ProbeOrder) -> Answer:
         """Wait for the answer, at most for the probe's timeout. Raises HostError when it could not be asked."""
         route = WaitingRoute(self._engine, timeout_seconds=order.timeout_seconds)
-        return run_waiting(_put(route, order), route.clock)
+        last = self._last(order)
+        answer = run_waiting(_put(route, order, last), route.clock)
+        self._end_overdue(last, answer)
+        return answer
 
     def begin(
         self,
@@ -75,27 +80,51 @@ class Asker:
         route = self._ways.route(timeout_seconds=order.timeout_seconds, on_news=on_news, to_engine=is_exec)
         if route is None:
             return None
-        flow = QuestionRun(_put(route, order), call_at=call_at, on_end=on_end)
+        last = self._last(order)
+
+        def on_answer(answer: Answer | None, error: Exception | None) -> None:
+            self._end_overdue(last, answer)
+            on_end(answer, error)
+
+        flow = QuestionRun(_put(route, order, last), call_at=call_at, on_end=on_answer)
         told.append(flow)
         call_at(Pause(route.ends_at, route.ends_at), flow)
         flow.resume()
         return flow
 
+    def keep(self, orders: Iterable[ProbeOrder]) -> None:
+        """Only these probes will be asked from now on."""
+        self._guard.retain(order.key for order in orders)
+
     def close(self) -> None:
         """Close idle streams; the link stays."""
         self._ways.close()
+        self._guard.close()
+
+    def _last(self, order: ProbeOrder) -> LastExec | None:
+        return self._guard.last(order.key) if isinstance(order.check, ExecCheck) else None
+
+    def _end_overdue(self, last: LastExec | None, answer: Answer | None) -> None:
+        """A command that nobody saw ending although there is an answer has had its time."""
+        if last is not None and last.exec_id and answer is not None:
+            self._guard.end(last)
 
 
-def _put(route: Route, order: ProbeOrder) -> Question[Answer]:
-    return put(route, order.container_id, order.check, passed_before=order.passed_before)
+def _put(route: Route, order: ProbeOrder, last: LastExec | None) -> Question[Answer]:
+    return put(route, order.container_id, order.check, last=last, passed_before=order.passed_before)
 
 
-async def put(route: Route, container_id: str, check: Check, *, passed_before: bool = False) -> Answer:
-    """The answer, with why it does not pass. Raises HostError when the question could not be put."""
+async def put(
+    route: Route, container_id: str, check: Check, *, last: LastExec | None = None, passed_before: bool = False
+) -> Answer:
+    """The answer, with why it does not pass. Raises HostError when the question could not be put.
+
+    last: the command that this probe began last; None for what is asked once.
+    """
     try:
         match check:
             case ExecCheck():
-                return await check_exec(route, container_id, check, passed_before=passed_before)
+                return await check_exec(route, last or LastExec(container_id), check, passed_before=passed_before)
             case HttpCheck():
                 return await check_http(route, check)
             case GrpcCheck():

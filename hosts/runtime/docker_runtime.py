@@ -127,6 +127,7 @@ class DockerRuntime:
                 self._observer.invalidate(container_id)
 
     def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
+        self._asker.keep(orders)
         self._prober.keep(orders)
 
     def watch(self, wake: Callable[[], None]) -> None:

@@ -55,9 +55,7 @@ some 0.1 s, so the next tries meet other company. All of it stays within the tim
 
 
 REFUSED_PAUSE_SECONDS = 0.1
-LINGERING_SECONDS = 5.0
-"""A session that is closed keeps its place in sshd until its process has ended; then one that was refused is asked for
-again after the pause."""
+"""Before a session is asked for again that was refused."""
 
 
 class LinkState(msgspec.Struct, frozen=True):
@@ -200,12 +198,13 @@ class SshLink:
             try:
                 channel = transport.open_kind("session", timeout_seconds=self._left(deadline))
             except SessionRefused:
-                if self.clock() - sessions.ended_at < LINGERING_SECONDS and self.clock() < deadline:
-                    # What has just ended may still have its place there: that teaches nothing.
-                    sessions.failed(use)
-                    self._closing.wait(REFUSED_PAUSE_SECONDS)
-                elif not sessions.refused(use):
+                if not sessions.refused(use):
                     raise
+                if self.clock() >= deadline:
+                    raise self._no_place(sessions) from None
+                # What has just ended may still have its place there; what is idle has one for certain.
+                self._make_room()
+                self._closing.wait(REFUSED_PAUSE_SECONDS)
                 continue
             except BaseException:
                 sessions.failed(use)

@@ -183,7 +183,7 @@ def _by_name(name: str) -> Callable[[object, Message], None]:
         getattr(channel, name)(message)
         if name == "_handle_close":
             # After our own "closed" has gone out: only then sshd lets another session in.
-            channel.transport.sessions.ended(channel.chanid, channel.transport.clock())
+            channel.transport.sessions.ended(channel.chanid)
 
     return hand_on
 
@@ -216,7 +216,7 @@ class SshTransport(paramiko.Transport):
         self._refusals: dict[int, tuple[int, str]] = {}
         self._abandoned: dict[int, paramiko.Channel | ToldChannel] = {}
         self.channels_seen = _NumbersSeen()
-        self.sessions = Sessions()
+        self.sessions = Sessions(clock=clock)
         self.packetizer.clock = clock
         self.packetizer.heard_at = self.connected_at
         # paramiko wakes 10 times a second by default to look at its flags; a tenth of that is free and still prompt,

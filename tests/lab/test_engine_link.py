@@ -285,8 +285,13 @@ def test_where_sshd_forbids_forwarding_the_docker_command_serves(lab: Lab, extra
         recovers(engine)
 
 
-def test_streams_commands_and_a_shell_share_the_sessions_that_sshd_allows(lab: Lab, extra_host: AddHost) -> None:
-    host = extra_host(HostSpec("narrow", user="deploy", stream_local_forwarding=False, tcp_forwarding=False))
+@pytest.mark.parametrize("most", [pytest.param(10, id="as-usual"), pytest.param(4, id="few")])
+def test_streams_commands_and_a_shell_share_the_sessions_that_sshd_allows(
+    lab: Lab, extra_host: AddHost, most: int
+) -> None:
+    lines = (f"MaxSessions {most}",)
+    spec = HostSpec("narrow", user="deploy", stream_local_forwarding=False, tcp_forwarding=False, sshd_lines=lines)
+    host = extra_host(spec)
     with engine_of(host) as engine, ThreadPoolExecutor(40) as threads:
         events = follow_lines(engine, "/events", {})
         shell = LastingShell(engine.link)
@@ -298,7 +303,7 @@ def test_streams_commands_and_a_shell_share_the_sessions_that_sshd_allows(lab: L
         assert [question.result() for question in questions] == ["asked\n"] * 4
         transport = engine.link.living
         assert transport is not None
-        assert transport.sessions.in_use <= transport.sessions.places <= 10
+        assert transport.sessions.in_use <= 10
         events.close()
         shell.close()
         assert engine.link.connection_number == 1

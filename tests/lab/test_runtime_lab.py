@@ -16,6 +16,7 @@ import yaml
 
 from differ.kubelet.actions import ApplyHostPart
 from differ.kubelet.pods import HostPlan
+from hosts.probes.exec_guard import ExecGuard
 from hosts.runtime import outdated_files
 from objects.api.core import ConfigMap, Secret
 from objects.api.meta import LocalObjectReference, ObjectMeta
@@ -525,3 +526,46 @@ def test_a_probe_whose_program_is_gone_says_so(world: DockerWorld) -> None:
     kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running ready [main running r0]", pod)
     kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running [main running r0]", pod)
     assert "no such file or directory" in kubelet.happened[-1].message
+
+
+HANGS = "test -e /hang || exit 0; echo begun >> /begun; sleep 997 & sleep 998"
+
+
+def hanging_pod() -> Pod:
+    """Ready until there is a file /hang; then its probe never ends."""
+    probe = Probe(exec=ExecAction(command=("sh", "-c", HANGS)), period_seconds=1, timeout_seconds=1)
+    return make_pod("hangs", msgspec.structs.replace(container("sleeper"), readiness_probe=probe))
+
+
+def commands_begun(host: LabHost, pod: Pod) -> int:
+    return int(in_container(host, pod, "sleeper", "cat /begun 2>/dev/null | wc -l"))
+
+
+def test_commands_of_probes_that_hang_do_not_pile_up(host: LabHost, world: DockerWorld) -> None:
+    """Each is killed at its time, with what it started, and the next one is asked then."""
+    kubelet, pod = Kubelet(world), hanging_pod()
+    kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running ready [sleeper running r0]", pod)
+    in_container(host, pod, "sleeper", "touch /hang")
+    kubelet.until(lambda _: commands_begun(host, pod) >= 5, pod)
+    assert host.docker("top", running_name(host, "sleeper", "hangs")).count("sleep 997") <= 1
+    assert show(kubelet.step(pod).statuses[pod.uid]) == "Running [sleeper running r0]"
+    in_container(host, pod, "sleeper", "rm /hang")
+    kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running ready [sleeper running r0]", pod, seconds=20)
+    assert "sleep 99" not in host.docker("top", running_name(host, "sleeper", "hangs"))
+
+
+def test_a_command_that_hangs_and_cannot_be_killed_is_waited_for(
+    host: LabHost, world: DockerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ExecGuard, "end", lambda *_: None)  # as where sudo refuses us
+    kubelet, pod = Kubelet(world), hanging_pod()
+    kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running ready [sleeper running r0]", pod)
+    in_container(host, pod, "sleeper", "touch /hang")
+    kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running [sleeper running r0]", pod)
+    for _ in range(20):
+        kubelet.step(pod)
+        world.pass_time(0.2)
+    assert commands_begun(host, pod) == 1
+    in_container(host, pod, "sleeper", "rm /hang")
+    on_host(host, "pkill -9 -f 'sleep 99[78]'")
+    kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running ready [sleeper running r0]", pod, seconds=20)

@@ -176,7 +176,8 @@ def test_a_shell_that_nobody_asks_makes_room(sshd: LocalSshd, links: SshLinks) -
 
 
 def test_streams_leave_places_for_others() -> None:
-    sessions, short = Sessions(), []
+    now = Clock()
+    sessions, short = Sessions(clock=now), []
     opened = 0
     while sessions.take(Use.STREAM, seconds=lambda: 0.0, make_room=lambda: short.append(1)):
         opened += 1
@@ -185,12 +186,13 @@ def test_streams_leave_places_for_others() -> None:
     for number in (11, 12, 13):
         assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
         sessions.opened(Use.COMMAND, number, is_there=lambda _: True)
-    assert not sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(99, 0.0))
-    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(3, 0.0))
+    assert not sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(99))
+    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: sessions.ended(3))
+    now.now += 10
     assert sessions.refused(Use.COMMAND)
     assert (sessions.places, sessions.places_for_streams) == (9, 6)
     assert sessions.is_learnt
-    sessions.ended(1, 0.0)
+    sessions.ended(1)
     assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
     sessions.opened(Use.COMMAND, 14, is_there=lambda _: False)  # it has ended by now
     assert sessions.in_use == 8
@@ -206,6 +208,60 @@ def test_a_refusal_while_none_is_open_is_no_lack_of_places() -> None:
     assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
     assert not sessions.refused(Use.COMMAND)
     assert sessions.places == 10
+
+
+def test_what_has_just_ended_may_have_its_place_still() -> None:
+    now = Clock()
+    sessions = Sessions(clock=now)
+    for number in range(4):
+        assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
+        sessions.opened(Use.COMMAND, number, is_there=lambda _: True)
+    for number in range(3):
+        sessions.ended(number)
+    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
+    assert (sessions.refused(Use.COMMAND), sessions.places) == (True, 4)
+    now.now += 10  # by now they are gone there, too
+    assert sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None)
+    assert (sessions.refused(Use.COMMAND), sessions.places) == (True, 1)
+
+
+def test_what_was_learnt_is_tried_anew_by_one_session_more() -> None:
+    now = Clock()
+    sessions = Sessions(clock=now)
+    numbers = iter(range(100))
+
+    def take(*, is_allowed: bool = True) -> bool:
+        if not sessions.take(Use.COMMAND, seconds=lambda: 0.0, make_room=lambda: None):
+            return False
+        if is_allowed:
+            sessions.opened(Use.COMMAND, next(numbers), is_there=lambda _: True)
+        else:
+            assert sessions.refused(Use.COMMAND)
+        return True
+
+    assert [take(), take(), take(is_allowed=False), take()] == [True, True, True, False]
+    tried = []
+    for _ in range(600):
+        now.now += 1
+        tried.append(take(is_allowed=False))
+    assert (tried.count(True), sessions.places) == (5, 2)  # after 10, 20, 40 … seconds
+    now.now += 600
+    assert ([take() for _ in range(3)], sessions.places) == ([True] * 3, 5)
+
+
+def test_a_session_that_becomes_idle_while_others_wait_is_given_up() -> None:
+    sessions, asked = Sessions(2), []
+
+    def make_room() -> None:
+        asked.append(1)
+        if len(asked) == 2:  # in use when it was asked for first
+            sessions.ended(1)
+
+    for number in (1, 2):
+        assert sessions.take(Use.STREAM, seconds=lambda: 0.0, make_room=lambda: None)
+        sessions.opened(Use.STREAM, number, is_there=lambda _: True)
+    assert sessions.take(Use.COMMAND, seconds=lambda: 5.0, make_room=make_room)
+    assert asked == [1, 1]
 
 
 def test_a_half_open_peer_is_cut_off_and_dialled_again(relay: Relay, sshd: LocalSshd, watchdog: Watchdog) -> None:
