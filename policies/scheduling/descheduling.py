@@ -85,8 +85,8 @@ def _judge(scheduler: Scheduler, occupant: Occupant) -> Move | None:
 
 def _broken_rule(table: HostTable, row: int) -> str:
     """The predicate that the pod's own host no longer passes; '' when it still does."""
-    for (predicate, check), verdicts in zip(table.checks, table.passes, strict=True):
-        if predicate.name in _KEPT_WHILE_RUNNING and not verdicts[row]:
+    for predicate, check in table.checks:
+        if predicate.name in _KEPT_WHILE_RUNNING and not check.allows(row):
             return "; ".join(describe_reason(reason) for reason in check.reasons(row))
     return ""
 

@@ -92,6 +92,6 @@ def _points(table: HostTable, profile: Profile) -> list[tuple[PriorityPoints, ..
         if index is None:
             columns.append([PriorityPoints(priority.name, None, priority.flat_score, weight)] * table.snapshot.size)
             continue
-        pairs = zip(table.raws[index].tolist(), table.scores_of(index).tolist(), strict=True)
+        pairs = zip(table.raw_of(index).tolist(), table.scores_of(index).tolist(), strict=True)
         columns.append([PriorityPoints(priority.name, raw, points, weight) for raw, points in pairs])
     return [tuple(column[row] for column in columns) for row in range(table.snapshot.size)]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from policies.scheduling.state.amounts import Amounts
 from policies.scheduling.state.arrays import (
     BoolArray,
     IntArray,
@@ -121,6 +122,26 @@ class Check(ABC):
         """HOST and CLUSTER: false when, as things are, no pod on any host stands in the way of such pods."""
         return True
 
+    def is_open(self) -> bool:
+        """True when, as things are, every host passes: then nothing is computed until `stale`."""
+        return False
+
+
+class AmountCheck(Check):
+    """A predicate that reads nothing but amounts: hosts with equal amounts get equal verdicts."""
+
+    scope = Scope.HOST
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    @abstractmethod
+    def allowed_by(self, amounts: Amounts, rows: Rows) -> BoolArray:
+        """One verdict for each of the places `rows` of these amounts."""
+
+    def allowed(self, rows: Rows) -> BoolArray:
+        return self.allowed_by(self._snapshot, rows)
+
 
 class Mask(Check):
     """Verdicts that were computed for all hosts at once, and one reason for all who fail."""
@@ -179,6 +200,34 @@ class Scorer(ABC):
         """True when, as things are, every host gets 0: then nothing is computed until `stale`."""
         return False
 
+    def changed_rows(self) -> Collection[int] | None:
+        """CLUSTER, when `stale`: the only rows whose `raw` may differ from the last time; None: all may."""
+        return None
+
+    def rescore(self, _points: IntArray, _raw: IntArray, _feasible: BoolArray, _rows: IntArray, /) -> IntArray | None:
+        """Relative ones: bring `points`, the last answer of `normalise`, up to date where that is cheaper.
+
+        rows: all whose raw number or feasibility changed since then. Returns the rows whose points were written; None
+        when all have to be normalised anew.
+        """
+        return None
+
+
+class AmountScorer(Scorer):
+    """A priority that reads nothing but amounts: hosts with equal amounts get equal scores."""
+
+    scope = Scope.HOST
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    @abstractmethod
+    def raw_by(self, amounts: Amounts, rows: Rows) -> IntArray:
+        """One score for each of the places `rows` of these amounts."""
+
+    def raw(self, rows: Rows) -> IntArray:
+        return self.raw_by(self._snapshot, rows)
+
 
 class ScaledPoints(Scorer):
     """Numbers that are known for all hosts, scaled to the greatest of a feasible one (see `scale_to_greatest`)."""
@@ -188,12 +237,18 @@ class ScaledPoints(Scorer):
     def __init__(self, numbers: IntArray, *, reverse: bool = False) -> None:
         self._numbers = numbers
         self._reverse = reverse
+        self._greatest = -1
 
     def raw(self, rows: Rows) -> IntArray:
         return self._numbers[rows]
 
     def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
+        self._greatest = int(raw.max(where=feasible, initial=0))
         return scale_to_greatest(raw, feasible, reverse=self._reverse)
+
+    def rescore(self, _points: IntArray, raw: IntArray, feasible: BoolArray, _rows: IntArray) -> IntArray | None:
+        is_same = int(raw.max(where=feasible, initial=0)) == self._greatest
+        return np.zeros(0, dtype=np.int64) if is_same else None
 
 
 class Priority(Protocol):

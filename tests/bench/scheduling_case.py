@@ -1,4 +1,6 @@
-"""The scheduler's own bench (`tests.bench.scheduling`) as figures: time per pod beside kube-scheduler's CI floors.
+"""Placing pods as figures: through `engine.step` first, then the scheduler alone beside kube-scheduler's CI floors.
+
+The headline is `tests.bench.scheduling_engine`: pods of owners, templates in turns, each pod of a template of its own.
 
 And how that grows with the number of hosts, and the memory of it all. Where the time goes in each case is written to
 `bench-results/scheduling-profile.txt`, by runs of their own: a profiler slows down what it watches.
@@ -11,7 +13,7 @@ import resource
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from tests.bench import scheduling
+from tests.bench import scheduling, scheduling_engine
 from tests.bench.case import RESULTS, Settings, main
 from tests.bench.figures import Figure
 
@@ -27,12 +29,27 @@ MOST_SHARE = 0.1
 
 
 def run(settings: Settings) -> Sequence[Figure]:
-    figures = [_figure(name, settings) for name in scheduling.CASES]
+    figures = [figure for name in scheduling_engine.CASES for figure in _through_engine(name, settings)]
+    figures += [_figure(name, settings) for name in scheduling.CASES]
     figures += _growth(settings)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     figures.append(Figure(f"scheduling: peak memory, up to {scheduling.SWEEP[-1]:,} hosts", peak, "MB"))
     if not settings.is_quick:
         _write_profiles()
+    return figures
+
+
+def _through_engine(name: str, settings: Settings) -> list[Figure]:
+    """What the choice of a place costs in a step of the engine, and what the whole step does for a pod."""
+    make, rate = scheduling_engine.CASES[name]
+    found = scheduling_engine.measure(make())
+    title = f"scheduling through engine.step: {name}, {HOSTS:,} hosts"
+    figures = [
+        Figure(f"{title}, a pod's place", 1e6 * found.choosing_seconds / found.pods, "us", 1e6 / rate),
+        Figure(f"{title}, a pod in the whole step", 1e6 * found.seconds / found.pods, "us"),
+    ]
+    for one in figures:
+        settings.say(f"{one.name}: {one.value:.0f} {one.unit}")
     return figures
 
 

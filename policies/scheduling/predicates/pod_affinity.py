@@ -82,6 +82,9 @@ class PodAffinityCheck(Check):
     def may_block(self) -> bool:
         return bool(self._wanted or self._unwanted or self._held)
 
+    def is_open(self) -> bool:
+        return not self.may_block()
+
     def allowed(self, rows: Rows) -> BoolArray:
         size = self._snapshot.size
         verdicts = self.may_be_freed(rows)

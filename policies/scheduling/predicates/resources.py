@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from policies.scheduling.requests import PODS
-from policies.scheduling.rules import Check, Event, Finding, Reason, Scope
+from policies.scheduling.rules import AmountCheck, Check, Event, Finding, Reason
 from policies.scheduling.shape import PodShape
+from policies.scheduling.state.amounts import Amounts
 from policies.scheduling.state.arrays import BoolArray, IntArray, Rows
 from policies.scheduling.state.snapshot import Snapshot
 
@@ -24,21 +25,18 @@ class Resources:
         return _Resources(shape, snapshot)
 
 
-class _Resources(Check):
-    scope = Scope.HOST
-
+class _Resources(AmountCheck):
     def __init__(self, shape: PodShape, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+        super().__init__(snapshot)
         self._wanted = [
             (name, snapshot.resource(name), amount) for name, amount in shape.requests.items() if amount > 0
         ]
 
-    def allowed(self, rows: Rows) -> BoolArray:
-        snapshot = self._snapshot
+    def allowed_by(self, amounts: Amounts, rows: Rows) -> BoolArray:
         _, index, amount = self._wanted[-1]  # `pods`, which every pod wants
-        verdicts: BoolArray = snapshot.allocatable[index, rows] - snapshot.requested[index, rows] >= amount
+        verdicts: BoolArray = amounts.allocatable[index, rows] - amounts.requested[index, rows] >= amount
         for _, index, amount in self._wanted[:-1]:
-            verdicts &= snapshot.allocatable[index, rows] - snapshot.requested[index, rows] >= amount
+            verdicts &= amounts.allocatable[index, rows] - amounts.requested[index, rows] >= amount
         return verdicts
 
     def allows(self, row: int) -> bool:

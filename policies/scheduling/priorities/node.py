@@ -88,7 +88,12 @@ class _ImageLocality(Scorer):
         return [column.version for column in self._columns]
 
     def stale(self) -> bool:
-        return self._seen != self._versions()
+        seen = self._seen
+        self._seen = self._versions()
+        return seen != self._seen
+
+    def is_flat(self) -> bool:
+        return not any(column.hosts for column in self._columns)
 
     def raw(self, rows: Rows) -> IntArray:
         self._seen = self._versions()

@@ -10,8 +10,9 @@ from abc import abstractmethod
 import numpy as np
 
 from policies.scheduling.requests import CPU, MEMORY
-from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
+from policies.scheduling.rules import MAX_SCORE, AmountScorer, Scorer
 from policies.scheduling.shape import PodShape
+from policies.scheduling.state.amounts import Amounts
 from policies.scheduling.state.arrays import FloatArray, IntArray, Rows
 from policies.scheduling.state.snapshot import Snapshot
 
@@ -32,8 +33,8 @@ class _Amounts:
         wanted = {CPU: shape.assumed_cpu, MEMORY: shape.assumed_memory}
         self._wanted = wanted[resource] if resource in wanted else shape.requests.get(resource, 0)
 
-    def capacity(self, rows: Rows) -> IntArray:
-        return self._snapshot.allocatable[self._index, rows]
+    def capacity(self, amounts: Amounts, rows: Rows) -> IntArray:
+        return amounts.allocatable[self._index, rows]
 
     def of(self, row: int) -> tuple[int, int]:
         """Capacity and what is taken of it, of one host."""
@@ -41,9 +42,8 @@ class _Amounts:
         before = snapshot.requested[self._index, row] if self._line is None else snapshot.assumed[self._line, row]
         return int(snapshot.allocatable[self._index, row]), int(before) + self._wanted
 
-    def taken(self, rows: Rows) -> IntArray:
-        snapshot = self._snapshot
-        before = snapshot.requested[self._index, rows] if self._line is None else snapshot.assumed[self._line, rows]
+    def taken(self, amounts: Amounts, rows: Rows) -> IntArray:
+        before = amounts.requested[self._index, rows] if self._line is None else amounts.assumed[self._line, rows]
         return before + self._wanted
 
 
@@ -56,21 +56,20 @@ def _amounts_of(resources: dict[str, int], shape: PodShape, snapshot: Snapshot) 
     ]
 
 
-class _Allocation(Scorer):
+class _Allocation(AmountScorer):
     """The weighted mean over resources of one score each; a resource that a host does not have is left out."""
 
-    scope = Scope.HOST
-
-    def __init__(self, amounts: list[_Amounts]) -> None:
+    def __init__(self, amounts: list[_Amounts], snapshot: Snapshot) -> None:
+        super().__init__(snapshot)
         self._amounts = amounts
 
-    def raw(self, rows: Rows) -> IntArray:
+    def raw_by(self, amounts: Amounts, rows: Rows) -> IntArray:
         total: IntArray | int = 0
         weights: IntArray | int = 0
         for amount in self._amounts:
-            capacity = amount.capacity(rows)
+            capacity = amount.capacity(amounts, rows)
             has = capacity > 0
-            score = self._score(np.maximum(capacity, 1), amount.taken(rows))
+            score = self._score(np.maximum(capacity, 1), amount.taken(amounts, rows))
             total = total + score * has * amount.weight
             weights = weights + has * amount.weight
         return np.asarray(total // np.maximum(weights, 1), dtype=np.int64)
@@ -126,7 +125,7 @@ class LeastRequested:
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         amounts = _amounts_of(self._resources, shape, snapshot)
-        return _Least(amounts) if amounts else None
+        return _Least(amounts, snapshot) if amounts else None
 
 
 class MostRequested:
@@ -141,7 +140,7 @@ class MostRequested:
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         amounts = _amounts_of(self._resources, shape, snapshot)
-        return _Most(amounts) if amounts else None
+        return _Most(amounts, snapshot) if amounts else None
 
 
 class BalancedAllocation:
@@ -165,20 +164,18 @@ class BalancedAllocation:
         return _Balanced(self._resources, shape, snapshot) if asked else None
 
 
-class _Balanced(Scorer):
-    scope = Scope.HOST
-
+class _Balanced(AmountScorer):
     def __init__(self, resources: tuple[str, ...], shape: PodShape, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+        super().__init__(snapshot)
         self._wanted = [
             (snapshot.resource(name), shape.requests.get(name, 0))
             for name in resources
             if name in _ASSUMED_LINE or shape.requests.get(name, 0)
         ]
 
-    def raw(self, rows: Rows) -> IntArray:
-        before = self._evenness(rows, with_pod=False)
-        after = self._evenness(rows, with_pod=True)
+    def raw_by(self, amounts: Amounts, rows: Rows) -> IntArray:
+        before = self._evenness(amounts, rows, with_pod=False)
+        after = self._evenness(amounts, rows, with_pod=True)
         half = MAX_SCORE // 2
         score: IntArray = half + (half + after - before) // 2
         return score
@@ -200,12 +197,12 @@ class _Balanced(Scorer):
         s_after = int((1 - abs(after[0] - after[1]) / 2) * MAX_SCORE)
         return MAX_SCORE // 2 + (MAX_SCORE // 2 + s_after - s_before) // 2
 
-    def _evenness(self, rows: Rows, *, with_pod: bool) -> IntArray:
+    def _evenness(self, amounts: Amounts, rows: Rows, *, with_pod: bool) -> IntArray:
         fractions: list[FloatArray] = []
         places: IntArray | int = 0
         for index, wanted in self._wanted:
-            capacity = self._snapshot.allocatable[index, rows]
-            taken = self._snapshot.requested[index, rows] + (wanted if with_pod else 0)
+            capacity = amounts.allocatable[index, rows]
+            taken = amounts.requested[index, rows] + (wanted if with_pod else 0)
             has = capacity > 0
             fractions.append(np.where(has, np.minimum(taken / np.maximum(capacity, 1), 1.0), np.nan))
             places = places + has

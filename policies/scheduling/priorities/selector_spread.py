@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Collection
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from policies.scheduling.rules import MAX_SCORE, Scope, Scorer
 from policies.scheduling.shape import PodShape
-from policies.scheduling.state.arrays import BoolArray, IntArray, Rows
+from policies.scheduling.state.arrays import BoolArray, FloatArray, IntArray, Rows
 from policies.scheduling.state.counts import HostCount
 from policies.scheduling.state.snapshot import Snapshot
 
@@ -38,6 +39,14 @@ class SelectorSpread:
         return _SelectorSpread(snapshot.pods.count_of(peers, with_terminating=False), snapshot)
 
 
+class _Picture(NamedTuple):
+    """What a score depends on beside the host's own pods. by_zone: pods by zone; None: zones make no difference."""
+
+    most: int
+    by_zone: FloatArray | None
+    most_in_zone: float
+
+
 class _SelectorSpread(Scorer):
     scope = Scope.CLUSTER
     is_relative = True
@@ -45,11 +54,18 @@ class _SelectorSpread(Scorer):
     def __init__(self, count: HostCount, snapshot: Snapshot) -> None:
         self._count = count
         self._snapshot = snapshot
-        self._zone_ids, self._zones = _zones_of(snapshot)
+        self._zone_ids, self._zones = snapshot.remember(("zones",), lambda: _zones_of(snapshot))
+        self._rows_of_zone: dict[int, IntArray] = {}
         self._mark = count.journal.mark()
+        self._picture = _Picture(-1, None, 0.0)
 
     def stale(self) -> bool:
         return self._count.journal.mark() != self._mark
+
+    def changed_rows(self) -> Collection[int] | None:
+        entries = self._count.journal.since(self._mark)
+        self._mark = self._count.journal.mark()
+        return None if entries is None else {entry if entry >= 0 else ~entry for entry in entries}
 
     def raw(self, rows: Rows) -> IntArray:
         self._mark = self._count.journal.mark()
@@ -57,18 +73,47 @@ class _SelectorSpread(Scorer):
 
     def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
         most = int(raw.max(where=feasible, initial=0))
-        score = MAX_SCORE * ((most - raw) / most) if most else np.full(len(raw), float(MAX_SCORE))
+        self._picture = _Picture(most, None, 0.0)
+        counted = feasible & (self._zone_ids >= 0) if self._zones else feasible
+        if self._zones and counted.any():
+            counts = np.bincount(self._zone_ids[counted], weights=raw[counted], minlength=self._zones)
+            by_zone: FloatArray = counts.astype(np.float64)
+            self._picture = _Picture(most, by_zone, float(by_zone.max()))
+        return self._points_of(raw, self._zone_ids)
+
+    def rescore(self, points: IntArray, raw: IntArray, feasible: BoolArray, rows: IntArray) -> IntArray | None:
+        """A pod more on a host changes the score of that host and of its zone, unless it is the most anywhere."""
+        most, by_zone, most_in_zone = self._picture
+        if int((raw * feasible).max()) != most:
+            return None
         if self._zones:
-            has_zone = self._zone_ids >= 0
-            counted = feasible & has_zone
-            by_zone = np.bincount(self._zone_ids[counted], weights=raw[counted], minlength=self._zones)
-            if counted.any():
-                most_in_zone = by_zone.max()
-                zone_score = np.full(self._zones, float(MAX_SCORE))
-                if most_in_zone > 0:
-                    zone_score = MAX_SCORE * ((most_in_zone - by_zone) / most_in_zone)
-                mixed = score * (1.0 - _ZONE_SHARE) + _ZONE_SHARE * zone_score[self._zone_ids]
-                score = np.where(has_zone, mixed, score)
+            if by_zone is None:
+                return None
+            zones = set(self._zone_ids[rows].tolist()) - {-1}
+            for zone in zones:
+                mates = self._mates(zone)
+                by_zone[zone] = raw[mates][feasible[mates]].sum()
+            if by_zone.max() != most_in_zone or not most_in_zone:
+                return None
+            rows = np.unique(np.concatenate([rows, *map(self._mates, zones)]))
+        points[rows] = self._points_of(raw[rows], self._zone_ids[rows])
+        return rows
+
+    def _mates(self, zone: int) -> IntArray:
+        found = self._rows_of_zone.get(zone)
+        if found is None:
+            found = self._rows_of_zone[zone] = np.flatnonzero(self._zone_ids == zone)
+        return found
+
+    def _points_of(self, raw: IntArray, zone_ids: IntArray) -> IntArray:
+        most, by_zone, most_in_zone = self._picture
+        score = MAX_SCORE * ((most - raw) / most) if most else np.full(len(raw), float(MAX_SCORE))
+        if by_zone is not None:
+            zone_score = np.full(self._zones, float(MAX_SCORE))
+            if most_in_zone > 0:
+                zone_score = MAX_SCORE * ((most_in_zone - by_zone) / most_in_zone)
+            mixed = score * (1.0 - _ZONE_SHARE) + _ZONE_SHARE * zone_score[zone_ids]
+            score = np.where(zone_ids >= 0, mixed, score)
         return score.astype(np.int64)
 
 

@@ -23,6 +23,7 @@ from objects.api.meta import (
 from objects.api.pods import Pod
 from policies.scheduling.requests import BASE_RESOURCES, whole_resources
 from policies.scheduling.shape import HostPort, PodShape, ShapeBook, has_same_shape
+from policies.scheduling.state.amounts import AmountStates
 from policies.scheduling.state.arrays import (
     BoolArray,
     IntArray,
@@ -68,6 +69,7 @@ class Snapshot:
         self.alive: BoolArray = np.zeros(self.capacity, dtype=np.bool_)
         self.cordoned = self.alive.copy()
         self.taints = TaintSets(self.capacity)
+        self.states = AmountStates()
         self.images = ImageIndex(self.capacity)
         self.pods = PodIndex(self.capacity)
         self.workloads = WorkloadIndex()
