@@ -23,10 +23,11 @@ from sources.git.revisions import Commit
 from sources.reading import crosscheck, layout
 from sources.reading.crosscheck import Origin, Placed
 from sources.reading.files import ChangedFiles, CommitFiles, FileSource
-from sources.reading.layout import Folder
+from sources.reading.layout import KUSTOMIZE, Folder
 from sources.reading.manifests import ManifestWarning, ParsedFile, parse_file
+from sources.reading.not_manifests import RENDER_KUSTOMIZE, patches_of
 from sources.words import Words
-from sources.yaml.loader import DEFAULT_LIMITS
+from sources.yaml.loader import DEFAULT_LIMITS, load_documents
 
 MAX_ERRORS = 50
 MAX_TOTAL_BYTES = 64 * 2**20
@@ -258,10 +259,33 @@ class _Collector:
             self.refuse(path, "characters that cannot be seen stand after its suffix", hint="rename it")
         # What lies beside is the tool's input: what would be wrong with it as a manifest says nothing.
         rendered = tuple(posixpath.join(posixpath.dirname(path), "") for path, _ in folder.foreign)
-        files = self._within_limits(path for path in folder.files if not path.startswith(rendered))
+        patches = self._patches(folder)
+        for path, kustomization in patches.items():
+            self.refuse(path, f"is a patch of {kustomization}, no manifest", hint=RENDER_KUSTOMIZE)
+        files = self._within_limits(
+            path for path in folder.files if not path.startswith(rendered) and path not in patches
+        )
         self._parsed.prepare(self._source, files, namespace)
         for path in files:
             self._read_file(path, folder.application, namespace)
+
+    def _patches(self, folder: Folder) -> dict[str, str]:
+        """Files that do not lie beside the kustomization.yaml which names them as patches: path → that file's."""
+        found: dict[str, str] = {}
+        files = frozenset(folder.files)
+        for path, tool in folder.foreign:
+            if tool != KUSTOMIZE:
+                continue
+            own = posixpath.dirname(path)
+            try:
+                documents = load_documents(self._source.read(path, limit_bytes=DEFAULT_LIMITS.max_bytes))
+            except InvalidInput:
+                continue
+            for written in (name for document in documents for name in patches_of(document.value)):
+                patch = posixpath.normpath(posixpath.join(own, written))
+                if patch in files and not patch.startswith(posixpath.join(own, "")):
+                    found.setdefault(patch, path)
+        return found
 
     def _refuse_link(self, path: str) -> None:
         target = self._source.read_link(path)

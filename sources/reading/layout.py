@@ -30,10 +30,11 @@ _UNSEEN_END = re.compile(r"\.(ya?ml|json)(\s|\\[a-z0-9]+)+$", re.IGNORECASE)
 """A manifest's suffix and after it blanks, or control characters as they are shown."""
 _MAX_LINKS = 10
 
+KUSTOMIZE = "kustomize"
 _RENDERED_BY_OTHERS = {
-    "kustomization.yaml": "kustomize",
-    "kustomization.yml": "kustomize",
-    "Kustomization": "kustomize",
+    "kustomization.yaml": KUSTOMIZE,
+    "kustomization.yml": KUSTOMIZE,
+    "Kustomization": KUSTOMIZE,
     "Chart.yaml": "Helm",
 }
 

@@ -6,7 +6,7 @@ Only asked when something cannot be read, or has a mark that no manifest has: br
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 
@@ -39,7 +39,7 @@ _KUSTOMIZE = frozenset(
         "patchesStrategicMerge", "replacements", "replicas", "resources", "secretGenerator", "transformers", "vars",
     }
 )  # fmt: skip
-_RENDER_KUSTOMIZE = "commit what `kustomize build` makes of it"
+RENDER_KUSTOMIZE = "commit what `kustomize build` makes of it"
 
 
 def foreign_bytes(content: bytes) -> Mark | None:
@@ -63,7 +63,7 @@ def foreign_document(value: Any) -> Mark | None:
     """What a parsed document is when it is no manifest. The line is that of the document."""
     if isinstance(value, list):
         is_patch = bool(value) and all(isinstance(one, Mapping) and {"op", "path"} <= one.keys() for one in value)
-        return Mark("is a JSON patch (RFC 6902), as Kustomize takes them", _RENDER_KUSTOMIZE) if is_patch else None
+        return Mark("is a JSON patch (RFC 6902), as Kustomize takes them", RENDER_KUSTOMIZE) if is_patch else None
     if not isinstance(value, Mapping):
         return None
     sops = value.get("sops")
@@ -71,10 +71,22 @@ def foreign_document(value: Any) -> Mark | None:
         return Mark("is encrypted with SOPS, which is not decrypted yet", "keep it out of the deployed folders")
     rest = value.keys() - _KUSTOMIZE - {"namespace", "metadata"}
     if value.keys() & _KUSTOMIZE and not rest:
-        return Mark("is a kustomization.yaml", _RENDER_KUSTOMIZE)
+        return Mark("is a kustomization.yaml", RENDER_KUSTOMIZE)
     if _has_patch_directive(value):
-        return Mark("is a patch for Kustomize ($patch)", _RENDER_KUSTOMIZE)
+        return Mark("is a patch for Kustomize ($patch)", RENDER_KUSTOMIZE)
     return None
+
+
+def patches_of(value: Any) -> Iterator[str]:
+    """The files that a kustomization.yaml names as patches, as it writes them: relative to its folder."""
+    if not isinstance(value, Mapping):
+        return
+    for field in ("patches", "patchesJson6902", "patchesStrategicMerge"):
+        named = value.get(field)
+        for patch in named if isinstance(named, list) else ():
+            path = patch.get("path") if isinstance(patch, Mapping) else patch
+            if isinstance(path, str) and "\n" not in path:
+                yield path
 
 
 def _has_patch_directive(value: Any, depth: int = 12) -> bool:
