@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indices from the top of the manifest, as they are written in the file."""
@@ -34,3 +34,13 @@ def show_path(path: FieldPath) -> str:
         else:
             shown += f"['{part}']"
     return shown
+
+
+def value_at(value: Any, path: FieldPath) -> Any:
+    """What stands at a place of a document; None when the way there is blocked."""
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from objects import convert
 from objects.api.meta import DEFAULT_NAMESPACE, ObjectKey
 from objects.errors import InvalidInput, NotFound
-from objects.fields import FieldPath, show_path
+from objects.fields import FieldPath, show_path, value_at
 from sources.edit import text as edit_text
 from sources.edit import tree as edit_tree
+from sources.yaml.lists import expand_list
 from sources.yaml.loader import load_documents
 
 
@@ -109,21 +110,8 @@ def _edited(text: str, document: int, path: FieldPath, meant: Callable[[Any], An
 
 
 def objects_in(value: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
-    """The objects of a document and the ways to them: itself, or the items of a List.
-
-    An item of a `PodList` may leave its kind to the list.
-    """
-    if not isinstance(value, dict):
-        return
-    kind, items = str(value.get("kind", "")), value.get("items")
-    if kind.endswith("List") and isinstance(items, list):
-        common = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
-        for index, item in enumerate(items):
-            if isinstance(item, dict) and common["kind"]:
-                item = {**common, **item}
-            yield from objects_in(item, (*path, "items", index))
-    else:
-        yield path, value
+    """The objects of a document and the ways to them: itself, or the items of a List."""
+    return ((place, item) for place, item in expand_list(value, path) if isinstance(item, dict))
 
 
 def _reads_as(text: str, wanted: list[Any]) -> bool:
@@ -153,7 +141,7 @@ def _with_value(old: Any, path: FieldPath, value: Any) -> Any:
 
 def _without(old: Any, path: FieldPath) -> Any:
     """A copy of `old` without what is at `path`. Raises InvalidInput when nothing is there."""
-    parent = _value_at(old, path[:-1])
+    parent = value_at(old, path[:-1])
     key = path[-1]
     if isinstance(parent, dict) and key in parent:
         return _with_value(old, path[:-1], {name: value for name, value in parent.items() if name != key})
@@ -163,17 +151,7 @@ def _without(old: Any, path: FieldPath) -> Any:
 
 
 def _with_item(old: Any, path: FieldPath, value: Any) -> Any:
-    parent, index = _value_at(old, path[:-1]), path[-1]
+    parent, index = value_at(old, path[:-1]), path[-1]
     if not isinstance(parent, list) or not isinstance(index, int) or not 0 <= index <= len(parent):
         raise InvalidInput(f"there is no place {show_path(path)} in a list")
     return _with_value(old, path[:-1], [*parent[:index], value, *parent[index:]])
-
-
-def _value_at(value: Any, path: FieldPath) -> Any:
-    """None when the way is blocked."""
-    for key in path:
-        try:
-            value = value[key]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value

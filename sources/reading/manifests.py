@@ -6,17 +6,18 @@ so a reading can be kept for as long as a blob with the same id stands in the tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from objects import codec, convert, defaults, honoured, validation
 from objects.api.meta import DEFAULT_NAMESPACE, KubeObject
 from objects.errors import InvalidInput
-from objects.fields import FieldError, FieldPath, show_path
+from objects.fields import FieldError, FieldPath, show_path, value_at
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from sources.errors import ManifestError, YamlError
 from sources.reading import not_manifests
 from sources.reading.template_hash import hash_as_written, with_template_hash
+from sources.yaml.lists import expand_list
 from sources.yaml.loader import (
     DEFAULT_LIMITS,
     Limits,
@@ -142,7 +143,7 @@ class _FileReader:
         """One document; empty ones say nothing."""
         if value is None:
             return
-        for part in _expand_list(value, ()):
+        for part in (_Part(item, path) for path, item in expand_list(value)):
             start = self._places.locate(document, part.path).line if part.path else line
             self._read_part(part, document, start)
 
@@ -195,7 +196,7 @@ class _FileReader:
         corrected: Any = dict(manifest)
         found = False
         for problem in error.problems:
-            value = _value_at(manifest, problem.path)
+            value = value_at(manifest, problem.path)
             meant = old_boolean(value) if isinstance(value, str) else None
             if meant is None or not self._place(where, where.converted.written_at(problem.path)).is_plain:
                 continue
@@ -210,7 +211,7 @@ class _FileReader:
         """is_as_written: the path is that of the file already, not of the converted manifest."""
         path = found.path if is_as_written else where.converted.written_at(found.path)
         hint = found.suggestion
-        value = _value_at(where.part.value, path)
+        value = value_at(where.part.value, path)
         if isinstance(value, str) and (mark := not_manifests.template_in(value)) is not None:
             hint = f"{mark.message}: {mark.hint}"
         return Problem(self._place(where, path).line, path, found.message, hint, where.name)
@@ -219,34 +220,12 @@ class _FileReader:
         return self._places.locate(where.document, where.part.path + path)
 
 
-def _expand_list(value: Any, path: FieldPath) -> Iterator[_Part]:
-    """The items of a `kind: List` (or `ConfigMapList` …), each as an object of its own; other values as they are."""
-    kind = value.get("kind") if isinstance(value, dict) else None
-    if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(value.get("items"), list):
-        yield _Part(value, path)
-        return
-    item_kind = kind.removesuffix("List")
-    for index, item in enumerate(value["items"]):
-        if isinstance(item, dict) and item_kind and "kind" not in item:
-            item = {"apiVersion": value.get("apiVersion"), "kind": item_kind, **item}
-        yield from _expand_list(item, (*path, "items", index))
-
-
 def _display_name(manifest: Any) -> str:
     if not isinstance(manifest, Mapping):
         return ""
     kind, metadata = manifest.get("kind"), manifest.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return " ".join(word for word in (kind, name) if isinstance(word, str))
-
-
-def _value_at(value: Any, path: FieldPath) -> Any:
-    for key in path:
-        try:
-            value = value[key]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
 
 
 def _replaced(value: Any, path: FieldPath, new: Any) -> Any:
