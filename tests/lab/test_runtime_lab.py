@@ -409,7 +409,7 @@ def test_pods_come_back_after_a_reboot_without_us(lab: Lab, extra_host: Callable
         ]
         in_pod = host.docker("exec", running_name(host, "sleeper-2", "two"), "ip", "-4", "addr", "show", "eth0")
         assert "10.244.9.6/24" in in_pod
-        rules = on_host(host, "iptables -t nat -S POSTROUTING")
+        rules = on_host(host, "iptables -t nat -S")
         assert f"-s {NETWORK.subnet} ! -d {NETWORK.cluster_cidr}" in rules
 
 
