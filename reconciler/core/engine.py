@@ -183,10 +183,10 @@ class Engine:
             self._find_owners(are_all=self.is_observer)
             self._give_volumes_up()
             if not self.deployed.is_pruned:
-                self.isolation.run("pruning", self._cluster_key, self._prune, now)
+                self.isolation.run("pruning", self.cluster_key, self._prune, now)
             self._settle(now)
             if frees_any(self._changed, self.deployed.named.values()):
-                self.isolation.run("pruning", self._cluster_key, self._prune, now)
+                self.isolation.run("pruning", self.cluster_key, self._prune, now)
                 self._settle(now)
         return StepResult(
             # Before the start, and for an observer, there are none: workers then only look.
@@ -370,7 +370,7 @@ class Engine:
         """Take a message in. One that raises is kept until a newer one of its kind takes its place, and tried again."""
         part = f"message {type(message).__name__}"
         host: str = getattr(message, "host", "")
-        key = ObjectKey(Host.KIND, "", host) if host else self._cluster_key
+        key = ObjectKey(Host.KIND, "", host) if host else self.cluster_key
         try:
             self._absorb(message, now)
         except Exception as error:  # noqa: BLE001 - one message's bug must not stop the others; it is said as an event
@@ -379,7 +379,8 @@ class Engine:
             self.isolation.forget(part, key)
 
     @property
-    def _cluster_key(self) -> ObjectKey:
+    def cluster_key(self) -> ObjectKey:
+        """What is held of the cluster as a whole is held under this name."""
         return desiring.cluster_of(self.desired.objects if self.desired else ()).key
 
     def _absorb(self, message: Message, now: datetime) -> None:
@@ -682,7 +683,7 @@ class Engine:
         """Place what is pending. A pod whose placing raises is left out until its time has come; the others are not."""
         known = self.isolation.keys(_PLACING)
         waiting = {key for key in known if self.isolation.is_waiting(_PLACING, key, now)}
-        if self._cluster_key in waiting:
+        if self.cluster_key in waiting:
             return
         if known - waiting:
             self._scheduling.ask_again()
@@ -696,7 +697,7 @@ class Engine:
             failure = error
         except Exception as error:  # noqa: BLE001 - a plug-in's bug holds placements; what runs must be looked after
             failure = PlacementFailed((), error)
-        failed = () if failure is None else failure.pods or (self._cluster_key,)
+        failed = () if failure is None else failure.pods or (self.cluster_key,)
         for key in known - waiting - set(failed):
             self.isolation.forget(_PLACING, key)
         for key in failed:

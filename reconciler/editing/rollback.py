@@ -11,7 +11,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -23,12 +25,12 @@ from objects.names import ANNOTATION_TEMPLATE_HASH, POD_TEMPLATE_HASH
 from reconciler.controllers.rollout.checks import CANARY_FAILED_MARK
 from reconciler.controllers.rollout.progress import CANARY_FAILED, DEADLINE_EXCEEDED, PROGRESSING
 from reconciler.controllers.rollout.revisions import NEVER_READY
-from reconciler.core.engine import StepResult
+from reconciler.core.engine import Engine
 from reconciler.core.health import health_of
 from reconciler.editing.draft import Draft
 from reconciler.editing.history import Revision, read_revisions
 from reconciler.editing.writing import CommitWriter
-from reconciler.state.store import View
+from reconciler.state.store import Changed, View
 from sources.git.branch_writer import Identity
 from sources.git.repository import Repository
 from sources.reading.desired import DesiredReader
@@ -119,7 +121,7 @@ class RollbackWriter:
 
 
 class RollbackLoop:
-    """Listener of the daemon; commits in a thread of its own, each failure of a rollout once."""
+    """Listener of the reconciler; commits in a thread of its own, each failure of a rollout once."""
 
     def __init__(
         self,
@@ -146,17 +148,23 @@ class RollbackLoop:
         self._failed.put(None)
         self._thread.join(timeout_seconds)
 
-    def note(self, view: View, result: StepResult) -> None:
-        """Take in what changed. In the engine's thread: reads the store, waits for nobody."""
-        for key in {change.key for change in result.changed if isinstance(change.new, Deployment)}:
-            live = view.find(key)
-            failed = failed_rollout(view, live) if isinstance(live, Deployment) else None
-            if failed is None:
-                # What works again, or is another revision, may fail anew.
-                self._seen.pop(key, None)
-            elif self._seen.get(key) != failed.template_hash:
-                self._seen[key] = failed.template_hash
-                self._failed.put(failed)
+    def note(self, engine: Engine, changed: Iterable[Changed]) -> None:
+        """Take in what changed. In the engine's thread: reads the store, waits for nobody.
+
+        A Deployment that cannot be judged is held, and tried again; the others are judged.
+        """
+        for key in sorted({change.key for change in changed if change.key.kind == Deployment.KIND}):
+            engine.isolation.run("rollback", key, partial(self._judge, engine.store, key), engine.now)
+
+    def _judge(self, view: View, key: ObjectKey, _: datetime) -> None:
+        live = view.find(key)
+        failed = failed_rollout(view, live) if isinstance(live, Deployment) else None
+        if failed is None:
+            # What works again, or is another revision, may fail anew.
+            self._seen.pop(key, None)
+        elif self._seen.get(key) != failed.template_hash:
+            self._seen[key] = failed.template_hash
+            self._failed.put(failed)
 
     def _run(self) -> None:
         while (failed := self._failed.get()) is not None:

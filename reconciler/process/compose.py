@@ -27,7 +27,7 @@ from objects.errors import NotFound, RevisionNotFound, SourceError, Superseded
 from objects.own.config import Cluster, Host
 from reconciler.charge.holding import InCharge, release_charge, take_charge
 from reconciler.charge.rules import CHARGE_PATH, Claimant
-from reconciler.desired.commits import CommitReader, read_restored, require_hosts
+from reconciler.desired.commits import CommitReader, read_restored
 from reconciler.process.clock import ProcessClock, utc_now
 from reconciler.process.options import Options
 from reconciler.state.messages import Desired, HostSilent, Restored
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hosts.ssh.links import SshLinks
     from hosts.ssh.target import SshTarget
     from reconciler.core.engine import Engine
-    from reconciler.process.daemon import Daemon, Listener
+    from reconciler.process.daemon import Daemon
     from reconciler.queries.loop import QueryLoop
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class Session:
             writes_ahead=writes_ahead,
         )
 
-    def make_daemon(self, engine: Engine, *listeners: Listener) -> Daemon:
+    def make_daemon(self, engine: Engine) -> Daemon:
         from reconciler.process.daemon import Daemon
 
         return Daemon(
@@ -122,7 +122,6 @@ class Session:
             make_runtime=self.make_runtime,
             clock=self._clock,
             ahead=self._clock.ahead,
-            listeners=listeners,
             retain=self.retain_links,
         )
 
@@ -179,21 +178,6 @@ class Session:
             restored = msgspec.structs.replace(restored, follows=self._follows)
         return self.commits.with_kept_objects(restored, desired)
 
-    def tell_newest(self, daemon: Daemon, verb: str, *, takes_over: bool = False) -> Desired:
-        """Take charge, and hand the newest commit, and what an earlier process left, to a fresh daemon.
-
-        Raises SourceError, InChargeElsewhere.
-        """
-        with self.fetched_once():
-            self.begin_from_status()
-            desired = self.commits.read_newest()
-            daemon.in_charge = self.take_charge(verb, takes_over=takes_over)
-            restored = self.read_restored(desired)
-            require_hosts(restored, desired)
-            daemon.tell(restored)
-        daemon.tell(desired)
-        return desired
-
     def read_revision(self, revision: str | None) -> Desired:
         """The desired state of a branch or commit, fetched if it is a branch; None is the newest of our branch."""
         if revision is None:
@@ -206,12 +190,15 @@ class Session:
             revision = self.status_branch(self.status_branch_name).read().desired_commit
         return self.commits.read_at(revision) if revision else None
 
-    def begin_from_status(self) -> None:
-        """Before the first commit is read: what was in force is what it is compared with. Raises SourceError."""
+    def begin_from_status(self) -> str:
+        """Before the first commit is read: what was in force is what it is compared with. Returns that commit, '' for
+        none. Raises SourceError.
+        """
         snapshot = self.status_branch(self.status_branch_name).read()
         self.commits.status_branch = self.status_branch_name
         if snapshot.desired_commit:
             self.commits.start_from(snapshot.desired_commit, snapshot.files)
+        return snapshot.desired_commit
 
     def last_good(self) -> Desired | None:
         """The commit that was in force when status was last written; None when there is none, or it is gone or would be

@@ -1,7 +1,7 @@
 """The daemon: one thread that owns the engine, a worker per host, and the ways in and out. Conducts, decides nothing.
 
 `berth run` lets it go on for ever, `berth apply` until the cluster is at rest. Everything it is told arrives in one
-queue, so the engine sees it in order; everything the engine decides goes out to workers and listeners.
+queue, so the engine sees it in order; everything the engine decides goes out to workers, and to whoever asked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 RuntimeFactory = Callable[[Host, Engine], HostRuntime]
 Retain = Callable[[Iterable[SshTarget]], None]
-Listener = Callable[[StepResult], None]
 
 MAX_WAIT_SECONDS = 30.0
 """The engine is called at least this often: what is due by the calendar follows a clock that was set."""
@@ -55,7 +54,6 @@ class Daemon:
         make_runtime: RuntimeFactory,
         clock: Callable[[], datetime],
         ahead: Callable[[], timedelta] = timedelta,
-        listeners: Iterable[Listener] = (),
         retain: Retain = lambda _: None,
     ) -> None:
         """clock: of the process, which nobody sets. ahead: how far the machine's clock is ahead of that.
@@ -67,7 +65,6 @@ class Daemon:
         self._make_runtime = make_runtime
         self._clock = clock
         self._ahead = ahead
-        self._listeners = tuple(listeners)
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._retain = retain
         self._workers: dict[str, tuple[Connection, HostWorker]] = {}
@@ -94,8 +91,6 @@ class Daemon:
         for name, assignment in result.assignments.items():
             if name in self._workers:
                 self._workers[name][1].assign(assignment)
-        for listener in self._listeners:
-            listener(result)
         return result
 
     def require_charge(self) -> None:

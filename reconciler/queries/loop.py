@@ -10,16 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from objects.api.apps import Deployment
 from objects.api.autoscaling import HorizontalPodAutoscaler
 from objects.observation.metrics import QueryResult
 from objects.own.config import Cluster, PrometheusSettings
-from reconciler.core.engine import Engine, StepResult
+from reconciler.core.engine import Engine
 from reconciler.queries.orders import queries_for
 from reconciler.state.messages import QueriesAnswered
+from reconciler.state.store import Changed
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ _ASKING = frozenset({HorizontalPodAutoscaler.KIND, Deployment.KIND, Cluster.KIND
 
 
 class QueryLoop:
-    """Listener of the daemon."""
+    """Listener of the reconciler."""
 
     def __init__(self, ask: Ask, *, tell: Callable[[QueriesAnswered], None], clock: Callable[[], datetime]) -> None:
         self._ask = ask
@@ -50,12 +51,12 @@ class QueryLoop:
             self._changed.notify()
         self._thread.join(timeout_seconds)
 
-    def note(self, engine: Engine, result: StepResult) -> None:
+    def note(self, engine: Engine, changed: Iterable[Changed]) -> None:
         """Take in what changed. In the engine's thread: reads the store, waits for nobody.
 
         Before the engine starts too: the first look of an autoscaler then finds answers.
         """
-        if not any(change.key.kind in _ASKING for change in result.changed):
+        if not any(change.key.kind in _ASKING for change in changed):
             return
         settings = engine.settings.metrics.prometheus
         wanted = queries_for(engine.store, settings)

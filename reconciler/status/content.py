@@ -14,7 +14,8 @@ have no file; since when they exist is in the inventory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,7 @@ from objects.api.apps import ControllerRevision, ReplicaSet
 from objects.api.core import Node
 from objects.api.meta import KubeObject, ObjectKey, ObjectMeta
 from objects.api.pods import Pod
+from objects.errors import InvalidInput
 from objects.kinds import BY_KIND, kind_class
 from objects.own.config import Host
 from reconciler.core.health import (
@@ -38,6 +40,7 @@ from reconciler.core.health import (
 )
 from reconciler.core.named_configuration import why_kept
 from reconciler.state.copies import FOLDER, copy_document, copy_path
+from reconciler.state.failures import message_of
 from reconciler.state.host_status import HostStatus
 from reconciler.state.messages import Remembered, Restored
 from reconciler.state.store import Store, View
@@ -200,29 +203,30 @@ def restore(
     copies: dict[str, bytes] = {}
     is_ahead = False
     for path, content in files:
-        if path == INVENTORY_PATH:
-            document = unseal(yaml.load(content, Loader=yaml.CSafeLoader) or {})
-            subnets = dict(document.get("subnets") or {})
-            is_ahead = bool(document.get("ahead"))
-            protected = frozenset(document.get("protected") or ())
-            orphaned = frozenset(document.get("orphaned") or ())
-            for application, keys in (document.get("applications") or {}).items():
-                inventory.update({ObjectKey(*key.split("/", 2)): application for key in keys})
-            for commit, keys in (document.get("kept") or {}).items():
-                kept.update({ObjectKey(*key.split("/", 2)): commit for key in keys})
-            for time, keys in (document.get("created") or {}).items():
-                since = Remembered(msgspec.convert(time, datetime), None)
-                remembered.update({ObjectKey(*key.split("/", 2)): since for key in keys})
-        elif path.startswith(FOLDER):
-            copies[path] = content
-        elif path.startswith(("objects/", "hosts/")):
-            document = unseal(yaml.load(content, Loader=yaml.CSafeLoader))
-            document.pop("health", None)
-            if document.pop(_DEFINED_IN, None) is None:
-                objects.append(_restored_form(codec.decode(document)))
-            else:
-                key, memory = _remembered(document)
-                remembered[key] = memory
+        with _said_of(path):
+            if path == INVENTORY_PATH:
+                document = unseal(yaml.load(content, Loader=yaml.CSafeLoader) or {})
+                subnets = dict(document.get("subnets") or {})
+                is_ahead = bool(document.get("ahead"))
+                protected = frozenset(document.get("protected") or ())
+                orphaned = frozenset(document.get("orphaned") or ())
+                for application, keys in (document.get("applications") or {}).items():
+                    inventory.update({ObjectKey(*key.split("/", 2)): application for key in keys})
+                for commit, keys in (document.get("kept") or {}).items():
+                    kept.update({ObjectKey(*key.split("/", 2)): commit for key in keys})
+                for time, keys in (document.get("created") or {}).items():
+                    since = Remembered(msgspec.convert(time, datetime), None)
+                    remembered.update({ObjectKey(*key.split("/", 2)): since for key in keys})
+            elif path.startswith(FOLDER):
+                copies[path] = content
+            elif path.startswith(("objects/", "hosts/")):
+                document = unseal(yaml.load(content, Loader=yaml.CSafeLoader))
+                document.pop("health", None)
+                if document.pop(_DEFINED_IN, None) is None:
+                    objects.append(_restored_form(codec.decode(document)))
+                else:
+                    key, memory = _remembered(document)
+                    remembered[key] = memory
     remembered |= {
         ObjectKey(Host.KIND, "", node.name): Remembered(node.metadata.creation_timestamp, None)
         for node in objects
@@ -239,6 +243,18 @@ def restore(
         copies=copies,
         is_ahead=is_ahead,
     )
+
+
+@contextmanager
+def _said_of(path: str) -> Iterator[None]:
+    """Whatever is wrong with a file is one error that names it."""
+    try:
+        yield
+    except Exception as error:
+        why = " ".join(message_of(error).split())
+        raise InvalidInput(
+            f"{path} on the status branch cannot be read: {why}", hint="revert the commit there that broke it"
+        ) from error
 
 
 def _remembered(document: dict[str, Any]) -> tuple[ObjectKey, Remembered]:

@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -19,11 +19,12 @@ from objects.api.meta import ObjectKey
 from objects.errors import SourceError, Superseded
 from objects.own.config import Application
 from reconciler.charge.holding import InCharge, ReadFile
-from reconciler.core.engine import Engine, StepResult
+from reconciler.core.engine import Engine
 from reconciler.core.health import HealthStatus, application_health, worst
 from reconciler.state.copies import FOLDER as COPIES
 from reconciler.state.copies import copy_document, copy_path, unread_objects
 from reconciler.state.messages import Recorded
+from reconciler.state.store import Changed
 from reconciler.status import content as status
 from reconciler.status.event_file import EVENTS_PATH, events_document
 
@@ -82,7 +83,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class StatusLoop:
-    """Listener of the daemon.
+    """Listener of the reconciler.
 
     Two threads meet here. The engine's thread (`note`, `refuse`, `flush`) remembers what changed and, when asked, turns
     it into plain mappings, which needs the live store but little time. The writing thread makes YAML and pushes.
@@ -91,7 +92,6 @@ class StatusLoop:
     def __init__(
         self,
         writer: StatusWriter,
-        engine: Engine,
         *,
         wake_engine: Callable[[], None],
         in_charge: InCharge,
@@ -110,7 +110,6 @@ class StatusLoop:
         self._hurry = threading.Event()
         self._in_charge = in_charge
         self._writer = writer
-        self._engine = engine
         self._wake_engine = wake_engine
         self._changed: dict[str, ObjectKey] = {}
         self._unrendered: dict[str, ObjectKey] = {}
@@ -131,34 +130,33 @@ class StatusLoop:
 
     # --- engine's thread -----------------------------------------------------------------------------------------
 
-    def note(self, result: StepResult) -> None:
-        """Remember what this step changed; hand over a batch when the writing thread has asked for one."""
-        commit = self._engine.desired.commit if self._engine.desired else self._last_commit
-        changed = {
-            path: changed.key for changed in result.changed if (path := status.status_path(changed.key)) is not None
+    def note(self, engine: Engine, changed: Iterable[Changed]) -> None:
+        """Remember what changed; hand over a batch when the writing thread has asked for one."""
+        keys = [one.key for one in changed]
+        commit = engine.desired.commit if engine.desired else self._last_commit
+        files = {path: key for key in keys if (path := status.status_path(key)) is not None}
+        files |= {
+            path: key
+            for path, key in self._unrendered.items()
+            if not engine.isolation.is_waiting(_FILE, key, engine.now)
         }
-        due = {
-            p: k
-            for p, k in self._unrendered.items()
-            if not self._engine.isolation.is_waiting(_FILE, k, self._engine.now)
-        }
-        changed |= due
-        self._changed |= changed
-        self._copied |= {path: one.key for one in result.changed if (path := copy_path(one.key)) is not None}
-        withheld = frozenset(self._engine.withheld)
+        self._changed |= files
+        self._copied |= {path: key for key in keys if (path := copy_path(key)) is not None}
+        withheld = frozenset(engine.withheld)
         if withheld - self._asked_for:
             self._hurry.set()
-        is_news = not self._is_reluctant and (changed or commit != self._last_commit)
-        if self._engine.is_started and (is_news or self._hurry.is_set()):
+        is_news = not self._is_reluctant and (files or commit != self._last_commit)
+        if engine.is_started and (is_news or self._hurry.is_set()):
             self._last_commit = commit
             self._tell_news()
         if self._is_asked.is_set():
+            batch = self._batch(engine)
+            # Only now: when making the batch raises, the writing thread still waits for one.
             self._is_asked.clear()
-            self._handed_over.put(self._batch())
+            self._handed_over.put(batch)
 
-    def _render(self, path: str, key: ObjectKey, documents: dict[str, dict[str, Any] | None]) -> None:
+    def _render(self, engine: Engine, path: str, key: ObjectKey, documents: dict[str, dict[str, Any] | None]) -> None:
         """One object's file; when it cannot be made the others are written, and it is tried again with back-off."""
-        engine = self._engine
         obj = engine.store.find(key)
         try:
             if obj is None:
@@ -186,7 +184,7 @@ class StatusLoop:
         self._news = first, now
         self._has_news.set()
 
-    def flush(self, *, timeout_seconds: float) -> None:
+    def flush(self, engine: Engine, *, timeout_seconds: float) -> None:
         """Write what is known now, and that nobody is in charge any more, and end, waiting at most so long.
 
         When somebody else is in charge, nothing is written.
@@ -195,13 +193,18 @@ class StatusLoop:
         self._stopping.set()
         self._hurry.set()
         if self._thread.is_alive() and not self._is_reluctant:
-            self._handed_over.put(self._batch())
+            try:
+                self._handed_over.put(self._batch(engine))
+            except Exception:
+                # The next process makes the status anew; this one has to end.
+                log.exception("last status commit")
         self._handed_over.put(None)
         self._has_news.set()
         self._thread.join(0 if self._in_charge.is_over else timeout_seconds)
 
-    def _batch(self) -> _Batch:
-        engine, store = self._engine, self._engine.store
+    def _batch(self, engine: Engine) -> _Batch:
+        """What there is to write. What changed counts as handed over only when nothing has raised."""
+        store = engine.store
         documents: dict[str, dict[str, Any] | None] = {}
         places: dict[ObjectKey, str] = {}
         written: list[ObjectKey] = []
@@ -211,15 +214,12 @@ class StatusLoop:
             for application in store.all_of(Application):
                 self._changed[str(status.status_path(application.key))] = application.key
             for path, key in self._changed.items():
-                self._render(path, key, documents)
+                self._render(engine, path, key, documents)
             written = [key for path, key in self._changed.items() if path in documents]
             places = engine.will_record(written)
-            self._asked_for = frozenset(engine.withheld)
-            if not self._stopping.is_set():
-                self._hurry.clear()
             for path, key in self._copied.items():
                 if key in engine.inventory or store.find(key) is None:
-                    self._render(path, key, documents)
+                    self._render(engine, path, key, documents)
             documents[status.INVENTORY_PATH] = status.inventory_document(
                 store,
                 engine.inventory,
@@ -231,7 +231,6 @@ class StatusLoop:
             if any(True for _ in engine.events):
                 # Not after a restart without a change: the events of the earlier process stay, and no commit is made.
                 documents[EVENTS_PATH] = events_document(engine.events)
-            self._changed, self._copied = {}, {}
         commit = engine.desired.commit if engine.desired else self._last_commit
         healths = application_health(store, engine.inventory)
         refused = self._refusal.text if self._refusal else ""
@@ -250,6 +249,11 @@ class StatusLoop:
         verdicts = {self._refusal.commit: f"Refused\n\n{refused}"} if self._refusal and self._refusal.commit else {}
         if engine.is_started and total is not HealthStatus.PROGRESSING:
             verdicts[commit] = status.render_verdict(healths)
+        if engine.is_started:
+            self._changed, self._copied = {}, {}
+            self._asked_for = frozenset(engine.withheld)
+            if not self._stopping.is_set():
+                self._hurry.clear()
         return _Batch(documents, places, frozenset(written), readme, commit, str(total), verdicts)
 
     # --- writing thread ------------------------------------------------------------------------------------------

@@ -15,10 +15,8 @@ from reconciler.cli.common.progress import Progress, progress
 from reconciler.cli.common.waiting import DURATION
 from reconciler.process.compose import open_session
 from reconciler.process.options import Options
+from reconciler.process.reconciler import Reconciler
 from reconciler.status.convergence import Convergence, assess
-from reconciler.status.loop import StatusLoop
-
-FLUSH_SECONDS = 20.0
 
 SETTLED_SECONDS = 0.5
 """It must look converged for so long: a container that dies at once is not a success."""
@@ -41,13 +39,9 @@ def command(options: Options, timeout: float, no_status: bool, take_over: bool) 
     """
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.ERROR)
     with open_session(options) as session, progress(options) as shown:
-        engine = session.make_engine(heals_all=True, writes_ahead=True)
-        daemon = session.make_daemon(engine)
-        queries = session.make_query_loop(daemon)
-        queries.start()
-        status: StatusLoop | None = None
-        try:
-            desired = session.tell_newest(daemon, "apply", takes_over=take_over)
+        made = Reconciler(session, "apply", takes_over=take_over, heals_all=True, is_reluctant=no_status)
+        with made as reconciler:
+            desired = reconciler.take_newest()
             for warning in session.commits.warnings:
                 shown.note(str(warning))
             shown.note(f"commit {desired.commit[:10]}: {len(desired.objects)} objects")
@@ -56,37 +50,19 @@ def command(options: Options, timeout: float, no_status: bool, take_over: bool) 
                     f"commit {desired.commit[:10]} has no Host, so nothing can run",
                     hint="write one to hosts/NAME.yaml; berth init --host NAME=USER@ADDRESS makes it",
                 )
-            branch = session.status_branch(session.status_branch_name)
-            assert daemon.in_charge is not None, "nothing is told before"
-            status = StatusLoop(
-                branch,
-                engine,
-                wake_engine=lambda: daemon.tell(None),
-                in_charge=daemon.in_charge,
-                on_recorded=daemon.tell,
-                is_reluctant=no_status,
-            )
-            status.start()
-            ends, good_since = time.monotonic() + (timeout or math.inf), 0.0
-            while True:
-                result = daemon.run_once(timeout_seconds=0.5)
-                daemon.require_charge()
-                queries.note(engine, result)
-                if status is not None:
-                    status.note(result)
-                now, state = time.monotonic(), assess(engine)
-                shown.update(state.waiting | state.failed)
-                good_since = (good_since or now) if state.is_done else 0.0
-                if (good_since and now - good_since >= SETTLED_SECONDS) or now > ends:
-                    return _verdict(state, shown, timeout)
-        finally:
-            daemon.halt()
-            if status is not None:
-                status.flush(timeout_seconds=FLUSH_SECONDS)
-            if no_status and daemon.in_charge is not None:
-                session.release_charge(daemon.in_charge)
-            queries.stop()
-            daemon.stop()
+            return _verdict(_wait(reconciler, shown, timeout), shown, timeout)
+
+
+def _wait(reconciler: Reconciler, shown: Progress, timeout: float) -> Convergence:
+    """Until everything is as desired, or for `timeout` seconds (0: for ever). Raises Superseded."""
+    ends, good_since = time.monotonic() + (timeout or math.inf), 0.0
+    while True:
+        reconciler.turn(timeout_seconds=0.5)
+        now, state = time.monotonic(), assess(reconciler.engine)
+        shown.update(state.waiting | state.failed)
+        good_since = (good_since or now) if state.is_done else 0.0
+        if (good_since and now - good_since >= SETTLED_SECONDS) or now > ends:
+            return state
 
 
 def _verdict(state: Convergence, shown: Progress, timeout: float) -> int:

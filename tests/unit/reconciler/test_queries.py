@@ -29,7 +29,7 @@ from objects.own.config import (
     PrometheusSettings,
 )
 from policies.canary import Look
-from reconciler.core.engine import Engine, StepResult
+from reconciler.core.engine import Engine
 from reconciler.figures.pod_metrics import QueryAnswer, find_answer
 from reconciler.queries.loop import QueryLoop
 from reconciler.queries.orders import queries_for
@@ -157,7 +157,7 @@ def note(loop: QueryLoop, engine: Engine, *objects: KubeObject) -> None:
     for obj in objects:
         engine.store.put(obj)
     changed = tuple(Changed(obj.key, None, obj) for obj in objects)
-    loop.note(engine, StepResult(assignments={}, changed=changed, occurred=(), wake_at=None))
+    loop.note(engine, changed)
 
 
 def engine_of(server: PrometheusSettings = SERVER) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 from objects.api.apps import Deployment
-from objects.api.meta import ObjectKey
+from objects.api.meta import ObjectKey, ObjectMeta
 from objects.errors import SourceUnreachable
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.own.canary import (
@@ -19,7 +20,8 @@ from objects.own.canary import (
     CANARY_STEPS,
     STRATEGY,
 )
-from reconciler.core.engine import StepResult
+from reconciler.core.engine import Engine
+from reconciler.editing import rollback
 from reconciler.editing.rollback import (
     ROLLBACK_ON_FAILURE,
     FailedRollout,
@@ -27,7 +29,7 @@ from reconciler.editing.rollback import (
     RollbackWriter,
     failed_rollout,
 )
-from reconciler.state.store import Changed
+from reconciler.state.store import Changed, View
 from sources.git.repository import Repository
 from sources.reading.desired import DesiredReader
 from tests.unit.cli.gitops import FILES, WEB, WEB_FILE
@@ -205,10 +207,12 @@ def test_without_anything_that_worked_nothing_is_done(remote: Remote, repository
 # --- the loop -------------------------------------------------------------------------------------------------------
 
 
-def step(world: World) -> StepResult:
-    """A step in which the Deployment changed."""
-    now = live(world)
-    return StepResult(assignments={}, changed=(Changed(now.key, None, now),), occurred=(), wake_at=None)
+def told(loop: RollbackLoop, world: World, *others: Deployment) -> Engine:
+    """The loop is told that the Deployment changed, and these."""
+    engine = Engine((), source=random.Random(0))
+    engine.store = world.store
+    loop.note(engine, [Changed(one.key, None, one) for one in (*others, live(world))])
+    return engine
 
 
 def test_each_failure_is_acted_on_once_and_a_lost_remote_is_tried_again() -> None:
@@ -222,8 +226,35 @@ def test_each_failure_is_acted_on_once_and_a_lost_remote_is_tried_again() -> Non
 
     loop = RollbackLoop(roll_back, on_commit=done.set, retry_seconds=(0.01,))
     loop.start()
-    loop.note(world.store, step(world))
-    loop.note(world.store, step(world))
+    told(loop, world)
+    told(loop, world)
     assert done.wait(10)
     loop.stop()
     assert tried == [hash_of("web:2")] * 2
+
+
+def test_a_deployment_that_cannot_be_judged_keeps_no_other_from_its_rollback(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, tried, done = stuck(), [], threading.Event()
+    bad = msgspec.structs.replace(live(world), metadata=ObjectMeta(name="bad", namespace="default", uid="bad"))
+    world.store.put(bad)
+    real = rollback.failed_rollout
+
+    def judge(view: View, deployment: Deployment) -> FailedRollout | None:
+        if deployment.name == "bad":
+            raise ValueError("no colour")
+        return real(view, deployment)
+
+    def roll_back(failed: FailedRollout) -> str:
+        tried.append(failed.key)
+        return "abc"
+
+    monkeypatch.setattr(rollback, "failed_rollout", judge)
+    loop = RollbackLoop(roll_back, on_commit=done.set)
+    loop.start()
+    engine = told(loop, world, bad)
+    assert done.wait(10)
+    loop.stop()
+    assert tried == [live(world).key]
+    assert [(task, hold.message) for task, hold in engine.holds.items()] == [
+        (("rollback", bad.key), "ValueError: no colour")
+    ]

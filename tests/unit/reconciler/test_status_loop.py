@@ -51,7 +51,7 @@ class Written:
         self.loop = self._start()
 
     def _start(self) -> StatusLoop:
-        loop = StatusLoop(self.branch, self.cluster.engine, wake_engine=lambda: None, in_charge=self.in_charge)
+        loop = StatusLoop(self.branch, wake_engine=lambda: None, in_charge=self.in_charge)
         loop.start()
         return loop
 
@@ -66,12 +66,15 @@ class Written:
         return self.cluster.desired(shop, deployment(image), commit=self.commit, application={WEB: "shop"})
 
     def run(self, *messages, rounds: int = 12) -> None:
-        self.loop.note(self.cluster.step(*messages))
+        self._note(*messages)
         for _ in range(rounds):
-            self.loop.note(self.cluster.step(*map(self.cluster.report, self.cluster.hosts)))
+            self._note(*map(self.cluster.report, self.cluster.hosts))
+
+    def _note(self, *messages) -> None:
+        self.loop.note(self.cluster.engine, self.cluster.step(*messages).changed)
 
     def flush(self) -> None:
-        self.loop.flush(timeout_seconds=20)
+        self.loop.flush(self.cluster.engine, timeout_seconds=20)
         self.loop = self._start()
 
     def commits(self) -> list[str]:
@@ -194,12 +197,13 @@ def test_an_object_whose_file_cannot_be_made_hides_no_other(written, monkeypatch
 
     monkeypatch.setattr(status, "object_document", document)
     written.run(written.desired())
-    kinds = {path.split("/")[2] for path in written.loop._batch().documents if path.startswith("objects/")}
+    documents = written.loop._batch(written.cluster.engine).documents
+    kinds = {path.split("/")[2] for path in documents if path.startswith("objects/")}
     assert kinds == {"application", "deployment", "pod"}
     assert [part for part, _ in written.cluster.engine.holds] == ["status file"]
     monkeypatch.setattr(status, "object_document", real)
     written.run()
-    assert any("replicaset" in path for path in written.loop._batch().documents)
+    assert any("replicaset" in path for path in written.loop._batch(written.cluster.engine).documents)
     assert not written.cluster.engine.holds
 
 
@@ -235,7 +239,6 @@ def test_pods_that_wait_for_their_record_get_it_at_once_and_are_told_of(written)
     written.cluster.engine.writes_ahead = True
     loop = StatusLoop(
         written.branch,
-        written.cluster.engine,
         wake_engine=lambda: None,
         in_charge=written.in_charge,
         on_recorded=told.put,
@@ -245,16 +248,44 @@ def test_pods_that_wait_for_their_record_get_it_at_once_and_are_told_of(written)
     cluster, store = written.cluster, default(stateful_set(replicas=1))
     desired = cluster.desired(store, commit=written.commit)
     key = ObjectKey("Pod", "default", "db-0")
-    loop.note(cluster.step(desired))
+    loop.note(cluster.engine, cluster.step(desired).changed)
     began, running = time.monotonic(), False
     while not running and time.monotonic() - began < 20:
         messages = [told.get()] if not told.empty() else []
-        loop.note(cluster.step(*messages, *map(cluster.report, cluster.hosts)))
+        loop.note(cluster.engine, cluster.step(*messages, *map(cluster.report, cluster.hosts)).changed)
         running = any("db-0" in names for names in cluster.running.values())
         assert not running or key in {pod.key for pod in read_restored(written.branch).objects}
         time.sleep(0.02)
     assert running
     assert len(written.commits()) == 1
     assert read_restored(written.branch).is_ahead
-    loop.flush(timeout_seconds=20)
+    loop.flush(cluster.engine, timeout_seconds=20)
     assert len(written.commits()) == 1, "nothing but what must be recorded"
+
+
+def test_what_could_not_be_made_is_made_by_the_next_call_and_nobody_waits_for_ever(written, monkeypatch):
+    engine, real = written.cluster.engine, status.render_readme
+    written.run(written.desired())
+    assert written.loop._is_asked.wait(10)
+
+    def fail(*_, **__):
+        raise ValueError("no colour")
+
+    monkeypatch.setattr(status, "render_readme", fail)
+    with pytest.raises(ValueError, match="no colour"):
+        written.loop.note(engine, ())
+    monkeypatch.setattr(status, "render_readme", real)
+    written.loop.note(engine, ())
+    began = time.monotonic()
+    while not read_restored(written.branch).objects and time.monotonic() - began < 20:
+        time.sleep(0.05)
+    assert {obj.KIND for obj in read_restored(written.branch).objects} == {"Node", "Pod", "ReplicaSet"}
+
+
+def test_the_last_status_that_cannot_be_made_does_not_keep_the_process(written, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("no colour")
+
+    monkeypatch.setattr(status, "render_readme", fail)
+    written.loop.flush(written.cluster.engine, timeout_seconds=20)
+    assert not written.loop._thread.is_alive()
