@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 READ_SECONDS = 10.0
 APPLY_SECONDS = 20.0
 """iptables waits up to 5 s for others that hold its lock, in each of its calls."""
+WITH_SBIN = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+"""sudo keeps the PATH of a user, who needs none of root's programs, where its settings have no `secure_path`."""
 WATCH_SECONDS = 3
 """Between two comparisons on the host: 5 ms of its time each."""
 SIGNS_OF_LIFE = 20
@@ -98,7 +100,7 @@ class HostState:
             try:
                 if self._read().digests.get(part.name) == part.wanted:
                     return
-                self._shell.ask(part.apply, timeout_seconds=APPLY_SECONDS)
+                self._shell.ask(f"{WITH_SBIN}\n{part.apply}", timeout_seconds=APPLY_SECONDS)
                 if self._read().digests.get(part.name) != part.wanted:
                     raise HostError(
                         f"{part.name} was set on the host and is not there", host=self._link.host, hint="see its log"
@@ -155,7 +157,7 @@ class _Told(threading.Event):
 def read_script(parts: Mapping[str, HostPart]) -> str:
     """A POSIX shell script that writes `part NAME DIGEST` for each part, and `tool iptables`. Pure."""
     lines = [f"echo part {part.name} $( {{ {part.read}\n}} | sha256sum)" for part in parts.values()]
-    return "\n".join([*lines, "command -v iptables >/dev/null && echo tool iptables; true"])
+    return "\n".join([WITH_SBIN, *lines, "command -v iptables >/dev/null && echo tool iptables; true"])
 
 
 def watch_script(parts: Mapping[str, HostPart]) -> str:

@@ -50,3 +50,4 @@ def test_scripts_name_every_part() -> None:
     parts = {part.name: part for part in (WAY_OUT, ROUTES)}
     assert read_script(parts) in watch_script(parts)
     assert all(part.read in read_script(parts) for part in parts.values())
+    assert read_script(parts).startswith("PATH=$PATH:")  # where sudo leaves a user's own, root's programs are not in it
