@@ -88,7 +88,8 @@ class HostState:
                 self._refused_at = self._link.clock()
                 self._fact = HostStateFact(root_refused=error.message, root_remedy=error.hint)
             except HostError:
-                self._fact = msgspec.structs.replace(self._fact, digests={})
+                # Unknown is not absent: what was read last holds until it can be read again.
+                self._is_stale = True
             return self._fact
 
     def apply(self, part: HostPart) -> None:
