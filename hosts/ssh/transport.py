@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -204,6 +205,7 @@ class SshTransport(paramiko.Transport):
         def _next_channel(self) -> int: ...
         def _log(self, level: int, text: str) -> None: ...
         def _unlink_channel(self, number: int) -> None: ...
+        def _send_message(self, data: Message) -> None: ...
 
     def __init__(self, sock: socket.socket | paramiko.Channel, target: SshTarget, clock: Clock) -> None:
         super().__init__(sock, WINDOW_BYTES, PACKET_BYTES, packetizer_class=_HearingPacketizer)
@@ -215,6 +217,7 @@ class SshTransport(paramiko.Transport):
         self._silence = (self.connected_at, 0.0)
         self._refusals: dict[int, tuple[int, str]] = {}
         self._abandoned: dict[int, paramiko.Channel | ToldChannel] = {}
+        self._after_exchange: deque[Message] = deque()
         self.channels_seen = _NumbersSeen()
         self.sessions = Sessions(clock=clock)
         self.packetizer.clock = clock
@@ -273,16 +276,23 @@ class SshTransport(paramiko.Transport):
         else:  # a jump host's channel: closing it sends a message over that host's connection, which may be stuck too
             threading.Thread(target=self.sock.close, name=f"sever {self.target.name}", daemon=True).start()
 
+    def _sever_unwritable(self, error: EOFError | OSError) -> None:
+        self.sever(f"cannot write to it: {error}" if str(error) else "cannot write to it")
+
     def _send_user_message(self, message: Message) -> None:
         """Send from any thread. A write that fails is a connection that ended: its reader wakes all who wait on it.
 
         Raised instead, as paramiko does, the error would also end other connections' threads, in their clean-up of
-        channels that led through this one.
+        channels that led through this one. From the connection's own thread, which answers a channel's end, it does
+        not wait for the key exchange that this thread carries out.
         """
+        if threading.current_thread() is self:
+            self.send_without_waiting(message)
+            return
         try:
             super()._send_user_message(message)  # type: ignore[misc]
         except (EOFError, OSError) as error:
-            self.sever(f"cannot write to it: {error}" if str(error) else "cannot write to it")
+            self._sever_unwritable(error)
 
     def lost(self) -> HostUnreachable:
         """The error that says how this connection ended."""
@@ -356,7 +366,7 @@ class SshTransport(paramiko.Transport):
             with self.packetizer.together():
                 yield
         except (EOFError, OSError) as error:
-            self.sever(f"cannot write to it: {error}" if str(error) else "cannot write to it")
+            self._sever_unwritable(error)
 
     @property
     def may_tell(self) -> bool:
@@ -364,18 +374,26 @@ class SshTransport(paramiko.Transport):
         return self.is_active() and self.clear_to_send.is_set()
 
     def send_without_waiting(self, message: Message) -> None:
-        """Send from any thread, also from the connection's own: that one must not wait for the key exchange which it
-        carries out itself."""
-        if threading.current_thread() is self and not self.clear_to_send.is_set():
-            threading.Thread(target=self._send_later, args=(message,), daemon=True).start()
-        else:
-            self._send_later(message)
+        """Send from any thread, also from the connection's own. What comes while keys are exchanged goes out after
+        them, in its order: a channel's "closed" before its data would make sshd end the connection.
+        """
+        with self.clear_to_send_lock:  # paramiko begins an exchange under it
+            if self._after_exchange or not self.clear_to_send.is_set():
+                self._after_exchange.append(message)
+            else:
+                self._send_or_sever(message)
 
-    def _send_later(self, message: Message) -> None:
+    def _parse_newkeys(self, message: Message) -> None:
+        super()._parse_newkeys(message)  # type: ignore[misc]
+        with self.clear_to_send_lock:
+            while self._after_exchange:
+                self._send_or_sever(self._after_exchange.popleft())
+
+    def _send_or_sever(self, message: Message) -> None:
         try:
-            self._send_user_message(message)
-        except paramiko.SSHException:
-            self.sever("it does not finish a key exchange")
+            self._send_message(message)
+        except (EOFError, OSError) as error:
+            self._sever_unwritable(error)
 
     def abandon_unless_open(self, channel: ToldChannel) -> bool:
         """Have a channel closed once its opening is answered. The caller holds the transport's lock."""

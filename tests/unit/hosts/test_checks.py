@@ -10,7 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -38,6 +37,7 @@ from hosts.probes.grpc_check import (
 from hosts.probes.http_check import HttpHead, compose_request, redirect_target
 from hosts.ssh.link import SshLink
 from hosts.ssh.links import SshLinks
+from hosts.ssh.transport import SshTransport
 from hosts.streams.coroutines import Pause, QuestionRun
 from hosts.streams.pods import NoAnswer
 from objects.api.pods import Probe
@@ -242,20 +242,44 @@ def test_many_at_once_leave_nothing_behind(link: SshLink) -> None:
     assert len(transport.channels_seen) == 0  # paramiko notes every channel for ever
 
 
-def test_probes_go_on_while_keys_are_exchanged(link: SshLink) -> None:
-    """The connection's thread both answers probes and exchanges keys: it must not wait for itself."""
+@pytest.fixture
+def soon_new_keys(link: SshLink) -> Iterator[SshTransport]:
+    """The link's connection, which exchanges keys after every 40 packets: within half a dozen questions."""
     link.run("true", timeout_seconds=10, check=True)
-    transport, asker = link.living, Asker(Engine(link))
+    transport = link.living
     assert transport is not None
-    with doorkeeper(says=b"HTTP/1.1 200 OK\r\n\r\n") as keeper, ExitStack() as stack:
-        check = HttpCheck(address="127.0.0.1", port=keeper.port)
-        stack.callback(setattr, transport.packetizer, "REKEY_PACKETS", transport.packetizer.REKEY_PACKETS)
-        transport.packetizer.REKEY_PACKETS = 40
-        for _ in range(60):
-            while not transport.may_tell:
-                time.sleep(0.001)
-            assert ask_told(asker, check) == Answer(True)
+    before = transport.packetizer.REKEY_PACKETS
+    transport.packetizer.REKEY_PACKETS = 40
+    yield transport
+    transport.packetizer.REKEY_PACKETS = before
     assert link.living is transport
+
+
+def test_probes_go_on_while_keys_are_exchanged(link: SshLink, soon_new_keys: SshTransport) -> None:
+    """The connection's thread both answers probes and exchanges keys: it must not wait for itself."""
+    asker = Asker(Engine(link))
+    with doorkeeper(says=b"HTTP/1.1 200 OK\r\n\r\n") as keeper:
+        for _ in range(60):
+            await_condition(lambda: soon_new_keys.may_tell, "the keys are exchanged")
+            assert ask_told(asker, HttpCheck(address="127.0.0.1", port=keeper.port)) == Answer(True)
+
+
+def test_what_waits_for_new_keys_goes_out_in_its_order(link: SshLink, soon_new_keys: SshTransport) -> None:
+    """An answer may come before its question went out; sshd ends a connection on which "closed" overtakes data."""
+    asker, answers = Asker(Engine(link)), []
+    with doorkeeper(says=b"HTTP/1.1 200 OK\r\n\r\n") as keeper:
+        check = HttpCheck(address="127.0.0.1", port=keeper.port)
+        for _ in range(60):
+            await_condition(lambda: soon_new_keys.may_tell, "the keys are exchanged")
+            with asker.together():
+                begun = [
+                    asker.begin(order(check), call_at=lambda *_: None, on_end=lambda *how: answers.append(how))
+                    for _ in range(10)
+                ]
+            flows = [flow for flow in begun if flow is not None]
+            await_condition(lambda: all(flow.is_over for flow in flows), "the answers")  # noqa: B023
+    assert len(answers) > 60
+    assert set(answers) == {(Answer(True), None)}
 
 
 def test_a_connection_that_is_lost_ends_its_questions(tmp_path: Path) -> None:
