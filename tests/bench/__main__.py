@@ -28,6 +28,7 @@ CASES = {
     "converged": "tests.bench.converged",
     "scheduling": "tests.bench.scheduling_case",
     "engine_cost": "tests.bench.engine_cost",
+    "many_hosts": "tests.bench.many_hosts",
     "push": "tests.bench.push",
     "rollout": "tests.bench.rollout",
     "ordered": "tests.bench.ordered",
@@ -37,7 +38,7 @@ CASES = {
     "idle": "tests.bench.idle",
     "probes": "tests.bench.probes",
 }
-WITHOUT_HOSTS = {"help", "manifests", "years", "converged", "scheduling"}
+WITHOUT_HOSTS = {"help", "manifests", "years", "converged", "scheduling", "engine_cost", "many_hosts"}
 
 
 CASE_SECONDS = 1800

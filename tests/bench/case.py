@@ -30,12 +30,16 @@ RESULTS = Path("bench-results")
 
 @dataclass(frozen=True)
 class Settings:
-    """is_quick: fewer repetitions, for a look. rounds: how often each contender runs, interleaved with the others."""
+    """is_quick: fewer repetitions, for a look. rounds: how often each contender runs, interleaved with the others.
+
+    hosts: how many, for the case of many hosts; 0 is its own number.
+    """
 
     is_quick: bool = False
     rounds: int = 3
     lab: str = DEFAULT_LAB
     seconds: float = 60.0
+    hosts: int = 0
 
     def say(self, line: str) -> None:
         """Progress, for the person who waits."""
@@ -50,18 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="one repetition each: a look, no measurement")
     parser.add_argument("--rounds", type=int, default=3, help="repetitions of each contender (default 3)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long an idle daemon is watched (default 60)")
+    parser.add_argument("--hosts", type=int, default=0, help="of the case many_hosts (default 1,000; quick 100)")
     parser.add_argument("--lab", default=os.environ.get("BERTH_BENCH_LAB", DEFAULT_LAB), help="name of the lab to use")
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     rounds = 1 if arguments.quick else max(1, arguments.rounds)
     seconds = min(10.0, arguments.seconds) if arguments.quick else arguments.seconds
-    return Settings(arguments.quick, rounds, arguments.lab, seconds)
+    return Settings(arguments.quick, rounds, arguments.lab, seconds, arguments.hosts)
 
 
 def as_arguments(settings: Settings) -> list[str]:
     """The same settings as words of a command line."""
     words = ["--rounds", str(settings.rounds), "--seconds", str(settings.seconds), "--lab", settings.lab]
+    words += ["--hosts", str(settings.hosts)]
     return [*words, *(["--quick"] if settings.is_quick else [])]
 
 
