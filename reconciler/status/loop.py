@@ -123,6 +123,10 @@ class StatusLoop:
         self._is_asked = threading.Event()
         self._stopping = threading.Event()
         self._handed_over: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        # Of the writing thread: what no push has brought to the branch yet.
+        self._unpushed: dict[str, bytes] = {}
+        self._unpushed_gone: set[str] = set()
+        self._unrecorded: dict[ObjectKey, str] = {}
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
 
     def start(self) -> None:
@@ -259,9 +263,6 @@ class StatusLoop:
     # --- writing thread ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        files: dict[str, bytes] = {}
-        gone: set[str] = set()
-        places: dict[ObjectKey, str] = {}
         while True:
             if not self._stopping.is_set():
                 # After `flush` there is nothing to wait for: the last batch and the end lie in the queue.
@@ -272,26 +273,33 @@ class StatusLoop:
             batch = self._next_batch()
             if batch is None:
                 return
-            for path, document in batch.documents.items():
-                if document is None:
-                    files.pop(path, None)
-                else:
-                    files[path] = status.dump(self._writer.seal(document))
-                gone.add(path) if document is None else gone.discard(path)
-            places = {key: host for key, host in places.items() if key not in batch.keys} | batch.places
-            files[status.README_PATH] = batch.readme
-            files.update(self._in_charge.files)
-            if self._write(files, gone, batch):
-                files.clear()
-                gone.clear()
-                self._on_recorded(Recorded(places))
-                places = {}
+            if self._push(batch):
                 self._hurry.wait(PAUSE_SECONDS)
             elif self._in_charge.is_over:
                 return
             else:
                 self._has_news.set()
                 self._stopping.wait(RETRY_SECONDS)
+
+    def _push(self, batch: _Batch) -> bool:
+        """Whether the branch has it now; if not it goes with the next batch."""
+        files, gone = self._unpushed, self._unpushed_gone
+        for path, document in batch.documents.items():
+            if document is None:
+                files.pop(path, None)
+            else:
+                files[path] = status.dump(self._writer.seal(document))
+            gone.add(path) if document is None else gone.discard(path)
+        self._unrecorded = {key: host for key, host in self._unrecorded.items() if key not in batch.keys} | batch.places
+        files[status.README_PATH] = batch.readme
+        files.update(self._in_charge.files)
+        if not self._write(files, gone, batch):
+            return False
+        places, self._unrecorded = self._unrecorded, {}
+        files.clear()
+        gone.clear()
+        self._on_recorded(Recorded(places))
+        return True
 
     def _settle(self) -> None:
         while not self._stopping.is_set() and (news := self._news) is not None:

@@ -27,6 +27,7 @@ CASES = {
     "years": "tests.bench.years",
     "converged": "tests.bench.converged",
     "scheduling": "tests.bench.scheduling_case",
+    "scale": "tests.bench.scale",
     "engine_cost": "tests.bench.engine_cost",
     "many_hosts": "tests.bench.many_hosts",
     "push": "tests.bench.push",
@@ -38,7 +39,7 @@ CASES = {
     "idle": "tests.bench.idle",
     "probes": "tests.bench.probes",
 }
-WITHOUT_HOSTS = {"help", "manifests", "years", "converged", "scheduling", "engine_cost", "many_hosts"}
+WITHOUT_HOSTS = {"help", "manifests", "years", "converged", "scheduling", "scale", "engine_cost", "many_hosts"}
 
 
 CASE_SECONDS = 1800

@@ -29,7 +29,7 @@ def run(settings: Settings) -> Sequence[Figure]:
         settings.say(f"a remote with {commits} status commits is made")
         began = time.perf_counter()
         with Repository(str(remote), Path(home) / "cache") as repository:
-            repository.fetch("main", beside="berth/status")
+            repository.fetch("main", optional="berth/status")
             snapshot = StatusBranch(repository).read()
             seconds = time.perf_counter() - began
             size = _megabytes(repository.git_dir)
