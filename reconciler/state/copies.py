@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import msgspec
 import yaml
 
+from differ.documents.compact_yaml import load
 from objects import codec
 from objects.api.batch import CronJob, Job
 from objects.api.core import ConfigMap, Secret
@@ -103,7 +104,7 @@ def read_copies(files: Mapping[str, bytes], unseal: Unseal = dict) -> dict[Objec
 
 def _decoded(content: bytes, unseal: Unseal) -> KubeObject | None:
     try:
-        document = unseal(yaml.load(content, Loader=yaml.CSafeLoader))
+        document = unseal(load(content))
         return None if MASK in str(document) else codec.decode(document)
     except (InvalidInput, yaml.YAMLError, AttributeError, TypeError, ValueError):
         return None

@@ -21,8 +21,9 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-import yaml
 
+from differ.documents.compact_yaml import dump as dump
+from differ.documents.compact_yaml import load
 from objects import codec
 from objects.api.apps import ControllerRevision, ReplicaSet
 from objects.api.core import Node
@@ -205,7 +206,7 @@ def restore(
     for path, content in files:
         with _said_of(path):
             if path == INVENTORY_PATH:
-                document = unseal(yaml.load(content, Loader=yaml.CSafeLoader) or {})
+                document = unseal(load(content) or {})
                 subnets = dict(document.get("subnets") or {})
                 is_ahead = bool(document.get("ahead"))
                 protected = frozenset(document.get("protected") or ())
@@ -220,7 +221,7 @@ def restore(
             elif path.startswith(FOLDER):
                 copies[path] = content
             elif path.startswith(("objects/", "hosts/")):
-                document = unseal(yaml.load(content, Loader=yaml.CSafeLoader))
+                document = unseal(load(content))
                 document.pop("health", None)
                 if document.pop(_DEFINED_IN, None) is None:
                     objects.append(_restored_form(codec.decode(document)))
@@ -272,14 +273,6 @@ def _remembered(document: dict[str, Any]) -> tuple[ObjectKey, Remembered]:
 def _restored_form(obj: KubeObject) -> KubeObject:
     metadata = msgspec.structs.replace(obj.metadata, resource_version="", generation=0)
     return msgspec.structs.replace(obj, metadata=metadata)
-
-
-def dump(document: Mapping[str, Any]) -> bytes:
-    """YAML as on the branch: block style, keys as given, so that diffs are small."""
-    text: str = yaml.dump(
-        document, Dumper=yaml.CSafeDumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120
-    )
-    return text.encode()
 
 
 def _cell(text: str) -> str:

@@ -9,8 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import yaml
-
+from differ.documents.compact_yaml import load
 from objects import codec
 from objects.api.core import Event, EventSource
 from objects.api.meta import (
@@ -68,7 +67,7 @@ def events_document(records: Iterable[EventRecord]) -> dict[str, Any]:
 
 def read_events(content: bytes) -> tuple[Event, ...]:
     """What `events_document` wrote. Raises InvalidInput for what is not that."""
-    document = yaml.load(content, Loader=yaml.CSafeLoader) or {}
+    document = load(content) or {}
     events = (codec.decode(item) for item in document.get("items", ()))
     return tuple(event for event in events if isinstance(event, Event))
 
