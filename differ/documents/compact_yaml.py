@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-_WIDTH: Final = 100
+_WIDTH: Final = 120
 """Letters of a mapping or list that is still one line."""
 _MAX_KEY: Final = 500
 """A YAML reader looks no further than 1,024 letters for the colon behind a key."""
@@ -30,7 +30,7 @@ _PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./+=,()@-]|:(?=[^ \n])| (?=[^ #\n]
 _WORDS: Final = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n"])
 """What is no text without quotes, in one YAML reader or another."""
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-_LINE = re.compile(rf'({_PLAIN.pattern}|"(?:[^"\\]|\\.)*"):(?: (.+))?')
+_LINE = re.compile(rf'^( *)(- )?(?:({_PLAIN.pattern}|"(?:[^"\\\n]|\\.)*"):(?: (.+))?|(.*))$', re.MULTILINE)
 _UNPRINTABLE = re.compile("[\x7f-\xa0\xad\u2000-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufff0-\uffff]")
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
@@ -60,71 +60,67 @@ def _write_mapping(mapping: Mapping[str, Any], indent: str, lines: list[str]) ->
         if type(key) is not str or len(key) > _MAX_KEY:
             raise _OutOfForm
         name = key if _is_plain(key) else _quoted(key)
-        if isinstance(value, str):
+        if type(value) is str:
             if "\n" in value and _is_literal(value):
                 lines.append(f"{indent}{name}: {'|' if value[-1] == chr(10) else '|-'}")
                 lines += (f"{indent}  {line}" if line else "" for line in value.removesuffix("\n").split("\n"))
             else:
                 lines.append(f"{indent}{name}: {value if _is_plain(value) else _quoted(value)}")
-        elif isinstance(value, Mapping | Sequence) and (short := _short(value, _WIDTH)) is None:
+        elif (short := _short(value, _WIDTH)) is not None:
+            lines.append(f"{indent}{name}: {short}")
+        else:
             lines.append(f"{indent}{name}:")
-            if isinstance(value, Mapping):
+            if type(value) is dict:
                 _write_mapping(value, indent + "  ", lines)
             else:
                 _write_list(value, indent, lines)
-        elif isinstance(value, Mapping | Sequence):
-            lines.append(f"{indent}{name}: {short}")
-        else:
-            lines.append(f"{indent}{name}: {_scalar(value)}")
 
 
 def _write_list(items: Sequence[Any], indent: str, lines: list[str]) -> None:
     for item in items:
-        first = len(lines)
-        if isinstance(item, str):
+        if type(item) is str:
             lines.append(f"{indent}- {item if _is_plain(item) else _quoted(item)}")
-        elif isinstance(item, Mapping | Sequence):
-            if (short := _short(item, _WIDTH)) is not None:
-                lines.append(f"{indent}- {short}")
-                continue
-            if isinstance(item, Mapping):
-                _write_mapping(item, indent + "  ", lines)
-            else:
-                _write_list(item, indent + "  ", lines)
+        elif (short := _short(item, _WIDTH)) is not None:
+            lines.append(f"{indent}- {short}")
+        elif type(item) is dict:
+            first = len(lines)
+            _write_mapping(item, indent + "  ", lines)
             lines[first] = f"{indent}- {lines[first][len(indent) + 2 :]}"
         else:
-            lines.append(f"{indent}- {_scalar(item)}")
+            raise _OutOfForm
 
 
 def _short(value: Any, room: int) -> str | None:
-    """A value as JSON; None when it takes more than `room` letters."""
-    if isinstance(value, str):
-        text = _quoted(value)
-    elif isinstance(value, Mapping):
+    """A value as JSON; None for a mapping or list that takes more than `room` letters."""
+    kind = type(value)
+    if kind is str:
+        return _quoted(value) if len(value) <= room else None
+    if kind is dict:
         parts = []
-        left = room - 2
         for key, item in value.items():
             if type(key) is not str or len(key) > _MAX_KEY:
                 raise _OutOfForm
-            inner = _short(item, left - len(key) - 4)
+            room -= len(key) + 6
+            inner = _short(item, room)
             if inner is None:
+                return None
+            room -= len(inner)
+            if room < 0:
                 return None
             parts.append(f"{_quoted(key)}: {inner}")
-            left -= len(parts[-1]) + 2
-        text = f"{{{', '.join(parts)}}}"
-    elif isinstance(value, Sequence):
+        return f"{{{', '.join(parts)}}}"
+    if kind is list or kind is tuple:
         parts = []
-        left = room - 2
         for item in value:
-            inner = _short(item, left)
+            inner = _short(item, room)
             if inner is None:
                 return None
+            room -= len(inner) + 2
+            if room < 0:
+                return None
             parts.append(inner)
-            left -= len(inner) + 2
-        text = f"[{', '.join(parts)}]"
-    else:
-        text = _scalar(value)
-    return text if len(text) <= room else None
+        return f"[{', '.join(parts)}]"
+    return _scalar(value)
 
 
 def _scalar(value: object) -> str:
@@ -175,92 +171,101 @@ class _Reader:
     """Goes through the lines of a text once. Whatever is not in the form of `dump` raises."""
 
     def __init__(self, text: str) -> None:
-        if not text.endswith("\n") or "\t" in text or "\r" in text:
+        if text[-1:] != "\n" or "\t" in text or "\r" in text:
             raise _OutOfForm
-        self._lines = text[:-1].split("\n")
+        # Of each line: margin, dash, key, what follows the key, what there is without a key.
+        self._lines: list[tuple[str, str, str, str, str]] = _LINE.findall(text, 0, len(text) - 1)
+        self._text = text
         self._at = 0
 
     def read(self) -> dict[str, Any]:
-        if self._lines == ["{}"]:
+        if self._text == "{}\n":
             return {}
-        document = self._mapping(0)
+        document = self._mapping(0, is_item=False)
         if self._at < len(self._lines):
             raise _OutOfForm
         return document
 
-    def _next_indent(self) -> int:
-        """Of the line that comes next; -1 at the end."""
-        if self._at >= len(self._lines):
-            return -1
-        line = self._lines[self._at]
-        return len(line) - len(line.lstrip(" "))
-
-    def _mapping(self, indent: int) -> dict[str, Any]:
+    def _mapping(self, indent: int, *, is_item: bool) -> dict[str, Any]:
+        """Its first line has a dash before it when it is an item of a list."""
         found: dict[str, Any] = {}
-        while self._next_indent() == indent:
-            line = self._lines[self._at]
-            match = _LINE.fullmatch(line, indent)
-            if match is None:
-                if line.startswith("- ", indent):
-                    break
+        lines, count = self._lines, len(self._lines)
+        while self._at < count:
+            margin, dash, name, text, _ = lines[self._at]
+            begins = len(margin)
+            if is_item:
+                is_item = False
+            elif begins != indent or dash:
+                if begins > indent:
+                    raise _OutOfForm
+                break
+            if not name:
                 raise _OutOfForm
-            name, text = match.groups()
             self._at += 1
             key = _read_scalar(name)
             if type(key) is not str or key in found:
                 raise _OutOfForm
-            found[key] = self._inner(indent) if text is None else self._value(text, indent)
-        if not found or self._next_indent() > indent:
+            if not text:
+                found[key] = self._inner(indent)
+            elif text in ("|", "|-"):
+                found[key] = self._literal(indent + 2, text)
+            else:
+                found[key] = _read_scalar(text)
+        if not found:
             raise _OutOfForm
         return found
 
     def _inner(self, indent: int) -> Any:
         """What stands below a key that nothing follows."""
-        begins = self._next_indent()
-        is_list = begins >= indent and self._lines[self._at].startswith("- ", begins)
-        if is_list:
+        if self._at >= len(self._lines):
+            raise _OutOfForm
+        margin, dash, *_ = self._lines[self._at]
+        begins = len(margin)
+        if dash and begins >= indent:
             return self._list(begins)
         if begins <= indent:
             raise _OutOfForm
-        return self._mapping(begins)
+        return self._mapping(begins, is_item=False)
 
     def _list(self, indent: int) -> list[Any]:
         items: list[Any] = []
-        while self._next_indent() == indent and self._lines[self._at].startswith("- ", indent):
-            text = self._lines[self._at][indent + 2 :]
-            if text.startswith("- ") or (text[:1] not in '{["' and _LINE.fullmatch(text)) or _is_quoted_key(text):
-                self._lines[self._at] = " " * (indent + 2) + text
-                items.append(self._list(indent + 2) if text.startswith("- ") else self._mapping(indent + 2))
+        lines, count = self._lines, len(self._lines)
+        while self._at < count:
+            margin, dash, name, _, rest = lines[self._at]
+            begins = len(margin)
+            if begins > indent:
+                raise _OutOfForm
+            if begins < indent or not dash:
+                break
+            if name:
+                items.append(self._mapping(indent + 2, is_item=True))
             else:
                 self._at += 1
-                items.append(_read_scalar(text))
-        if self._next_indent() > indent:
-            raise _OutOfForm
+                items.append(_read_scalar(rest))
         return items
 
-    def _value(self, text: str, indent: int) -> Any:
-        return self._literal(indent + 2, text) if text in ("|", "|-") else _read_scalar(text)
-
     def _literal(self, indent: int, style: str) -> str:
-        margin = " " * indent
-        begin = self._at
+        whole = self._text.split("\n")
         lines: list[str] = []
-        while self._at < len(self._lines) and (not (line := self._lines[self._at]) or line.startswith(margin)):
+        while self._at < len(self._lines):
+            line = whole[self._at]
+            if line and not line.startswith(" " * indent):
+                break
             lines.append(line[indent:])
             self._at += 1
         while lines and not lines[-1]:
             lines.pop()
-        if not lines or not lines[0] or lines[0][0] == " " or any(map(str.isspace, lines)) or begin == self._at:
+        if not lines or not lines[0] or lines[0][0] == " " or any(map(str.isspace, lines)):
             raise _OutOfForm
         return "\n".join(lines) + ("\n" if style == "|" else "")
 
 
-def _is_quoted_key(text: str) -> bool:
-    return text[:1] == '"' and _LINE.fullmatch(text) is not None
-
-
 def _read_scalar(text: str) -> Any:
-    if text[0] in '"{[':
+    first = text[:1]
+    if first == '"':
+        is_simple = "\\" not in text and text.find('"', 1) == len(text) - 1
+        return text[1:-1] if is_simple else msgspec.json.decode(text)
+    if first in ("{", "["):
         return msgspec.json.decode(text)
     if _PLAIN.fullmatch(text):
         if len(text) <= 5 and text.lower() in _WORDS:
