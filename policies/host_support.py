@@ -52,6 +52,15 @@ def findings_of(facts: HostFacts, *, pod_subnet: str = "") -> tuple[Finding, ...
     return tuple(sorted(found, key=lambda finding: order.index(finding.condition)))
 
 
+def refusal_of(facts: HostFacts) -> Finding | None:
+    """Why a host is refused; None for one that is supported, if only in part.
+
+    On a refused host nothing is done, and nothing that it shows of pods is believed: another engine, or the same one
+    with users mapped, keeps its containers elsewhere, so that ours seem to be gone while they run.
+    """
+    return next((finding for rule in _REFUSING if (finding := rule(facts)) is not None), None)
+
+
 def engine_release(version: str) -> tuple[int, int]:
     """`28.5.2+dfsg` -> (28, 5), `20.10.24` -> (20, 10); (0, 0) when it names no number."""
     match = re.match(r"(\d+)(?:\.(\d+))?", version)
@@ -216,12 +225,13 @@ def _containerd_images(facts: HostFacts) -> Finding | None:
     )
 
 
-_RULES: tuple[Callable[[HostFacts], Finding | None], ...] = (
-    _other_engine,
-    _old_engine,
-    _rootless,
-    _remapped_users,
-    _no_memory_limit,
+_Rule = Callable[[HostFacts], Finding | None]
+
+_REFUSING: tuple[_Rule, ...] = (_other_engine, _old_engine, _rootless, _remapped_users, _no_memory_limit)
+"""Those whose findings make a host not ready."""
+
+_RULES: tuple[_Rule, ...] = (
+    *_REFUSING,
     _no_root,
     _no_iptables,
     _no_cpu_limit,

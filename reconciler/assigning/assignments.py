@@ -57,7 +57,7 @@ def build_assignment(
     inventory: what is deployed, to find the Applications whose drift is only shown; None: all drift is put right.
     """
     status = view.get(HostStatus, "", host.name)
-    if status is None or status.facts is None or not status.pod_subnet:
+    if status is None or not status.was_observed or not status.pod_subnet:
         return None
     node = view.get(Node, "", host.name)
     known = {pod.uid: pod for pod in before.pods} if before else {}

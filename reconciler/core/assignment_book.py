@@ -30,7 +30,7 @@ _READERS = Index(
 
 def _assigned(status: HostStatus) -> tuple[bool, str]:
     """What an assignment says of a look at its host: see `build_assignment`."""
-    return status.facts is None, status.pod_subnet
+    return status.was_observed, status.pod_subnet
 
 
 def _pods_to_do_with(view: View, obj: KubeObject) -> Iterable[Pod]:

@@ -30,12 +30,14 @@ from objects.api.storage import PersistentVolume, PersistentVolumeClaim
 from objects.conditions import OUT_OF_SYNC
 from objects.errors import BerthError
 from objects.names import ANNOTATION_APPLICATION
+from objects.observation.host import HostFacts
 from objects.own.config import (
     Application,
     ApplicationStatus,
     ClusterSpec,
     Host,
 )
+from policies.host_support import refusal_of
 from policies.scheduling.profiles import Rules
 from reconciler.assigning.addresses import Slice, slice_for_host
 from reconciler.assigning.slices import SliceBook
@@ -330,7 +332,7 @@ class Engine:
         And those that have ended: their containers may be gone (evicted, or tidied away by somebody, or with their
         host), and nobody may start them again.
         """
-        silent = {status.name for status in self.store.all_of(HostStatus) if not status.reachable}
+        silent = {one.name for one in self.store.all_of(HostStatus) if not one.reachable or not one.was_observed}
         for obj in restored.objects:
             live = self.store.find(obj.key)
             if isinstance(obj, Pod) and isinstance(live, Pod) and live.uid == obj.uid:
@@ -489,6 +491,9 @@ class Engine:
     def _take_report(self, message: HostReport, now: datetime) -> None:
         self._heard.add(message.host)
         known = self.store.get(HostStatus, "", message.host)
+        if refusal_of(message.facts) is not None:
+            self._take_refusal(message, known or self._unseen(message.host), now)
+            return
         of_network = self._slice_for(message, known)
         status = HostStatus(
             metadata=desiring.named(message.host),
@@ -513,7 +518,7 @@ class Engine:
         for uid in message.gone:
             if uid in here:
                 self._remove(here[uid].key, now)
-        if self.is_observer or (known is not None and known.facts is None):
+        if self.is_observer or (known is not None and not known.was_observed):
             self._forget_unseen(message, here.values(), now)
         for pod in message.unknown:
             self.isolation.run("pod found on its host", pod.key, partial(self._take_found, pod, message.host), now)
@@ -522,16 +527,41 @@ class Engine:
             key = obj.key if obj is not None else ObjectKey(Host.KIND, "", message.host)
             text = f"pod {uid} is left as it is: {why}"
             self._note_event(Occurrence(key, "Warning", INTERNAL_ERROR, text), f"host/{message.host}", now)
+        self._note_pod_events(message, now)
+
+    def _note_pod_events(self, message: HostReport, now: datetime) -> None:
         for happened in message.pod_events if not self.is_observer else ():
             said = Occurrence(happened.pod, happened.type, happened.reason, happened.message)
             self._note_event(said, f"host/{message.host}", now)
+
+    def _take_refusal(self, message: HostReport, known: HostStatus, now: datetime) -> None:
+        """A host that answers and is refused: what it is, is known; of its pods and volumes it says nothing."""
+        volumes = known.facts or HostFacts()
+        facts = msgspec.structs.replace(
+            message.facts, claim_volumes=volumes.claim_volumes, pod_volumes=volumes.pod_volumes
+        )
+        self._put(
+            msgspec.structs.replace(
+                known,
+                facts=facts,
+                reachable=True,
+                unreachable_since=None,
+                reason="",
+                message="",
+                foreign=message.foreign,
+                is_unobserved=not known.was_observed,
+                held={},
+                network_problem="",
+            )
+        )
+        self._note_pod_events(message, now)
 
     def _slice_for(self, message: HostReport, known: HostStatus | None) -> Slice:
         """Not asked again for a host that has what it had."""
         host = self.store.get(Host, "", message.host)
         given = known.pod_subnet if known else ""
         has = message.pod_subnet or given
-        is_settled = known is not None and known.facts is not None and bool(has) and given == has
+        is_settled = known is not None and known.was_observed and bool(has) and given == has
         if is_settled and (host is None or host.spec.pod_cidr in ("", has)):
             return Slice(has)
         return slice_for_host(
@@ -634,13 +664,7 @@ class Engine:
 
     def _take_silence(self, message: HostSilent, now: datetime) -> None:
         self._heard.add(message.host)
-        is_continued = self._restored is not None and (self._restored.follows or bool(self._restored.inventory))
-        known = self.store.get(HostStatus, "", message.host) or HostStatus(
-            metadata=desiring.named(message.host),
-            pod_subnet=self._restored_subnets.get(message.host, ""),
-            may_hold_pods=is_continued and not self.is_started,
-            is_recorded=self._restored is not None and self._restored.is_ahead,
-        )
+        known = self.store.get(HostStatus, "", message.host) or self._unseen(message.host)
         self._put(
             msgspec.structs.replace(
                 known,
@@ -649,6 +673,16 @@ class Engine:
                 reason=message.reason,
                 message=message.message,
             )
+        )
+
+    def _unseen(self, host: str) -> HostStatus:
+        """What is known of a host of which nothing was seen yet."""
+        is_continued = self._restored is not None and (self._restored.follows or bool(self._restored.inventory))
+        return HostStatus(
+            metadata=desiring.named(host),
+            pod_subnet=self._restored_subnets.get(host, ""),
+            may_hold_pods=is_continued and not self.is_started,
+            is_recorded=self._restored is not None and self._restored.is_ahead,
         )
 
     # --- deciding ------------------------------------------------------------------------------------------------

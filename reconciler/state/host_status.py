@@ -34,6 +34,9 @@ class HostStatus(KubeObject):
 
     is_recorded: what may run there of what must not run twice is on the status branch, and in the store.
 
+    is_unobserved: its facts are known, but it is refused (`policies.host_support`), and was so since this process
+    began: what runs there was never seen.
+
     may_hold_pods: it was in Git when this process began, and an earlier one may have used it: of its last moments the
     status branch tells nothing.
     """
@@ -52,6 +55,7 @@ class HostStatus(KubeObject):
     network_message: str = ""
     may_hold_pods: bool = False
     is_recorded: bool = False
+    is_unobserved: bool = False
     foreign: tuple[ForeignLoad, ...] = ()
     measured_at: datetime | None = None
     is_reclaiming: bool = False
@@ -59,6 +63,11 @@ class HostStatus(KubeObject):
     failures: tuple[HostFailure, ...] = ()
     held: Mapping[str, str] = {}
     network_problem: str = ""
+
+    @property
+    def was_observed(self) -> bool:
+        """Whether this process has seen what runs there."""
+        return self.facts is not None and not self.is_unobserved
 
 
 _MOVING: Final = frozenset(HostVitals.__struct_fields__)

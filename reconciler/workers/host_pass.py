@@ -20,6 +20,7 @@ from differ.kubelet.usage import foreign_loads
 from objects.api.pods import Pod, PodStatus
 from objects.conditions import IN_SYNC, find_condition
 from objects.observation.host import HostObservation
+from policies.host_support import refusal_of
 from reconciler.state.failures import message_of
 from reconciler.state.messages import HostReport
 from reconciler.workers.reclaiming import plan_reclaiming, plan_sweeping
@@ -34,8 +35,11 @@ def plan_pass(
     """What should be done on the host, and what the engine should know of it.
 
     assignment: None before the engine has said anything: then everything is looked at and left as it is. A pod that
-    cannot be planned for, because of a bug, is left as it is and named in `held`; the others of its host go on.
+    cannot be planned for, because of a bug, is left as it is and named in `held`; the others of its host go on. A host
+    that is refused (`policies.host_support`) is not acted on, and only its facts are told.
     """
+    if refusal_of(observation.facts) is not None:
+        return _refused_pass(host, observation, memory)
     try:
         return _plan_pass(host, assignment, observation, memory, now)
     except Exception:
@@ -56,6 +60,13 @@ def plan_pass(
     wake_at = again_at if plan.wake_at is None else min(plan.wake_at, again_at)
     plan = msgspec.structs.replace(plan, memory=memory, wake_at=wake_at)
     return plan, msgspec.structs.replace(report, held=held)
+
+
+def _refused_pass(host: str, observation: HostObservation, memory: WorkerMemory) -> tuple[HostPlan, HostReport]:
+    """Nothing is done, probed or said of pods; what was learnt of them is kept until the host is in order."""
+    plan = HostPlan(actions=(), statuses={}, gone=(), unknown=(), memory=memory, wake_at=None)
+    foreign = foreign_loads(observation.containers, None, None)
+    return plan, HostReport(host=host, facts=observation.facts, foreign=foreign)
 
 
 def _unplannable(

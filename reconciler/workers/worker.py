@@ -38,6 +38,7 @@ from objects.errors import DiskFull, HostError, HostUnreachable
 from objects.observation.figures import Measurement
 from objects.observation.host import HostObservation
 from objects.own.charge import Charge, marker_name
+from policies.host_support import refusal_of
 from reconciler.charge.holding import InCharge
 from reconciler.charge.rules import (
     Go,
@@ -326,7 +327,8 @@ class HostWorker:
         busy = frozenset(self._busy)
         observation = self._runtime.observe()
         now = self._clock()
-        if self._in_charge is not None:
+        # A mark is an action too. Nothing is to be in charge of on a host that is refused.
+        if self._in_charge is not None and refusal_of(observation.facts) is None:
             pause = self._stand_by(self._in_charge, observation.charges, now)
             if pause is not None:
                 return pause

@@ -37,6 +37,7 @@ from policies.eviction import (
     rank_for_eviction,
     storage_limit_exceeded,
 )
+from policies.host_support import refusal_of
 from policies.pressure import Level, levels_of
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.node.nodes import says_more
@@ -55,6 +56,8 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     host, status = view.get(Host, "", key.name), view.get(HostStatus, "", key.name)
     if host is None or status is None or status.facts is None or not status.reachable:
         return NOTHING
+    if refusal_of(status.facts) is not None:
+        return NOTHING  # nobody would end them there
     pods = view.pods_on(key.name)
     over = [(pod, why) for pod in pods if (why := _over_its_limit(view, pod, context.now))]
     if over:

@@ -89,7 +89,7 @@ def hosts_that_may_hold_pods(view: View) -> list[str]:
 
 
 def _had_pods_unseen(status: HostStatus) -> bool:
-    return status.facts is None and bool(status.pod_subnet or status.may_hold_pods)
+    return not status.was_observed and bool(status.pod_subnet or status.may_hold_pods)
 
 
 _UNSEEN = Index(HostStatus, lambda status: ("unseen",) if _had_pods_unseen(status) else (), _had_pods_unseen)

@@ -86,7 +86,7 @@ def node_of(host: Host, seen: HostStatus, before: Node | None, context: Context)
         allocatable=allocatable(capacity, host.spec.reserved),
         conditions=conditions,
         addresses=(_address(host.spec.address), NodeAddress(type="Hostname", address=host.name)),
-        node_info=_system_info(facts, architecture) if seen.facts is not None else None,
+        node_info=_system_info(facts, architecture) if seen.was_observed else None,
         images=_images(facts),
     )
     return Node(metadata=metadata, spec=spec, status=status)
