@@ -4,7 +4,8 @@
     inventory.yaml                         what is deployed from Git, since when; each host's slice of the pod network
     hosts/<name>.yaml                      the host as a Node
     events.yaml                            what happened lately (`reconciler.status.event_file`)
-    objects/<namespace>/<kind>/<name>.yaml status of what Git holds; Pods and what controllers made are there whole
+    objects/<namespace>/<kind>/<name>.yaml status of what Git holds; what controllers made is there whole
+    objects/<namespace>/pods/…             Pods of controllers, in groups (`reconciler.status.pod_files`)
     desired/<namespace>/<kind>/<name>.yaml what Git says of what is deployed, but for Secrets
     (`reconciler.state.copies`)
 
@@ -44,7 +45,8 @@ from reconciler.state.copies import FOLDER, copy_document, copy_path
 from reconciler.state.failures import message_of
 from reconciler.state.host_status import HostStatus
 from reconciler.state.messages import Remembered, Restored
-from reconciler.state.store import Store, View
+from reconciler.state.store import Changed, Store, View
+from reconciler.status.pod_files import POD_FILE, PodFiles, PodReader, group_of, pods_document
 
 INVENTORY_PATH = "inventory.yaml"
 README_PATH = "README.md"
@@ -94,8 +96,11 @@ def render_files(store: Store, inventory: Mapping[ObjectKey, str], *, is_ahead: 
     files = {
         path: dump(object_document(store, obj, inventory))
         for obj in store
-        if (path := status_path(obj.key)) is not None
+        if (path := status_path(obj.key)) is not None and group_of(obj) is None
     }
+    pods = PodFiles()
+    pods.note(Changed(pod.key, None, pod) for pod in store.all_of(Pod))
+    files |= {file.path: dump(pods_document(store, file.inside)) for file in pods.outdated()}
     deployed = (obj for key in sorted(inventory) if (obj := store.find(key)) is not None)
     copies = {path: dump(copy_document(obj)) for obj in deployed if (path := copy_path(obj.key)) is not None}
     return files | copies | {INVENTORY_PATH: dump(inventory_document(store, inventory, is_ahead=is_ahead))}
@@ -203,6 +208,7 @@ def restore(
     orphaned: frozenset[str] = frozenset()
     copies: dict[str, bytes] = {}
     is_ahead = False
+    pods = PodReader()
     for path, content in files:
         with _said_of(path):
             if path == INVENTORY_PATH:
@@ -223,7 +229,9 @@ def restore(
             elif path.startswith(("objects/", "hosts/")):
                 document = unseal(load(content))
                 document.pop("health", None)
-                if document.pop(_DEFINED_IN, None) is None:
+                if document["kind"] == POD_FILE:
+                    objects += pods.read(document)
+                elif document.pop(_DEFINED_IN, None) is None:
                     objects.append(_restored_form(codec.decode(document)))
                 else:
                     key, memory = _remembered(document)

@@ -10,12 +10,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
 from objects.api.meta import ObjectKey
+from objects.api.pods import Pod
 from objects.errors import SourceError, Superseded
 from objects.own.config import Application
 from reconciler.charge.holding import InCharge, ReadFile
@@ -27,6 +28,7 @@ from reconciler.state.messages import Recorded
 from reconciler.state.store import Changed
 from reconciler.status import content as status
 from reconciler.status.event_file import EVENTS_PATH, events_document
+from reconciler.status.pod_files import Group, PodFiles, group_of, is_pod_path, pods_document
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +41,15 @@ PAUSE_SECONDS = 5.0
 """At least so long between two commits."""
 RETRY_SECONDS = 15.0
 _FILE = "status file"
+_POD_FILE = "status file of pods"
 
 
 class StatusWriter(Protocol):
     """The status branch, as `sources` writes it. Returns the commit, or None when nothing differed."""
 
     def seal(self, document: dict[str, Any]) -> dict[str, Any]: ...
+
+    def known_paths(self) -> Collection[str]: ...
 
     def write(
         self,
@@ -63,7 +68,8 @@ class _Batch(msgspec.Struct, frozen=True):
     """One commit to be. documents: path → mapping to be written as YAML, None when its object is gone; keys: theirs.
 
     places: of these objects, what the branch will say that must be recorded (`reconciler.core.write_ahead`). verdicts:
-    desired commit → what is to be said of it in a Git note.
+    desired commit → what is to be said of it in a Git note. pod_paths: of a process's first batch, all files that tell
+    of pods from now on: others are of earlier processes, or in the form of an earlier version.
     """
 
     documents: dict[str, dict[str, Any] | None]
@@ -73,6 +79,7 @@ class _Batch(msgspec.Struct, frozen=True):
     commit: str
     health: str
     verdicts: dict[str, str]
+    pod_paths: frozenset[str] | None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -113,6 +120,9 @@ class StatusLoop:
         self._wake_engine = wake_engine
         self._changed: dict[str, ObjectKey] = {}
         self._unrendered: dict[str, ObjectKey] = {}
+        self._pods = PodFiles()
+        self._has_told_all = False
+        self._failed_groups: set[Group] = set()
         self._copied: dict[str, ObjectKey] = {}
         self._refusal: Refusal | None = None
         self._last_commit = last_commit
@@ -136,20 +146,24 @@ class StatusLoop:
 
     def note(self, engine: Engine, changed: Iterable[Changed]) -> None:
         """Remember what changed; hand over a batch when the writing thread has asked for one."""
+        changed = tuple(changed)
         keys = [one.key for one in changed]
         commit = engine.desired.commit if engine.desired else self._last_commit
-        files = {path: key for key in keys if (path := status.status_path(key)) is not None}
+        files = {path: one.key for one in changed if (path := _own_path(one)) is not None}
         files |= {
             path: key
             for path, key in self._unrendered.items()
             if not engine.isolation.is_waiting(_FILE, key, engine.now)
         }
         self._changed |= files
+        has_pods = self._pods.note(changed) or any(
+            not engine.isolation.is_waiting(_POD_FILE, _key_of(group), engine.now) for group in self._failed_groups
+        )
         self._copied |= {path: key for key in keys if (path := copy_path(key)) is not None}
         withheld = frozenset(engine.withheld)
         if withheld - self._asked_for:
             self._hurry.set()
-        is_news = not self._is_reluctant and (files or commit != self._last_commit)
+        is_news = not self._is_reluctant and (files or has_pods or commit != self._last_commit)
         if engine.is_started and (is_news or self._hurry.is_set()):
             self._last_commit = commit
             self._tell_news()
@@ -163,7 +177,7 @@ class StatusLoop:
         """One object's file; when it cannot be made the others are written, and it is tried again with back-off."""
         obj = engine.store.find(key)
         try:
-            if obj is None:
+            if obj is None or (group_of(obj) is not None and not path.startswith(COPIES)):
                 documents[path] = None
             elif path.startswith(COPIES):
                 documents[path] = copy_document(obj)
@@ -175,6 +189,27 @@ class StatusLoop:
         else:
             self._unrendered.pop(path, None)
             engine.isolation.forget(_FILE, key)
+
+    def _render_pods(self, engine: Engine, documents: dict[str, dict[str, Any] | None]) -> list[ObjectKey]:
+        """The files about pods of controllers, as `_render` makes others. Returns the pods of which they tell."""
+        told: list[ObjectKey] = []
+        failed: set[Group] = set()
+        for file in self._pods.outdated():
+            key = _key_of(file.group)
+            if file.group in self._failed_groups and engine.isolation.is_waiting(_POD_FILE, key, engine.now):
+                failed.add(file.group)
+                continue
+            try:
+                documents[file.path] = pods_document(engine.store, file.inside) if file.inside else None
+            except Exception as error:  # noqa: BLE001 - see `_render`
+                failed.add(file.group)
+                engine.isolation.fail(_POD_FILE, key, error, None, engine.now)
+            else:
+                told += (*file.inside, *file.touched)
+        for group in self._failed_groups - failed:
+            engine.isolation.forget(_POD_FILE, _key_of(group))
+        self._failed_groups = failed
+        return told
 
     def refuse(self, refusal: Refusal | None) -> None:
         """The newest commit is not in force, or is again (None): goes into the overview and a note."""
@@ -220,6 +255,9 @@ class StatusLoop:
             for path, key in self._changed.items():
                 self._render(engine, path, key, documents)
             written = [key for path, key in self._changed.items() if path in documents]
+            if not self._has_told_all:
+                self._pods.note(Changed(pod.key, None, pod) for pod in store.all_of(Pod))
+            written += self._render_pods(engine, documents)
             places = engine.will_record(written)
             for path, key in self._copied.items():
                 if key in engine.inventory or store.find(key) is None:
@@ -253,12 +291,20 @@ class StatusLoop:
         verdicts = {self._refusal.commit: f"Refused\n\n{refused}"} if self._refusal and self._refusal.commit else {}
         if engine.is_started and total is not HealthStatus.PROGRESSING:
             verdicts[commit] = status.render_verdict(healths)
+        pod_paths = None
         if engine.is_started:
+            if not self._has_told_all and not self._failed_groups:
+                pod_paths = frozenset(
+                    {path for path in documents if is_pod_path(path) and documents[path] is not None}
+                    | {str(status.status_path(pod.key)) for pod in store.all_of(Pod) if group_of(pod) is None}
+                )
+            self._has_told_all = True
             self._changed, self._copied = {}, {}
+            self._pods.settle(self._failed_groups)
             self._asked_for = frozenset(engine.withheld)
             if not self._stopping.is_set():
                 self._hurry.clear()
-        return _Batch(documents, places, frozenset(written), readme, commit, str(total), verdicts)
+        return _Batch(documents, places, frozenset(written), readme, commit, str(total), verdicts, pod_paths)
 
     # --- writing thread ------------------------------------------------------------------------------------------
 
@@ -284,6 +330,8 @@ class StatusLoop:
     def _push(self, batch: _Batch) -> bool:
         """Whether the branch has it now; if not it goes with the next batch."""
         files, gone = self._unpushed, self._unpushed_gone
+        if batch.pod_paths is not None:
+            gone |= {path for path in self._writer.known_paths() if is_pod_path(path)} - batch.pod_paths
         for path, document in batch.documents.items():
             if document is None:
                 files.pop(path, None)
@@ -337,6 +385,17 @@ class StatusLoop:
             log.exception("status commit; tried again in %.0f s", RETRY_SECONDS)
             return False
         return True
+
+
+def _own_path(changed: Changed) -> str | None:
+    """The file that is about this object alone, or was until it changed."""
+    is_alone = any(obj is not None and group_of(obj) is None for obj in (changed.old, changed.new))
+    return status.status_path(changed.key) if is_alone else None
+
+
+def _key_of(group: Group) -> ObjectKey:
+    """The controller whose pods they are."""
+    return ObjectKey(group.kind, group.namespace, group.name)
 
 
 def settling_seconds(first: float, last: float, *, now: float) -> float:

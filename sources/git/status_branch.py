@@ -127,6 +127,11 @@ class StatusBranch:
         self._unpushed = {}
         return sha
 
+    def known_paths(self) -> Collection[str]:
+        """All files of the branch as the remote had it when it was last asked or written to."""
+        tip = self._branch.known_tip()
+        return self._repository.read_tree(tip).entries.keys() if tip else ()
+
     def known_file(self, path: str) -> FileAtTip:
         """A file as the branch had it when the remote was last asked or written to."""
         tip = self._branch.known_tip()

@@ -48,6 +48,7 @@ def test_one_file_an_object_none_for_objects_without_status():
         "inventory.yaml",
         "objects/default/deployment",
         "objects/default/pod",
+        "objects/default/pods/replicaset.web-webv1",
         "objects/default/replicaset",
     ]
 

@@ -19,6 +19,7 @@ from reconciler.charge.rules import CHARGE_PATH, parse_record, render_record
 from reconciler.desired.commits import read_restored
 from reconciler.state.messages import Desired
 from reconciler.status import content as status
+from reconciler.status import loop as loop_module
 from reconciler.status.loop import (
     BURST_SECONDS,
     SETTLE_SECONDS,
@@ -26,10 +27,11 @@ from reconciler.status.loop import (
     StatusLoop,
     settling_seconds,
 )
+from reconciler.status.pod_files import is_pod_path, pods_document
 from sources.git.repository import Repository
 from sources.git.status_branch import StatusBranch
 from tests.unit.controllers.manifests import stateful_set
-from tests.unit.reconciler.cluster import FakeCluster, deployment
+from tests.unit.reconciler.cluster import FakeCluster, bare_pod, deployment
 from tests.unit.sources.conftest import Remote
 
 CHARGE = Charge(epoch=7, holder="a1", name="berth run of a")
@@ -199,12 +201,47 @@ def test_an_object_whose_file_cannot_be_made_hides_no_other(written, monkeypatch
     written.run(written.desired())
     documents = written.loop._batch(written.cluster.engine).documents
     kinds = {path.split("/")[2] for path in documents if path.startswith("objects/")}
-    assert kinds == {"application", "deployment", "pod"}
+    assert kinds == {"application", "deployment", "pods"}
     assert [part for part, _ in written.cluster.engine.holds] == ["status file"]
     monkeypatch.setattr(status, "object_document", real)
     written.run()
     assert any("replicaset" in path for path in written.loop._batch(written.cluster.engine).documents)
     assert not written.cluster.engine.holds
+
+
+def test_pods_whose_file_cannot_be_made_hide_no_others_and_are_written_when_it_can(written, monkeypatch):
+    written.run(written.cluster.desired(deployment(), deployment(name="db"), commit=written.commit))
+
+    def document(view, keys):
+        if keys[0].name.startswith("web"):
+            raise ValueError("no colour")
+        return pods_document(view, keys)
+
+    monkeypatch.setattr(loop_module, "pods_document", document)
+    paths = [path for path in written.loop._batch(written.cluster.engine).documents if is_pod_path(path)]
+    assert paths == ["objects/default/pods/replicaset.db-webv1/0.yaml"]
+    held = ("status file of pods", ObjectKey("ReplicaSet", "default", "web-webv1"))
+    assert [*written.cluster.engine.holds] == [held]
+    monkeypatch.setattr(loop_module, "pods_document", pods_document)
+    written.run()
+    paths = [path for path in written.loop._batch(written.cluster.engine).documents if is_pod_path(path)]
+    assert paths == ["objects/default/pods/replicaset.web-webv1/0.yaml"]
+    assert not written.cluster.engine.holds
+
+
+def test_what_earlier_versions_and_processes_left_of_pods_goes_with_the_first_status(written):
+    """One file a pod, whole; and one of a pod that is not there any more."""
+    old = "objects/default/pod/web-webv1-gone.yaml"
+    mine = "objects/default/replicaset/of-a-person.yaml"
+    written.branch.write({old: b"kind: Pod\n", mine: b"x: 1\n"}, message="by an earlier version")
+    written.run(written.cluster.desired(deployment(), bare_pod(), commit=written.commit))
+    written.flush()
+    files = written.remote.in_remote("ls-tree", "-r", "--name-only", "berth/status").splitlines()
+    assert [path for path in files if is_pod_path(path)] == [
+        "objects/default/pod/lone.yaml",
+        "objects/default/pods/replicaset.web-webv1/0.yaml",
+    ]
+    assert mine in files
 
 
 def test_a_secret_value_is_on_no_commit_and_a_fresh_process_has_the_pods_as_they_were(written):
