@@ -7,12 +7,15 @@
     shared:
       metadata: {"namespace": "default", "labels": {"app": "web"}, …}
       spec: …
+      status: {"phase": "Running", "containerStatuses": [{"name": "web", "ready": true, …}], …}
     pods:
       web-6d4cf56db6-x2x9z:
         metadata: {"uid": …, "creationTimestamp": …}
         spec: {"nodeName": "host-1"}
         status: …
-        health: {"status": "Healthy"}
+
+What a pod says of itself holds, and else what is shared; null takes that back. `health` is there when it is not
+Healthy. Of spec and metadata only what all pods of a file have alike is shared, of statuses what most have.
 
 A file stands for itself: what a pod is, is said in no other one. So 50,000 pods are 1,600 files and 40 MB, a change of
 one pod writes one file anew, in which its own lines differ, and nothing is lost with a controller that is gone first.
@@ -30,7 +33,7 @@ import msgspec
 from objects import codec
 from objects.api.meta import KubeObject, ObjectKey, ObjectMeta, controller_of
 from objects.api.pods import Pod, PodSpec
-from reconciler.core.health import health_of
+from reconciler.core.health import HEALTHY, health_of
 from reconciler.state.store import Changed, View
 
 POD_FILE: Final = "Pods"
@@ -54,6 +57,9 @@ _OWN_METADATA: Final = tuple(
     if name not in ("name", "generation", "resource_version", "managed_fields", "self_link")
 )
 _DIFFERS: Final = object()
+_USUAL_OF_POD: Final = ("phase", "qosClass")
+_USUAL_OF_CONTAINER: Final = ("image", "imageID", "ready", "started")
+_CONTAINERS: Final = ("initContainerStatuses", "containerStatuses")
 _Part = TypeVar("_Part", ObjectMeta, PodSpec)
 
 
@@ -182,20 +188,76 @@ def pods_document(view: View, keys: Iterable[ObjectKey]) -> dict[str, Any]:
     shared = codec.encode(Pod(metadata=ObjectMeta(**common), spec=PodSpec(**common_spec)))
     own_metadata = [name for name in _OWN_METADATA if name not in common]
     own_spec = [name for name in PodSpec.__struct_fields__ if name not in common_spec]
-    said: dict[str, Any] = {}
+    said: dict[str, dict[str, Any]] = {}
     for pod in pods:
         metadata = ObjectMeta(**{name: getattr(pod.metadata, name) for name in own_metadata})
         spec = PodSpec(**{name: getattr(pod.spec, name) for name in own_spec})
         document = codec.encode(Pod(metadata=metadata, spec=spec, status=pod.status))
         health = health_of(view, pod)
-        document["health"] = {"status": str(health.status)} | ({"message": health.message} if health.message else {})
+        if health != HEALTHY:
+            document["health"] = {"status": str(health.status), "message": health.message}
         said[pod.name] = {name: part for name, part in document.items() if name not in ("apiVersion", "kind")}
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": POD_FILE,
-        "shared": {name: shared[name] for name in ("metadata", "spec") if name in shared},
-        "pods": said,
-    }
+    usual = _without_usual([said[pod.name].setdefault("status", {}) for pod in pods])
+    parts = {**{name: shared[name] for name in ("metadata", "spec") if name in shared}, "status": usual}
+    return {"apiVersion": _API_VERSION, "kind": POD_FILE, "shared": parts, "pods": said}
+
+
+def _without_usual(statuses: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Take out of statuses what most of them say, and return that. What is said less than usual is null there.
+
+    Not what all of them say: then a pod that is not ready would change the lines of all others.
+    """
+    usual: dict[str, Any] = _take_usual(statuses, _USUAL_OF_POD)
+    for field in _CONTAINERS:
+        by_name: dict[str, list[dict[str, Any]]] = {}
+        for status in statuses:
+            for container in status.get(field, ()):
+                by_name.setdefault(container["name"], []).append(container)
+        if by_name:
+            usual[field] = [{"name": name, **_take_usual(same, _USUAL_OF_CONTAINER)} for name, same in by_name.items()]
+    for status in statuses:
+        if "podIP" in status:
+            addresses = status.pop("podIPs", None)
+            if addresses != [{"ip": status["podIP"]}]:
+                status["podIPs"] = addresses
+    return usual
+
+
+def _take_usual(items: Sequence[dict[str, Any]], fields: Sequence[str]) -> dict[str, Any]:
+    usual: dict[str, Any] = {}
+    for field in fields:
+        counts: dict[Any, int] = {}
+        for item in items:
+            value = item.get(field)
+            counts[value] = counts.get(value, 0) + 1
+        value = max(counts, key=lambda one: counts[one])
+        if value is None or counts[value] * 2 <= len(items):
+            continue
+        usual[field] = value
+        for item in items:
+            if item.get(field) == value:
+                del item[field]
+            else:
+                item.setdefault(field, None)
+    return usual
+
+
+def _with_usual(status: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """A status as it was before `_without_usual`."""
+    whole = {**usual, **status}
+    for field in _CONTAINERS:
+        if field in status:
+            by_name = {container["name"]: container for container in usual[field]}
+            whole[field] = [_said({**by_name[one["name"]], **one}) for one in status[field]]
+        else:
+            whole.pop(field, None)
+    if "podIP" in whole and "podIPs" not in whole:
+        whole["podIPs"] = [{"ip": whole["podIP"]}]
+    return _said(whole)
+
+
+def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _common(pods: Sequence[Pod], name: str, part: str) -> Any:
@@ -220,11 +282,13 @@ class PodReader:
         shared = self._shared.get(text)
         if shared is None:
             shared = self._shared[text] = codec.decode_struct(document["shared"], Pod)
-        return [_whole(shared, name, said) for name, said in document["pods"].items()]
+        usual = document["shared"].get("status") or {}
+        return [_whole(shared, usual, name, said) for name, said in document["pods"].items()]
 
 
-def _whole(shared: Pod, name: str, said: dict[str, Any]) -> Pod:
-    own = codec.decode_struct({part: value for part, value in said.items() if part != "health"}, Pod)
+def _whole(shared: Pod, usual: Mapping[str, Any], name: str, said: Mapping[str, Any]) -> Pod:
+    body = {part: value for part, value in said.items() if part != "health"}
+    own = codec.decode_struct({**body, "status": _with_usual(body.get("status") or {}, usual)}, Pod)
     metadata = _said_over(shared.metadata, own.metadata, said.get("metadata") or {})
     return msgspec.structs.replace(
         own,

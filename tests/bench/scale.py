@@ -8,6 +8,7 @@ git's too.
 from __future__ import annotations
 
 import gc
+import hashlib
 import multiprocessing
 import os
 import random
@@ -289,7 +290,7 @@ def _status(pod: Pod, at: datetime, *, is_ready: bool) -> PodStatus:
     container = ContainerStatus(
         name="web",
         image=pod.spec.containers[0].image,
-        image_id=f"sha256:{digest}",
+        image_id=f"sha256:{hashlib.sha256(pod.spec.containers[0].image.encode()).hexdigest()}",
         container_id=f"docker://{digest}",
         ready=is_ready,
         started=True,
@@ -303,7 +304,7 @@ def _status(pod: Pod, at: datetime, *, is_ready: bool) -> PodStatus:
         start_time=at,
         host_ip="192.0.2.1",
         pod_ip=pod.status.pod_ip,
-        pod_ips=(PodIP(pod.status.pod_ip),) if pod.status.pod_ip else (),
+        pod_ips=(PodIP(ip=pod.status.pod_ip),) if pod.status.pod_ip else (),
         container_statuses=(container,),
         qos_class="Burstable",
     )

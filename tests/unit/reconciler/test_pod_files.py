@@ -10,7 +10,7 @@ import yaml
 from differ.documents.compact_yaml import dump, load
 from objects import codec
 from objects.api.meta import Condition, ObjectKey, ObjectMeta, OwnerReference
-from objects.api.pods import Container, Pod, PodSpec, PodStatus, Toleration
+from objects.api.pods import Container, ContainerStatus, Pod, PodIP, PodSpec, PodStatus, Toleration
 from reconciler.state.store import Changed, Store
 from reconciler.status.content import object_document, render_files, restore
 from reconciler.status.pod_files import (
@@ -24,6 +24,7 @@ from reconciler.status.pod_files import (
 )
 from tests.unit.reconciler.cluster import FakeCluster, deployment
 
+ONE_IP = (PodIP(ip="10.0.0.1"),)
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name="web", uid="u-web", controller=True)
 
@@ -42,6 +43,12 @@ def pod(name: str, *, owner: OwnerReference | None = OWNER, labels=None, annotat
         spec=PodSpec(**{"containers": (Container(name="c", image="web:1"),), "priority": 0, **spec}),
         status=status or PodStatus(phase="Running", conditions=(Condition(type="Ready", status="True"),)),
     )
+
+
+def ran(*containers: str, **fields) -> PodStatus:
+    said = {"image": "web:1", "image_id": "sha256:1", "ready": True, "started": True, **fields}
+    statuses = tuple(ContainerStatus(name=name, container_id=f"docker://{name}", **said) for name in containers)
+    return PodStatus(phase="Running", qos_class="Burstable", container_statuses=statuses)
 
 
 def stored(*pods: Pod) -> Store:
@@ -86,6 +93,25 @@ def test_how_many_files(pods, before, files):
         pytest.param([pod("a", priority=None), pod("b", priority=7)], id="one has nothing"),
         pytest.param([pod("a", annotations={"note": "yes: 1 #\n x"}), pod("b")], id="a note"),
         pytest.param([pod("a", node_name="x", status=PodStatus(phase="Pending"))], id="pending"),
+        pytest.param([pod("a"), pod("b"), pod("c", status=PodStatus())], id="nothing is said of one yet"),
+        pytest.param(
+            [
+                pod("a", status=ran("c")),
+                pod("b", status=ran("c")),
+                pod("d", status=ran("c", ready=False, image="web:2")),
+            ],
+            id="one is not as the others",
+        ),
+        pytest.param([pod("a", status=ran("c", "d")), pod("b", status=ran("c"))], id="a container more"),
+        pytest.param([pod("a", status=ran("c", started=None)), pod("b", status=ran("c"))], id="not known of one"),
+        pytest.param([pod("a", status=PodStatus(pod_ip="10.0.0.1"))], id="an address"),
+        pytest.param(
+            [pod("a", status=PodStatus(pod_ip="10.0.0.1", pod_ips=(PodIP(ip="10.0.0.1"),)))], id="both fields"
+        ),
+        pytest.param(
+            [pod("a", status=PodStatus(pod_ip="10.0.0.1", pod_ips=(*ONE_IP, PodIP(ip="fd::1"))))],
+            id="two addresses",
+        ),
     ],
 )
 def test_what_is_written_is_what_is_read(pods):
