@@ -8,9 +8,10 @@ Nothing is imported before there is a Secret: `berth --help` is read by a person
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from differ.redaction.redactor import Redactor, Word
@@ -20,6 +21,20 @@ _T = TypeVar("_T")
 
 MAX_WORDS = 20_000
 """The oldest values are forgotten beyond that: a Secret that is rotated each minute must not fill the memory."""
+
+
+_LITERAL_BLOCK = re.compile(r": \|-?\n")
+
+
+class Masked(bytes):
+    """A text in which no secret value is: only `Words` makes it. by: what looked through it."""
+
+    def __new__(cls, content: bytes, by: Redactor | None) -> Self:
+        masked = super().__new__(cls, content)
+        masked.by = by
+        return masked
+
+    by: Redactor | None
 
 
 class Words:
@@ -75,10 +90,27 @@ class Words:
         redactor = self.redactor
         return value if redactor is None else redactor.inside(value)
 
-    def sealed(self, value: _T) -> _T:
-        """A document for the status branch; see `differ.redaction.redactor.Redactor.sealed`."""
+    def sealed_text(self, document: dict[str, Any], dump: Callable[[dict[str, Any]], bytes]) -> Masked:
+        """A sealed document of the status branch as `dump` writes it, for which its text is looked through once.
+
+        dump: writes each text of the document as it is, or as JSON does; but for letters that nobody sees and literal
+        blocks, where it may be in pieces: then the document is looked through before it is a text, and after.
+        """
         redactor = self.redactor
-        return value if redactor is None else redactor.sealed(value)
+        content = dump(document)
+        if redactor is None:
+            return Masked(content, redactor)
+        text = content.decode()
+        if "\\u" in text or _LITERAL_BLOCK.search(text) or redactor.finds(text):
+            return Masked(redactor(dump(redactor.sealed(document)).decode()).encode(), redactor)
+        return Masked(content, redactor)
+
+    def masked(self, content: bytes) -> bytes:
+        """A text without secret values. What has been looked through is not again, as long as no Secret is new."""
+        redactor = self.redactor
+        if redactor is None or (isinstance(content, Masked) and content.by is redactor):
+            return content
+        return redactor(content.decode()).encode()
 
     def unsealed(self, value: _T) -> _T:
         """A document of the status branch as it was before `sealed`, as far as its Secrets are known."""

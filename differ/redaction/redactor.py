@@ -108,6 +108,10 @@ class Redactor:
         """`text` with a mask in place of each value."""
         return self._replaced(text, lambda _word, _number: MASK)
 
+    def finds(self, text: str) -> bool:
+        """Whether `text` holds any of the values, or what looks like a mask that names one."""
+        return f"{MASK}(" in text or any(True for _ in self._found(text))
+
     def inside(self, value: _T) -> _T:
         """A document or struct with all its texts masked; keys of mappings too."""
         return value if self._anchors is None else _mapped(value, self)

@@ -47,7 +47,7 @@ _POD_FILE = "status file of pods"
 class StatusWriter(Protocol):
     """The status branch, as `sources` writes it. Returns the commit, or None when nothing differed."""
 
-    def seal(self, document: dict[str, Any]) -> dict[str, Any]: ...
+    def seal(self, document: dict[str, Any], dump: Callable[[dict[str, Any]], bytes]) -> bytes: ...
 
     def known_paths(self) -> Collection[str]: ...
 
@@ -336,7 +336,7 @@ class StatusLoop:
             if document is None:
                 files.pop(path, None)
             else:
-                files[path] = status.dump(self._writer.seal(document))
+                files[path] = self._writer.seal(document, status.dump)
             gone.add(path) if document is None else gone.discard(path)
         self._unrecorded = {key: host for key, host in self._unrecorded.items() if key not in batch.keys} | batch.places
         files[status.README_PATH] = batch.readme

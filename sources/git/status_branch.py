@@ -71,9 +71,12 @@ class StatusBranch:
         self._notes = BranchWriter(repository, NOTES_REF, identity=identity, clock=clock)
         self._unpushed: dict[str, bytes | None] = {}
 
-    def seal(self, document: dict[str, Any]) -> dict[str, Any]:
-        """A document without values of Secrets, so that `unseal` finds them again."""
-        return self._repository.words.sealed(document)
+    def seal(self, document: dict[str, Any], dump: Callable[[dict[str, Any]], bytes]) -> bytes:
+        """A document as a file, without values of Secrets, so that `unseal` finds them again.
+
+        dump: see `Words.sealed_text`. Only files that were made here are not looked through again by `write`.
+        """
+        return self._repository.words.sealed_text(document, dump)
 
     def unseal(self, document: dict[str, Any]) -> dict[str, Any]:
         """A document of the branch with the secret values that it had before it was sealed, where they are known."""
@@ -108,15 +111,15 @@ class StatusBranch:
     ) -> str | None:
         """Commit and push files and deletions, with what an earlier write could not push.
 
-        Files are texts; values of Secrets in them are masked. Those to be read back should have been sealed before
-        (`Words.sealed`).
+        Files are texts; values of Secrets in them are masked. Those to be read back should have been made by
+        `seal`.
 
         guard: given a way to read files of what the commit shall follow; may raise. Returns the commit, or None when
         the branch says all of it already. Raises PushRejected or SourceUnreachable; then everything is kept for the
         next write.
         """
         words = self._repository.words
-        texts = {path: words(content.decode()).encode() for path, content in files.items()}
+        texts = {path: words.masked(content) for path, content in files.items()}
         self._unpushed |= {**dict.fromkeys(deletions), **texts}
         sha = self._branch.write(
             self._unpushed,
