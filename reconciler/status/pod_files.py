@@ -198,7 +198,8 @@ def pods_document(view: View, keys: Iterable[ObjectKey]) -> dict[str, Any]:
             document["health"] = {"status": str(health.status), "message": health.message}
         said[pod.name] = {name: part for name, part in document.items() if name not in ("apiVersion", "kind")}
     usual = _without_usual([said[pod.name].setdefault("status", {}) for pod in pods])
-    parts = {**{name: shared[name] for name in ("metadata", "spec") if name in shared}, "status": usual}
+    parts: dict[str, Any] = {name: shared[name] for name in ("metadata", "spec") if name in shared}
+    parts["status"] = usual
     return {"apiVersion": _API_VERSION, "kind": POD_FILE, "shared": parts, "pods": said}
 
 
