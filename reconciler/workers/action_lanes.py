@@ -1,0 +1,134 @@
+"""Carries out the actions of one host's plans: those of one pod in order, pods side by side, each action once.
+
+What failed is not repeated here: the next plan sees it. A pod whose actions go on is busy, and nothing else is begun
+for it meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from differ.kubelet.actions import Action, PullImage
+from hosts.runtime.interface import HostRuntime
+from objects.errors import HostError
+
+log = logging.getLogger(__name__)
+
+LANES = 6
+"""Pods acted on at the same time per host; an engine is saturated by 2 to 10 parallel calls (docs/architecture.md)."""
+
+PULLS = 3
+"""Images fetched at the same time per host, in threads of their own: a slow registry must not keep other pods waiting.
+Docker fetches three layers of each at once."""
+
+ActionResult = tuple[Action, HostError | None]
+
+
+class ActionLanes:
+    """Of one host. `begin` and `take_finished` belong to its worker's thread, `close` to any."""
+
+    def __init__(
+        self, host: str, runtime: HostRuntime, *, may_act: Callable[[], bool], wake: Callable[[], None]
+    ) -> None:
+        """may_act: asked before each action. wake: called when the actions of a pod have ended."""
+        self._host = host
+        self._runtime = runtime
+        self._may_act = may_act
+        self._wake = wake
+        self._busy: set[str] = set()
+        self._at_work = 0
+        self._at_work_lock = threading.Lock()
+        self._is_resting = threading.Event()
+        self._is_resting.set()
+        self._finished: queue.SimpleQueue[tuple[str, list[ActionResult]]] = queue.SimpleQueue()
+        self.threads = ThreadPoolExecutor(max_workers=LANES, thread_name_prefix=f"lane-{host}")
+        self._pulls = ThreadPoolExecutor(max_workers=PULLS, thread_name_prefix=f"pull-{host}")
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """Lanes whose actions go on, or have ended and were not taken."""
+        return frozenset(self._busy)
+
+    def begin(self, actions: Iterable[Action], *, busy: frozenset[str]) -> list[Action]:
+        """Begin those whose lane is not in `busy`; returns them."""
+        by_lane: dict[str, list[Action]] = {}
+        for action in actions:
+            by_lane.setdefault(action.lane, []).append(action)
+        begun: list[Action] = []
+        for lane, group in by_lane.items():
+            if lane in busy:
+                continue
+            self._busy.add(lane)
+            begun += group
+            threads = self._pulls if isinstance(group[0], PullImage) else self.threads
+            self._count(1)
+            try:
+                future = threads.submit(self._perform, lane, group)
+            except RuntimeError:
+                self._count(-1)
+                break  # stopped meanwhile
+            future.add_done_callback(self._count_cancelled)
+        return begun
+
+    def take_finished(self) -> list[ActionResult]:
+        """What has ended since the last time; its lanes are free now."""
+        ended: list[ActionResult] = []
+        while True:
+            try:
+                lane, results = self._finished.get_nowait()
+            except queue.Empty:
+                return ended
+            self._busy.discard(lane)
+            ended += results
+
+    def wait_for_rest(self, seconds: float) -> bool:
+        """Until nothing goes on, at most so long. Returns whether that is so."""
+        return self._is_resting.wait(seconds)
+
+    def close(self) -> None:
+        """Begin nothing more. Returns at once: what goes on ends by itself."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self._pulls.shutdown(wait=False, cancel_futures=True)
+
+    # --- in threads of their own -----------------------------------------------------------------------------------
+
+    def _perform(self, lane: str, actions: list[Action]) -> None:
+        """One lane's actions in order, until one fails."""
+        results: list[ActionResult] = []
+        for action in actions:
+            if not self._may_act():
+                break
+            error = self._perform_one(action)
+            results.append((action, error))
+            if error is not None:
+                break
+        self._finished.put((lane, results))
+        self._count(-1)
+        self._wake()
+
+    def _perform_one(self, action: Action) -> HostError | None:
+        try:
+            self._runtime.perform(action)
+        except HostError as error:
+            return error
+        except Exception as error:
+            # A bug in one action must not take its lane or other pods with it.
+            log.exception("action %s on host %s", type(action).__name__, self._host)
+            return HostError(f"internal error: {type(error).__name__}: {error}", host=self._host)
+        return None
+
+    def _count_cancelled(self, future: Future[None]) -> None:
+        if future.cancelled():
+            self._count(-1)
+
+    def _count(self, lanes: int) -> None:
+        with self._at_work_lock:
+            self._at_work += lanes
+            if self._at_work:
+                self._is_resting.clear()
+            else:
+                self._is_resting.set()
