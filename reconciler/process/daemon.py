@@ -21,6 +21,7 @@ from reconciler.charge.holding import InCharge
 from reconciler.core.engine import Engine, StepResult
 from reconciler.state.messages import HostSilent, Message
 from reconciler.workers.host_pass import remember
+from reconciler.workers.lanes import Lanes
 from reconciler.workers.worker import HostWorker
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Daemon:
         self._ahead = ahead
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._retain = retain
+        self._lanes = Lanes()
         self._workers: dict[str, tuple[Connection, HostWorker]] = {}
         self._ways: dict[str, Connection] = {}
         self._settings: ClusterSpec | None = None
@@ -183,6 +185,7 @@ class Daemon:
             memory=remember(self.engine.last_known_pods(host.name)),
             in_charge=self.in_charge,
             after=[before for name, _, before in self._ending if name == host.name],
+            lanes=self._lanes,
             on_end=self.tell,
         )
         self._workers[host.name] = connection, worker

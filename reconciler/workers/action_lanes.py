@@ -10,33 +10,35 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 
 from differ.kubelet.actions import Action, PullImage
 from hosts.runtime.interface import HostRuntime
 from objects.errors import HostError
+from reconciler.workers.lanes import HostLanes, Kind
 
 log = logging.getLogger(__name__)
-
-LANES = 6
-"""Pods acted on at the same time per host; an engine is saturated by 2 to 10 parallel calls (docs/architecture.md)."""
-
-PULLS = 3
-"""Images fetched at the same time per host, in threads of their own: a slow registry must not keep other pods waiting.
-Docker fetches three layers of each at once."""
 
 ActionResult = tuple[Action, HostError | None]
 
 
 class ActionLanes:
-    """Of one host. `begin` and `take_finished` belong to its worker's thread, `close` to any."""
+    """Of one host, owned by its worker's thread. It ends with `lanes`."""
 
     def __init__(
-        self, host: str, runtime: HostRuntime, *, may_act: Callable[[], bool], wake: Callable[[], None]
+        self,
+        host: str,
+        runtime: HostRuntime,
+        *,
+        lanes: HostLanes,
+        may_act: Callable[[], bool],
+        wake: Callable[[], None],
     ) -> None:
-        """may_act: asked before each action. wake: called when the actions of a pod have ended."""
+        """lanes: where they run. may_act: asked before each action. wake: called when those of a pod have ended."""
         self._host = host
         self._runtime = runtime
+        self._lanes = lanes
         self._may_act = may_act
         self._wake = wake
         self._busy: set[str] = set()
@@ -45,8 +47,6 @@ class ActionLanes:
         self._is_resting = threading.Event()
         self._is_resting.set()
         self._finished: queue.SimpleQueue[tuple[str, list[ActionResult]]] = queue.SimpleQueue()
-        self.threads = ThreadPoolExecutor(max_workers=LANES, thread_name_prefix=f"lane-{host}")
-        self._pulls = ThreadPoolExecutor(max_workers=PULLS, thread_name_prefix=f"pull-{host}")
 
     @property
     def busy(self) -> frozenset[str]:
@@ -64,13 +64,9 @@ class ActionLanes:
                 continue
             self._busy.add(lane)
             begun += group
-            threads = self._pulls if isinstance(group[0], PullImage) else self.threads
+            kind = Kind.PULL if isinstance(group[0], PullImage) else Kind.ACTION
             self._count(1)
-            try:
-                future = threads.submit(self._perform, lane, group)
-            except RuntimeError:
-                self._count(-1)
-                break  # stopped meanwhile
+            future = self._lanes.submit(kind, partial(self._perform, lane, group))
             future.add_done_callback(self._count_cancelled)
         return begun
 
@@ -88,11 +84,6 @@ class ActionLanes:
     def wait_for_rest(self, seconds: float) -> bool:
         """Until nothing goes on, at most so long. Returns whether that is so."""
         return self._is_resting.wait(seconds)
-
-    def close(self) -> None:
-        """Begin nothing more. Returns at once: what goes on ends by itself."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
-        self._pulls.shutdown(wait=False, cancel_futures=True)
 
     # --- in threads of their own -----------------------------------------------------------------------------------
 

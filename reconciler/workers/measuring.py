@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 
 from differ.kubelet.assignment import HostAssignment
 from hosts.runtime.interface import HostRuntime
@@ -17,20 +17,23 @@ from objects.observation.figures import ForeignLoad, Measurement
 from objects.observation.host import HostObservation
 from reconciler.state.failures import FailureBook, message_of
 from reconciler.state.messages import HostMeasured
-from reconciler.workers.measurement_schedule import HostMeter, Question, Submit
+from reconciler.workers.lanes import HostLanes, Kind
+from reconciler.workers.measurement_schedule import HostMeter, Question
 
 log = logging.getLogger(__name__)
 
 
 class Measuring:
-    """Of one host, owned by the worker's thread. submit: runs a call elsewhere. wake: called when an answer came."""
+    """Of one host, owned by the worker's thread. lanes: where questions are asked; it ends with them. wake: called when
+    an answer came.
+    """
 
     def __init__(
         self,
         host: str,
         runtime: HostRuntime,
         *,
-        submit: Submit,
+        lanes: HostLanes,
         clock: Callable[[], datetime],
         wake: Callable[[], None],
     ) -> None:
@@ -38,9 +41,9 @@ class Measuring:
         self._runtime = runtime
         self._clock = clock
         self._wake = wake
-        self._meter = HostMeter(clock(), submit=submit)
+        self._lanes = lanes
+        self._meter = HostMeter(clock(), submit=partial(lanes.submit, Kind.MEASURE))
         self._answers: queue.SimpleQueue[tuple[Question, Measurement | Exception]] = queue.SimpleQueue()
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"measure-{host}")
 
     @property
     def failures(self) -> FailureBook[str]:
@@ -64,7 +67,7 @@ class Measuring:
         """Begin to measure, if it is time to. Returns whether an answer is to be waited for."""
         question = self._meter.next_question(assignment, seen, now)
         if question is not None:
-            self._threads.submit(self._ask, question)
+            self._lanes.submit(Kind.MEASURE, partial(self._ask, question))
         return question is not None
 
     def take_answers(self, *, wait_seconds: float = 0.0) -> list[HostMeasured]:
@@ -90,10 +93,6 @@ class Measuring:
     def foreign(self, found: Iterable[ForeignLoad]) -> tuple[ForeignLoad, ...]:
         """The containers of others that were found, with what was measured of them."""
         return self._meter.foreign(found)
-
-    def close(self) -> None:
-        """Begin nothing more. Returns at once."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, question: Question) -> None:
         """In a thread of its own."""

@@ -1,7 +1,8 @@
 """One worker a host: observe, plan, perform, report, again and again. The only place where a host is acted on.
 
 The worker decides nothing: `host_pass` does. It owns the host's runtime (and by it the only connection); what it
-begins goes on beside it: actions (`action_lanes`), measuring (`measuring`). A slow or dead host delays nobody else.
+begins goes on beside it, in threads that all hosts share (`lanes`): actions (`action_lanes`), measuring (`measuring`).
+A slow or dead host delays nobody else.
 
 Looks are what counts. What goes on beside them (measuring, following events, probing) has its own failures, told as
 such and tried again with back-off: it never makes a host silent that a look has shown.
@@ -31,6 +32,7 @@ from reconciler.charge.holding import InCharge
 from reconciler.workers.action_lanes import ActionLanes
 from reconciler.workers.charge_on_host import ChargeOnHost
 from reconciler.workers.host_pass import plan_pass
+from reconciler.workers.lanes import Lanes
 from reconciler.workers.measuring import Measuring
 from reconciler.workers.reporting import Report, Reporter
 
@@ -69,12 +71,14 @@ class HostWorker:
         memory: WorkerMemory | None = None,
         in_charge: InCharge | None = None,
         after: Sequence[HostWorker] = (),
+        lanes: Lanes | None = None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """in_charge: None for those who only look. on_end: called when nothing of this worker goes on any more.
 
         after: earlier workers of this host, which were stopped: their last calls are waited for, since two that act on
-        one host at a time would each see what the other one does half done.
+        one host at a time would each see what the other one does half done. lanes: those that all workers share; None:
+        of its own.
         """
         self._after = tuple(after)
         self._on_end = on_end
@@ -95,10 +99,9 @@ class HostWorker:
         self._stopped = threading.Event()
         self._charge = ChargeOnHost(host, runtime, in_charge)
         self._reporter = Reporter(host, report=report, relist=self._relist)
-        self._actions = ActionLanes(host, runtime, may_act=self._may_act, wake=self.wake)
-        self._measuring = Measuring(
-            host, runtime, submit=self._actions.threads.submit, clock=clock, wake=self._awake.set
-        )
+        self._lanes = (lanes or Lanes()).of_host(host)
+        self._actions = ActionLanes(host, runtime, lanes=self._lanes, may_act=self._may_act, wake=self.wake)
+        self._measuring = Measuring(host, runtime, lanes=self._lanes, clock=clock, wake=self._awake.set)
         self._failures_here = self._measuring.failures
         self._thread = threading.Thread(target=self._run, name=f"worker-{host}", daemon=True)
 
@@ -123,8 +126,7 @@ class HostWorker:
         self._reporter.stop()
         self._stopped.set()
         self._awake.set()
-        self._actions.close()
-        self._measuring.close()
+        self._lanes.close()
 
     def join(self, *, timeout_seconds: float = 5) -> None:
         """Wait for the end after `stop`, at most so long: a call that hangs on a dead host keeps nobody."""
