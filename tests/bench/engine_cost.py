@@ -65,8 +65,8 @@ def _flip_under_one_budget() -> Figure:
 
 
 def _claims() -> Figure:
-    cluster = FakeCluster(*(f"host-{number:04}" for number in range(50)))
-    cluster.step(cluster.desired(*worlds.some_sets_with_claims(25, replicas=100)))
+    cluster = worlds.make_cluster(50)
+    cluster.step(worlds.commit(cluster, *worlds.some_sets_with_claims(25, replicas=100)))
     cluster.step(*map(cluster.report, cluster.hosts))
     seconds = worlds.cpu_seconds(cluster, [*map(cluster.report, cluster.hosts)])
     return Figure("engine: 2,500 pods with claims all report that they run", 1e3 * seconds, "ms", 1000)
@@ -122,8 +122,8 @@ def _memory() -> Figure:
 
 def _join() -> Figure:
     """All hosts are seen for the first time: slices, Nodes, what the scheduler knows."""
-    cluster = FakeCluster(*(f"host-{number:04}" for number in range(5000)))
-    cluster.step(cluster.desired())
+    cluster = worlds.make_cluster(5000)
+    cluster.step(worlds.commit(cluster))
     seconds = worlds.cpu_seconds(cluster, [*map(cluster.report, cluster.hosts)])
     return Figure("engine: 5,000 hosts are seen for the first time", 1e3 * seconds, "ms", 5000)
 
@@ -134,7 +134,7 @@ def _first_step() -> Figure:
     cluster.restart()
     found = [*map(cluster.report, cluster.hosts)]
     began = time.process_time()
-    cluster.step(cluster.desired(*worlds.some_deployments(10, replicas=500)), *found)
+    cluster.step(worlds.commit(cluster, *worlds.some_deployments(10, replicas=500)), *found)
     seconds = time.process_time() - began
     assert len(cluster.engine.store.all_of(Pod)) == 5000
     return Figure("engine: a fresh process finds 5,000 pods on 500 hosts", 1e3 * seconds, "ms")

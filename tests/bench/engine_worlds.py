@@ -35,8 +35,10 @@ from objects.api.pods import (
 from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
 from objects.api.storage import PersistentVolumeClaim, PersistentVolumeClaimSpec
 from objects.names import ANNOTATION_TEMPLATE_HASH
+from objects.own.config import Cluster, ClusterSpec, NetworkSettings
+from reconciler.cli import collect_garbage_seldom
 from reconciler.controllers.hpa import INTERVAL as INTERVAL
-from reconciler.state.messages import HostReport, Message
+from reconciler.state.messages import Desired, HostReport, Message
 from tests.unit.reconciler.cluster import FakeCluster as FakeCluster
 from tests.unit.reconciler.cluster import deployment
 
@@ -44,10 +46,23 @@ ALL = "everything"
 """A label of every pod, for what selects them all."""
 
 
+def make_cluster(hosts: int) -> FakeCluster:
+    """An engine that nobody has told anything yet, and hosts for it."""
+    collect_garbage_seldom()
+    return FakeCluster(*(f"host-{number:04}" for number in range(hosts)))
+
+
+def commit(cluster: FakeCluster, *objects: KubeObject) -> Desired:
+    """The hosts and `objects`, and a pod network that has a slice for each host: the default ends at the 256th."""
+    wide = Cluster(spec=ClusterSpec(network=NetworkSettings(pod_cidr="10.0.0.0/8")))
+    said = cluster.desired(*objects)
+    return msgspec.structs.replace(said, objects=(wide, *said.objects[1:]))
+
+
 def at_rest(hosts: int, objects: Iterable[KubeObject]) -> FakeCluster:
     """An engine that has these objects running on its hosts."""
-    cluster = FakeCluster(*(f"host-{number:04}" for number in range(hosts)))
-    cluster.settle(cluster.desired(*objects), *(cluster.report(name) for name in cluster.hosts))
+    cluster = make_cluster(hosts)
+    cluster.settle(commit(cluster, *objects), *(cluster.report(name) for name in cluster.hosts))
     return cluster
 
 

@@ -17,8 +17,6 @@ import msgspec
 from objects.api.apps import ReplicaSet, ReplicaSetSpec
 from objects.api.meta import KubeObject, LabelSelector
 from objects.api.pods import Pod
-from objects.own.config import Cluster, ClusterSpec, NetworkSettings
-from reconciler.state.messages import Desired
 from tests.bench import engine_worlds as worlds
 from tests.bench.engine_worlds import FakeCluster
 
@@ -75,21 +73,15 @@ CASES: Final[dict[str, tuple[Callable[[], list[KubeObject]], int]]] = {
 
 def make_cluster(hosts: int = HOSTS) -> FakeCluster:
     """A cluster at rest whose hosts all have room and a slice of the pod network, and no pods yet."""
-    cluster = FakeCluster(*(f"host-{number:04}" for number in range(hosts)))
-    cluster.step(commit(cluster), *map(cluster.report, cluster.hosts))
+    cluster = worlds.make_cluster(hosts)
+    cluster.step(worlds.commit(cluster), *map(cluster.report, cluster.hosts))
     return cluster
-
-
-def commit(cluster: FakeCluster, *objects: KubeObject) -> Desired:
-    wide = Cluster(spec=ClusterSpec(network=NetworkSettings(pod_cidr="10.0.0.0/8")))
-    said = cluster.desired(*objects)
-    return msgspec.structs.replace(said, objects=(wide, *said.objects[1:]))
 
 
 def measure(objects: list[KubeObject], *, hosts: int = HOSTS) -> Measured:
     """Commit them all at once; every pod must have its host at the end of that step."""
     cluster = make_cluster(hosts)
-    told = commit(cluster, *objects)
+    told = worlds.commit(cluster, *objects)
     scheduling: Any = cluster.engine._scheduling
     choosing = _Stopwatch(scheduling._find_places)
     scheduling._find_places = choosing
