@@ -37,6 +37,14 @@ def qos_class(pod: Pod) -> QosClass:
     return _qos_of(tuple(one.resources for one in (*spec.init_containers, *spec.containers)))
 
 
+def is_best_effort(pod: Pod) -> bool:
+    """Whether the quality of service is BestEffort, which takes less to say than which of the others it is."""
+    spec = pod.spec
+    if spec.resources is not None and _says_something(spec.resources):
+        return False
+    return not any(_says_something(one.resources) for one in (*spec.containers, *spec.init_containers))
+
+
 def _qos_of(parts: tuple[ResourceRequirements, ...]) -> QosClass:
     if not any(_says_something(part) for part in parts):
         return "BestEffort"

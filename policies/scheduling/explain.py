@@ -8,7 +8,8 @@ from objects.api.pods import Pod
 from policies.scheduling.placement import describe_reason
 from policies.scheduling.profiles import Profile
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable, TieBreaker
+from policies.scheduling.table import HostTable
+from policies.scheduling.ties import TieBreaker
 
 PASSES: Final = ""
 """Why a host fails a predicate that it does not fail."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeGuard
 
 from objects.errors import InvalidInput
 from objects.own.config import SchedulerProfile
@@ -25,7 +25,7 @@ from policies.scheduling.priorities.pod_affinity import InterPodAffinity
 from policies.scheduling.priorities.resources import BalancedAllocation, LeastRequested, MostRequested
 from policies.scheduling.priorities.selector_spread import SelectorSpread
 from policies.scheduling.priorities.spread import TopologySpreadPriority
-from policies.scheduling.rules import Predicate, Priority
+from policies.scheduling.rules import Predicate, Priority, SharedPredicate
 
 DEFAULT_SCHEDULER: Final = "default-scheduler"
 
@@ -83,11 +83,28 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """A scheduler's rules in force. priorities: with their weights, 0 meaning off."""
+    """A scheduler's rules in force. priorities: with their weights, 0 meaning off.
+
+    shared_predicates, own_predicates: numbered as in `predicates`, those whose checks shapes share, and the others.
+    """
 
     name: str
     predicates: tuple[Predicate, ...]
     priorities: tuple[tuple[Priority, int], ...]
+    shared_predicates: tuple[tuple[int, SharedPredicate], ...] = field(init=False)
+    own_predicates: tuple[tuple[int, Predicate], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        numbered = tuple(enumerate(self.predicates))
+        shared = tuple((number, rule) for number, rule in numbered if _is_shared(rule))
+        own = tuple((number, rule) for number, rule in numbered if not _is_shared(rule))
+        object.__setattr__(self, "shared_predicates", shared)
+        object.__setattr__(self, "own_predicates", own)
+
+
+def _is_shared(rule: Predicate) -> TypeGuard[SharedPredicate]:
+    """By its class: a plug-in that fails when its rule is touched must not fail here, where all profiles are made."""
+    return hasattr(type(rule), "reads")
 
 
 def default_profile(rules: Rules | None = None) -> Profile:

@@ -37,7 +37,19 @@ def whole_resources(resources: ResourceList) -> dict[str, int]:
 
 def whole_requests(spec: PodSpec) -> dict[str, int]:
     """The effective request of a pod, as one of its number."""
+    if len(spec.containers) == 1 and not (spec.init_containers or spec.overhead or spec.resources):
+        # What one container asks for needs no arithmetic over texts.
+        return {**whole_resources(spec.containers[0].resources.requests), PODS: 1}
     return {**whole_resources(pod_requests(spec)), PODS: 1}
+
+
+def says_all(spec: PodSpec) -> bool:
+    """Whether every container says what it requests of that for which something would be assumed."""
+    return all(
+        name in container.resources.requests
+        for container in (*spec.containers, *spec.init_containers)
+        for name in ASSUMED_REQUESTS
+    )
 
 
 def assumed_requests(spec: PodSpec) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -170,6 +170,13 @@ class Predicate(Protocol):
         """None when the rule says nothing about such pods."""
 
 
+class SharedPredicate(Predicate, Protocol):
+    """A predicate about the host itself (scope STRUCTURE): shapes that it cannot tell apart share one check."""
+
+    def reads(self, shape: PodShape) -> Hashable:
+        """All of a shape that `prepare` looks at. Shapes that are equal in it get equal checks."""
+
+
 class Scorer(ABC):
     """A priority prepared for one shape.
 
@@ -204,7 +211,9 @@ class Scorer(ABC):
         """CLUSTER, when `stale`: the only rows whose `raw` may differ from the last time; None: all may."""
         return None
 
-    def rescore(self, _points: IntArray, _raw: IntArray, _feasible: BoolArray, _rows: IntArray, /) -> IntArray | None:
+    def rescore(
+        self, _points: IntArray, _raw: IntArray, _feasible: BoolArray, _rows: Sequence[int], /
+    ) -> Collection[int] | None:
         """Relative ones: bring `points`, the last answer of `normalise`, up to date where that is cheaper.
 
         rows: all whose raw number or feasibility changed since then. Returns the rows whose points were written; None
@@ -246,9 +255,10 @@ class ScaledPoints(Scorer):
         self._greatest = int(raw.max(where=feasible, initial=0))
         return scale_to_greatest(raw, feasible, reverse=self._reverse)
 
-    def rescore(self, _points: IntArray, raw: IntArray, feasible: BoolArray, _rows: IntArray) -> IntArray | None:
-        is_same = int(raw.max(where=feasible, initial=0)) == self._greatest
-        return np.zeros(0, dtype=np.int64) if is_same else None
+    def rescore(
+        self, _points: IntArray, raw: IntArray, feasible: BoolArray, _rows: Sequence[int]
+    ) -> Collection[int] | None:
+        return () if int(raw.max(where=feasible, initial=0)) == self._greatest else None
 
 
 class Priority(Protocol):

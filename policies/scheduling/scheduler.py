@@ -19,7 +19,8 @@ from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
 from policies.scheduling.rules import Event
 from policies.scheduling.shape import PodShape
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable, TieBreaker
+from policies.scheduling.table import HostTable
+from policies.scheduling.ties import TieBreaker
 
 _MOST_TABLES: Final = 320
 """Tables of the templates used last; each holds some arrays over the hosts (0.15 to 0.3 MB at 5,000 hosts)."""
@@ -57,6 +58,9 @@ class Scheduler:
         self._wrong = wrong
         self._ties = TieBreaker(seed)
         self._tables: dict[tuple[PodShape, str], HostTable] = {}
+        # Pods of one template come in a row as a rule.
+        self._last_key: tuple[PodShape, str] | None = None
+        self._last_table: HostTable | None = None
         self._explained: dict[HostTable, Unschedulable] = {}
         self._preemption: dict[HostTable, PreemptionTable] = {}
 
@@ -74,7 +78,7 @@ class Scheduler:
             return _waits(pod, self._why_no_profile(scheduler_name_of(pod)), Event.POD_CHANGED)
         nominated = self._withdraw_nomination(pod)
         table = self.table_of(self.snapshot.shapes.shape_of(pod, node_name=pod.node_name), profile)
-        row = nominated if nominated is not None and table.feasible[nominated] else table.best()
+        row = nominated if nominated is not None and table.fits(nominated) else table.best()
         if row is None:
             return self._make_room(pod, table, profile, nominated)
         self.snapshot.place(pod, table.shape, row)
@@ -143,16 +147,20 @@ class Scheduler:
     def table_of(self, shape: PodShape, profile: Profile) -> HostTable:
         """The judged hosts for pods of a shape, up to date."""
         key = (shape, profile.name)
+        if self._last_key == key and self._last_table is not None and self._last_table.is_founded_on(self.snapshot):
+            self._last_table.refresh()
+            return self._last_table
         table = self._tables.pop(key, None)
         if table is None:
             if len(self._tables) >= _MOST_TABLES:
                 self._preemption.pop(self._tables.pop(next(iter(self._tables))), None)
             table = HostTable(shape, self.snapshot, profile, self._ties.hashes(self.snapshot))
-        elif table.structure != self.snapshot.structure:
+        elif not table.is_founded_on(self.snapshot):
             table.rebuild(self._ties.hashes(self.snapshot))
         else:
             table.refresh()
         self._tables[key] = table
+        self._last_key, self._last_table = key, table
         return table
 
     def _explain_failure(self, table: HostTable, profile: Profile) -> Unschedulable:

@@ -22,9 +22,9 @@ from objects.api.pods import (
     WeightedPodAffinityTerm,
 )
 from objects.own.taints import MEMORY_PRESSURE, NO_SCHEDULE
-from objects.pod_resources import qos_class
+from objects.pod_resources import is_best_effort
 from policies.scheduling.matching import PodMatcher, Requirements, hashable_selector
-from policies.scheduling.requests import CPU, MEMORY, assumed_requests, whole_requests
+from policies.scheduling.requests import CPU, MEMORY, assumed_requests, says_all, whole_requests
 from policies.scheduling.state.volumes import Disk, disks_of
 
 _HEEDLESS_OF_MEMORY_PRESSURE = Toleration(key=MEMORY_PRESSURE, operator="Exists", effect=NO_SCHEDULE)
@@ -140,8 +140,10 @@ class PodShape:
 def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
     """Parse a pod. node_name: see PodShape; not taken from the pod, whose binding is not part of its shape."""
     spec = pod.spec
-    assumed = assumed_requests(spec)
-    is_best_effort = qos_class(pod) == "BestEffort"
+    requests = whole_requests(spec)
+    assumed = requests if says_all(spec) else assumed_requests(spec)
+    asks = not spec.overhead and spec.resources is None and (requests.get(CPU, 0) or requests.get(MEMORY, 0))
+    asks_for_nothing = not asks and is_best_effort(pod)
     owner = controller_of(pod)
     affinity = spec.affinity
     node_affinity = affinity.node_affinity if affinity else None
@@ -161,11 +163,11 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
         node_name=node_name,
         owner=ObjectKey(owner.kind, pod.namespace, owner.name) if owner else None,
         priority=spec.priority or 0,
-        requests=whole_requests(spec),
+        requests=requests,
         assumed_cpu=assumed.get(CPU, 0),
         assumed_memory=assumed.get(MEMORY, 0),
-        is_best_effort=is_best_effort,
-        tolerations=spec.tolerations if is_best_effort else (*spec.tolerations, _HEEDLESS_OF_MEMORY_PRESSURE),
+        is_best_effort=asks_for_nothing,
+        tolerations=spec.tolerations if asks_for_nothing else (*spec.tolerations, _HEEDLESS_OF_MEMORY_PRESSURE),
         ports=_host_ports(spec),
         preferred_nodes=node_affinity.preferred_during_scheduling_ignored_during_execution if node_affinity else (),
         required_affinity=required,
@@ -262,14 +264,44 @@ def has_same_shape(old: Pod, new: Pod) -> bool:
     )
 
 
+def _is_cut_alike(old: Pod, new: Pod) -> bool:
+    """Whether all that a shape is made of is equal: next to nothing to compare when both are of one template."""
+    before, after = old.spec, new.spec
+    return (
+        before.containers == after.containers
+        and old.metadata.labels == new.metadata.labels
+        and old.metadata.namespace == new.metadata.namespace
+        and old.metadata.owner_references == new.metadata.owner_references
+        and before.init_containers == after.init_containers
+        and before.volumes == after.volumes
+        and before.tolerations == after.tolerations
+        and before.affinity == after.affinity
+        and before.node_selector == after.node_selector
+        and before.topology_spread_constraints == after.topology_spread_constraints
+        and before.overhead == after.overhead
+        and before.resources == after.resources
+        and before.priority == after.priority
+        and before.preemption_policy == after.preemption_policy
+    )
+
+
 class ShapeBook:
     """Gives equal pods the same shape. Holds the most recently made ones, at most `limit`."""
 
     def __init__(self, limit: int = 4096) -> None:
         self._shapes: dict[bytes, PodShape] = {}
         self._limit = limit
+        self._last: tuple[Pod, str, PodShape] | None = None
 
     def shape_of(self, pod: Pod, *, node_name: str = "") -> PodShape:
+        """Pods of one template come in a row as a rule: comparing with the last one is cheaper than a key."""
+        if self._last is not None and self._last[1] == node_name and _is_cut_alike(self._last[0], pod):
+            return self._last[2]
+        shape = self._find(pod, node_name)
+        self._last = pod, node_name, shape
+        return shape
+
+    def _find(self, pod: Pod, node_name: str) -> PodShape:
         spec = pod.spec
         owner = controller_of(pod)
         key = _ENCODER.encode(

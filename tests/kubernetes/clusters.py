@@ -14,7 +14,8 @@ from policies.scheduling.explain import explain
 from policies.scheduling.profiles import Profile
 from policies.scheduling.rules import Check, Predicate, Priority, Reason
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable, TieBreaker
+from policies.scheduling.table import HostTable
+from policies.scheduling.ties import TieBreaker
 from tests.kubernetes.loading import load
 from tests.kubernetes.tables import Case
 

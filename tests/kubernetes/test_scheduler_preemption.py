@@ -12,7 +12,8 @@ from policies.scheduling.preemption import PreemptionTable, waits_for_victims
 from policies.scheduling.profiles import default_profile, make_profiles
 from policies.scheduling.scheduler import schedule
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable, TieBreaker
+from policies.scheduling.table import HostTable
+from policies.scheduling.ties import TieBreaker
 from tests.kubernetes.clusters import load_nodes, load_pod, load_pods, make_node, make_snapshot
 from tests.kubernetes.loading import load
 from tests.kubernetes.tables import Case, table

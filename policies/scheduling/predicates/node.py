@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from objects.api.core import Taint
@@ -22,6 +24,9 @@ class HostName:
     name = "PodFitsHost"
     helped_by = _HOST_EVENTS
 
+    def reads(self, shape: PodShape) -> Hashable:
+        return shape.node_name
+
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         if not shape.node_name:
             return None
@@ -39,6 +44,9 @@ class Unschedulable:
     helped_by = _HOST_EVENTS
     _TAINT = Taint(key=taints.UNSCHEDULABLE, effect=taints.NO_SCHEDULE)
 
+    def reads(self, shape: PodShape) -> Hashable:
+        return shape.tolerations
+
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         if _is_tolerated(shape.tolerations, self._TAINT):
             return None
@@ -51,6 +59,11 @@ class NodeAffinity:
 
     name = "MatchNodeSelector"
     helped_by = _HOST_EVENTS
+
+    def reads(self, shape: PodShape) -> Hashable:
+        spec = shape.spec
+        labels = tuple(sorted(spec.node_selector.items())) if spec.node_selector else ()
+        return labels, spec.affinity.node_affinity if spec.affinity else None
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         verdicts = fits_node_labels(shape, snapshot)
@@ -139,6 +152,9 @@ class Conditions:
         ("DiskPressure", "True", taints.DISK_PRESSURE, "under disk pressure"),
         ("PIDPressure", "True", taints.PID_PRESSURE, "short of process ids"),
     )
+
+    def reads(self, shape: PodShape) -> Hashable:
+        return shape.tolerations
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         states = tuple(

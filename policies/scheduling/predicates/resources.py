@@ -7,7 +7,7 @@ import numpy as np
 from policies.scheduling.requests import PODS
 from policies.scheduling.rules import AmountCheck, Check, Event, Finding, Reason
 from policies.scheduling.shape import PodShape
-from policies.scheduling.state.amounts import Amounts
+from policies.scheduling.state.amounts import Amounts, AmountStates
 from policies.scheduling.state.arrays import BoolArray, IntArray, Rows
 from policies.scheduling.state.snapshot import Snapshot
 
@@ -33,6 +33,11 @@ class _Resources(AmountCheck):
         ]
 
     def allowed_by(self, amounts: Amounts, rows: Rows) -> BoolArray:
+        if isinstance(amounts, AmountStates):
+            fits: BoolArray = amounts.free[self._wanted[-1][1], rows] >= self._wanted[-1][2]
+            for _, index, amount in self._wanted[:-1]:
+                fits &= amounts.free[index, rows] >= amount
+            return fits
         _, index, amount = self._wanted[-1]  # `pods`, which every pod wants
         verdicts: BoolArray = amounts.allocatable[index, rows] - amounts.requested[index, rows] >= amount
         for _, index, amount in self._wanted[:-1]:

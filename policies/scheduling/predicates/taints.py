@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from objects.api.core import Taint
@@ -17,6 +19,9 @@ KEEPING_AWAY = ("NoSchedule", "NoExecute")
 class Taints:
     name = "PodToleratesNodeTaints"
     helped_by = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED))
+
+    def reads(self, shape: PodShape) -> Hashable:
+        return shape.tolerations
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         unwanted = _unwanted_taints(shape, snapshot)

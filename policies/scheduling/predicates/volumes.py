@@ -5,7 +5,7 @@ Rules: kube-scheduler `volumerestrictions`, `volumezone`, `nodevolumelimits` and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Final
 
 import numpy as np
@@ -89,6 +89,9 @@ class VolumeZone:
 
     name = "NoVolumeZoneConflict"
     helped_by = _STORAGE_EVENTS
+
+    def reads(self, shape: PodShape) -> Hashable:
+        return (shape.namespace, shape.claims) if shape.claims else ()
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         volumes = _bound_volumes(shape, snapshot)
@@ -175,6 +178,9 @@ class VolumeBinding:
 
     name = "CheckVolumeBinding"
     helped_by = _STORAGE_EVENTS
+
+    def reads(self, shape: PodShape) -> Hashable:
+        return (shape.namespace, shape.claims) if shape.claims else ()
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         if not shape.claims:

@@ -30,10 +30,16 @@ class TaintToleration:
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         tolerations = tuple(t for t in shape.tolerations if t.effect in ("", "PreferNoSchedule"))
-        numbers = [_count_unwanted(taints, tolerations) for taints in snapshot.taints.values]
-        if not any(numbers):
-            return None
-        return ScaledPoints(np.array(numbers, dtype=np.int64)[snapshot.taints.ids[: snapshot.size]], reverse=True)
+        numbers = snapshot.remember(("unwanted taints", tolerations), lambda: _unwanted_by_row(tolerations, snapshot))
+        return ScaledPoints(numbers, reverse=True) if len(numbers) else None
+
+
+def _unwanted_by_row(tolerations: tuple[Toleration, ...], snapshot: Snapshot) -> IntArray:
+    """How many taints of each host such pods would rather not have; empty when there is none."""
+    numbers = [_count_unwanted(taints, tolerations) for taints in snapshot.taints.values]
+    if not any(numbers):
+        return np.zeros(0, dtype=np.int64)
+    return np.array(numbers, dtype=np.int64)[snapshot.taints.ids[: snapshot.size]]
 
 
 def _count_unwanted(taints: tuple[Taint, ...], tolerations: tuple[Toleration, ...]) -> int:

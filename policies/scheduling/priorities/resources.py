@@ -12,7 +12,7 @@ import numpy as np
 from policies.scheduling.requests import CPU, MEMORY
 from policies.scheduling.rules import MAX_SCORE, AmountScorer, Scorer
 from policies.scheduling.shape import PodShape
-from policies.scheduling.state.amounts import Amounts
+from policies.scheduling.state.amounts import Amounts, AmountStates
 from policies.scheduling.state.arrays import FloatArray, IntArray, Rows
 from policies.scheduling.state.snapshot import Snapshot
 
@@ -29,9 +29,11 @@ class _Amounts:
         self.weight = weight
         self._snapshot = snapshot
         self._index = snapshot.resource(resource)
-        self._line = _ASSUMED_LINE.get(resource)
-        wanted = {CPU: shape.assumed_cpu, MEMORY: shape.assumed_memory}
-        self._wanted = wanted[resource] if resource in wanted else shape.requests.get(resource, 0)
+        self.line = _ASSUMED_LINE.get(resource)
+        if self.line is None:
+            self.wanted = shape.requests.get(resource, 0)
+        else:
+            self.wanted = shape.assumed_cpu if resource == CPU else shape.assumed_memory
 
     def capacity(self, amounts: Amounts, rows: Rows) -> IntArray:
         return amounts.allocatable[self._index, rows]
@@ -39,12 +41,12 @@ class _Amounts:
     def of(self, row: int) -> tuple[int, int]:
         """Capacity and what is taken of it, of one host."""
         snapshot = self._snapshot
-        before = snapshot.requested[self._index, row] if self._line is None else snapshot.assumed[self._line, row]
-        return int(snapshot.allocatable[self._index, row]), int(before) + self._wanted
+        before = snapshot.requested[self._index, row] if self.line is None else snapshot.assumed[self.line, row]
+        return int(snapshot.allocatable[self._index, row]), int(before) + self.wanted
 
     def taken(self, amounts: Amounts, rows: Rows) -> IntArray:
-        before = amounts.requested[self._index, rows] if self._line is None else amounts.assumed[self._line, rows]
-        return before + self._wanted
+        before = amounts.requested[self._index, rows] if self.line is None else amounts.assumed[self.line, rows]
+        return before + self.wanted
 
 
 def _amounts_of(resources: dict[str, int], shape: PodShape, snapshot: Snapshot) -> list[_Amounts]:
@@ -93,6 +95,26 @@ class _Allocation(AmountScorer):
 
 
 class _Least(_Allocation):
+    def __init__(self, amounts: list[_Amounts], snapshot: Snapshot) -> None:
+        super().__init__(amounts, snapshot)
+        is_usual = [(one.line, one.weight) for one in amounts] == [(0, 1), (1, 1)]
+        self._wanted = np.array([[one.wanted] for one in amounts], dtype=np.float64) if is_usual else None
+
+    def raw_by(self, amounts: Amounts, rows: Rows) -> IntArray:
+        """CPU and memory of equal weight, the usual case, take few steps over states."""
+        if self._wanted is None or not isinstance(amounts, AmountStates) or not amounts.is_plain:
+            return super().raw_by(amounts, rows)
+        score = amounts.unassumed[:, rows] - self._wanted
+        np.maximum(score, 0.0, out=score)
+        score *= MAX_SCORE
+        score /= amounts.capacity[:, rows]
+        np.floor(score, out=score)
+        cpu, memory = score
+        cpu += memory
+        whole: IntArray = cpu.astype(np.int64)
+        whole >>= 1
+        return whole
+
     def _score(self, capacity: IntArray, taken: IntArray) -> IntArray:
         score: IntArray = np.maximum(capacity - taken, 0) * MAX_SCORE // capacity
         return score
@@ -172,13 +194,50 @@ class _Balanced(AmountScorer):
             for name in resources
             if name in _ASSUMED_LINE or shape.requests.get(name, 0)
         ]
+        is_usual = [index for index, _ in self._wanted] == [0, 1]
+        self._usual = np.array([[wanted] for _, wanted in self._wanted], dtype=np.float64) if is_usual else None
 
     def raw_by(self, amounts: Amounts, rows: Rows) -> IntArray:
-        before = self._evenness(amounts, rows, with_pod=False)
-        after = self._evenness(amounts, rows, with_pod=True)
+        if self._usual is not None and isinstance(amounts, AmountStates) and amounts.is_plain:
+            before = self._evenness_before(amounts)[rows]
+            score = self._evenness_of_two(self._usual, amounts, rows)
+        else:
+            before = self._evenness(amounts, rows, with_pod=False)
+            score = self._evenness(amounts, rows, with_pod=True)
         half = MAX_SCORE // 2
-        score: IntArray = half + (half + after - before) // 2
+        score -= before
+        score += half
+        score >>= 1
+        score += half
         return score
+
+    def _evenness_before(self, states: AmountStates) -> IntArray:
+        """Without the pod: the same for pods of every shape."""
+        return states.column(
+            "evenness",
+            lambda place: self._evenness_without(states, place),
+            lambda rows: self._evenness(states, rows, with_pod=False),
+        )
+
+    @staticmethod
+    def _evenness_without(states: AmountStates, place: int) -> int:
+        cpu, memory = (states.used[:, place] / states.capacity[:, place]).tolist()
+        return int((1 - abs(min(cpu, 1.0) - min(memory, 1.0)) / 2) * MAX_SCORE)
+
+    @staticmethod
+    def _evenness_of_two(wanted: FloatArray, states: AmountStates, rows: Rows) -> IntArray:
+        """CPU and memory, with the pod: as `_evenness`, in fewer steps."""
+        fractions: FloatArray = states.used[:, rows] + wanted
+        fractions /= states.capacity[:, rows]
+        np.minimum(fractions, 1.0, out=fractions)
+        evenness, memory = fractions
+        evenness -= memory
+        np.abs(evenness, out=evenness)
+        evenness /= -2
+        evenness += 1
+        evenness *= MAX_SCORE
+        whole: IntArray = evenness.astype(np.int64)
+        return whole
 
     def raw_of(self, row: int) -> int:
         if len(self._wanted) > 2:

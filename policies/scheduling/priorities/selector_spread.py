@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -58,6 +58,9 @@ class _SelectorSpread(Scorer):
         self._rows_of_zone: dict[int, IntArray] = {}
         self._mark = count.journal.mark()
         self._picture = _Picture(-1, None, 0.0)
+        # By row, the number that was taken in last, -1 of a host that does not fit; and how many have the most.
+        self._counted: IntArray = np.zeros(0, dtype=np.int64)
+        self._at_most = 0
 
     def stale(self) -> bool:
         return self._count.journal.mark() != self._mark
@@ -71,8 +74,13 @@ class _SelectorSpread(Scorer):
         self._mark = self._count.journal.mark()
         return self._count.per_row[: self._snapshot.size][rows]
 
+    def raw_of(self, row: int) -> int:
+        return int(self._count.per_row[row])
+
     def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
-        most = int(raw.max(where=feasible, initial=0))
+        self._counted = np.where(feasible, raw, -1)
+        most = int(self._counted.max(initial=0))
+        self._at_most = int(np.count_nonzero(self._counted == most))
         self._picture = _Picture(most, None, 0.0)
         counted = feasible & (self._zone_ids >= 0) if self._zones else feasible
         if self._zones and counted.any():
@@ -81,23 +89,39 @@ class _SelectorSpread(Scorer):
             self._picture = _Picture(most, by_zone, float(by_zone.max()))
         return self._points_of(raw, self._zone_ids)
 
-    def rescore(self, points: IntArray, raw: IntArray, feasible: BoolArray, rows: IntArray) -> IntArray | None:
+    def rescore(
+        self, points: IntArray, raw: IntArray, feasible: BoolArray, rows: Sequence[int]
+    ) -> Collection[int] | None:
         """A pod more on a host changes the score of that host and of its zone, unless it is the most anywhere."""
         most, by_zone, most_in_zone = self._picture
-        if int((raw * feasible).max()) != most:
+        if not self._is_still_most(most, raw, feasible, rows):
             return None
-        if self._zones:
-            if by_zone is None:
-                return None
-            zones = set(self._zone_ids[rows].tolist()) - {-1}
-            for zone in zones:
-                mates = self._mates(zone)
-                by_zone[zone] = raw[mates][feasible[mates]].sum()
-            if by_zone.max() != most_in_zone or not most_in_zone:
-                return None
-            rows = np.unique(np.concatenate([rows, *map(self._mates, zones)]))
-        points[rows] = self._points_of(raw[rows], self._zone_ids[rows])
-        return rows
+        if not self._zones:
+            for row in rows:
+                points[row] = int(MAX_SCORE * ((most - int(raw[row])) / most)) if most else MAX_SCORE
+            return rows
+        if by_zone is None:
+            return None
+        zones = set(self._zone_ids[rows].tolist()) - {-1}
+        for zone in zones:
+            mates = self._mates(zone)
+            by_zone[zone] = raw[mates][feasible[mates]].sum()
+        if by_zone.max() != most_in_zone or not most_in_zone:
+            return None
+        together = np.unique(np.concatenate([np.array(rows, dtype=np.int64), *map(self._mates, zones)]))
+        points[together] = self._points_of(raw[together], self._zone_ids[together])
+        found: list[int] = together.tolist()
+        return found
+
+    def _is_still_most(self, most: int, raw: IntArray, feasible: BoolArray, rows: Sequence[int]) -> bool:
+        """Takes in the rows; whether `most` is still the greatest number of a host that fits."""
+        for row in rows:
+            before, now = int(self._counted[row]), int(raw[row]) if feasible[row] else -1
+            self._counted[row] = now
+            self._at_most += (now == most) - (before == most)
+            if now > most:
+                return False
+        return most == 0 or self._at_most > 0
 
     def _mates(self, zone: int) -> IntArray:
         found = self._rows_of_zone.get(zone)

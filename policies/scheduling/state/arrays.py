@@ -6,7 +6,7 @@ until another host takes them.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,21 +34,18 @@ def grown(array: NDArray[Cell], capacity: int) -> NDArray[Cell]:
     return larger
 
 
-class Mark(NamedTuple):
-    """A place in a journal."""
-
-    epoch: int
-    position: int
+Mark: TypeAlias = int
+"""A place in a journal. Places only grow; what was forgotten lies before the journal's first."""
 
 
 class Journal:
     """Numbers appended in order of change; readers keep a `Mark` and read on from there."""
 
-    __slots__ = ("_entries", "_epoch")
+    __slots__ = ("_entries", "_first")
 
     def __init__(self) -> None:
         self._entries: list[int] = []
-        self._epoch = 0
+        self._first: Mark = 0
 
     def append(self, entry: int) -> None:
         if len(self._entries) >= _JOURNAL_LIMIT:
@@ -57,14 +54,15 @@ class Journal:
 
     def forget(self) -> None:
         """Every reader must start anew."""
+        # One more than there were entries: not even who has read them all is up to date.
+        self._first += len(self._entries) + 1
         self._entries = []
-        self._epoch += 1
 
     def mark(self) -> Mark:
-        return Mark(self._epoch, len(self._entries))
+        return self._first + len(self._entries)
 
     def since(self, mark: Mark) -> list[int] | None:
         """What was appended after `mark`; None when that is no longer known."""
-        if mark.epoch != self._epoch:
+        if mark < self._first:
             return None
-        return self._entries[mark.position :]
+        return self._entries[mark - self._first :]

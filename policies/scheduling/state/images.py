@@ -13,17 +13,31 @@ _MOST_COLUMNS = 1024
 """Columns of images that nobody asks about any more pile up: beyond this many all start anew."""
 
 
-class ImageColumn:
-    """One image over the hosts. sizes: bytes by row, 0 where it is not. version moves with every change."""
+_NO_SIZES: IntArray = np.zeros(0, dtype=np.int64)
 
-    __slots__ = ("hosts", "sizes", "version")
+
+class ImageColumn:
+    """One image over the hosts. sizes: bytes by row, 0 where it is not; made for the first host that has it.
+
+    version moves with every change.
+    """
+
+    __slots__ = ("_capacity", "hosts", "sizes", "version")
 
     def __init__(self, capacity: int) -> None:
-        self.sizes: IntArray = np.zeros(capacity, dtype=np.int64)
+        self._capacity = capacity
+        self.sizes: IntArray = _NO_SIZES
         self.hosts: set[int] = set()
         self.version = 0
 
+    def grow(self, capacity: int) -> None:
+        self._capacity = capacity
+        if self.hosts:
+            self.sizes = grown(self.sizes, capacity)
+
     def put(self, row: int, size_bytes: int | None) -> None:
+        if len(self.sizes) < self._capacity:
+            self.sizes = grown(self.sizes, self._capacity)
         self.sizes[row] = size_bytes or 0
         if size_bytes is None:
             self.hosts.discard(row)
@@ -47,7 +61,7 @@ class ImageIndex:
     def grow(self, capacity: int) -> None:
         self._capacity = capacity
         for column in self._columns.values():
-            column.sizes = grown(column.sizes, capacity)
+            column.grow(capacity)
 
     def set_host(self, row: int, images: Iterable[ContainerImage]) -> None:
         listed = tuple(images)

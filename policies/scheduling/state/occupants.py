@@ -12,11 +12,12 @@ from objects.api.pods import Pod
 from policies.scheduling.shape import HostPort, PodShape
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Occupant:
     """A pod that is counted on a host.
 
-    is_nominated: it waits for victims to leave and is not there yet. is_victim: it was chosen to make room.
+    is_nominated: it waits for victims to leave and is not there yet. is_victim: it was chosen to make room. Never
+    changed; not frozen, because that would make it four times as dear, and there is one a placement.
     """
 
     pod: Pod
@@ -43,10 +44,10 @@ class Occupant:
 
 def is_preemption_victim(pod: Pod) -> bool:
     """Whether a pod's own status says that it was evicted for a more important one (condition DisruptionTarget)."""
-    return any(
-        (one.type, one.status, one.reason) == ("DisruptionTarget", "True", "PreemptionByScheduler")
-        for one in pod.status.conditions
-    )
+    for one in pod.status.conditions:
+        if one.type == "DisruptionTarget" and one.status == "True" and one.reason == "PreemptionByScheduler":
+            return True
+    return False
 
 
 def count_claim(users: Counter[tuple[str, str]], claim: tuple[str, str], delta: int) -> None:
@@ -78,9 +79,10 @@ class HostUse:
     def enter(self, occupant: Occupant) -> None:
         pod = occupant.pod
         self.occupants[pod.uid] = occupant
-        for port in occupant.shape.ports:
+        shape = occupant.shape
+        for port in shape.ports:
             self._holders.append(PortHolder(port, f"{pod.namespace}/{pod.name}", pod.uid))
-        for claim in occupant.shape.claims:
+        for claim in shape.claims:
             count_claim(self.claims, (pod.namespace, claim), 1)
 
     def leave(self, occupant: Occupant) -> None:

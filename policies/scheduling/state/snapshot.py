@@ -33,6 +33,7 @@ from policies.scheduling.state.arrays import (
 from policies.scheduling.state.budgets import BudgetIndex
 from policies.scheduling.state.columns import LabelColumn, TaintSets
 from policies.scheduling.state.images import ImageIndex
+from policies.scheduling.state.leaders import StateLeaders
 from policies.scheduling.state.occupants import (
     HostUse,
     Occupant,
@@ -44,6 +45,8 @@ from policies.scheduling.state.volumes import VolumeIndex
 from policies.scheduling.state.workloads import WorkloadIndex
 
 _FIRST_CAPACITY: Final = 64
+_MOST_LEADERS: Final = 16
+_MOST_REMEMBERED: Final = 1024
 
 Remembered = TypeVar("Remembered")
 
@@ -86,6 +89,7 @@ class Snapshot:
         self._homeless: dict[str, dict[str, Pod]] = {}
         self._priorities: Counter[int] = Counter()
         self._conditions: dict[tuple[str, str], set[int]] = {}
+        self._leaders: dict[tuple[int, int], StateLeaders] = {}
         self._remembered: dict[tuple[object, ...], object] = {}
         self._remembered_at = -1
 
@@ -98,13 +102,30 @@ class Snapshot:
 
     def remember(self, key: tuple[object, ...], make: Callable[[], Remembered]) -> Remembered:
         """What `make` gives, once for all shapes that ask by the same key, until `structure` moves."""
-        if self._remembered_at != self.structure:
+        structure = self.structure
+        if self._remembered_at != structure:
             self._remembered.clear()
-            self._remembered_at = self.structure
+            self._leaders.clear()
+            self._remembered_at = structure
         found = self._remembered.get(key)
         if found is None:
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
             found = self._remembered[key] = make()
         return found  # type: ignore[return-value]
+
+    def leaders_of(self, ties: IntArray, is_open: BoolArray) -> StateLeaders:
+        """The winners among hosts in one state, up to date as `states` is. Kept for the very arrays that are given."""
+        key = (id(ties), id(is_open))
+        found = self._leaders.get(key)
+        if found is None:
+            if len(self._leaders) >= _MOST_LEADERS:
+                del self._leaders[next(iter(self._leaders))]
+            # The arrays are held by what is made of them, so that nobody else gets their identities.
+            found = self._leaders[key] = StateLeaders(self.states, ties, is_open)
+        else:
+            found.refresh()
+        return found
 
     @property
     def host_count(self) -> int:
@@ -287,9 +308,9 @@ class Snapshot:
 
     def put_back(self, occupant: Occupant) -> None:
         """Count a pod that was removed, as it was."""
-        self._occupants[occupant.pod.uid] = occupant
+        self._occupants[occupant.pod.metadata.uid] = occupant
         self._uses[occupant.row].enter(occupant)
-        self._priorities[occupant.priority] += 1
+        self._priorities[occupant.shape.priority] += 1
         self._change(occupant, 1)
 
     def mark_victim(self, uid: str) -> None:
@@ -316,8 +337,9 @@ class Snapshot:
 
     def _change(self, occupant: Occupant, sign: int) -> None:
         shape, row = occupant.shape, occupant.row
+        known = self.resource_index
         for name, amount in shape.requests.items():
-            index = self.resource(name)
+            index = known[name] if name in known else self.resource(name)  # which may replace the array
             self.requested[index, row] += sign * amount
         self.assumed[0, row] += sign * shape.assumed_cpu
         self.assumed[1, row] += sign * shape.assumed_memory
@@ -351,8 +373,7 @@ class Snapshot:
 
         Pods of one workload spread over the hosts (SelectorSpreadPriority).
         """
-        if self.workloads.set(key, selector):
-            self._structure += 1
+        self.workloads.set(key, selector)
 
     def set_budget(
         self, key: ObjectKey, selector: LabelSelector | None, allowed: int, disrupted: Iterable[str] = ()

@@ -14,23 +14,24 @@ _PER_POD_LABELS: Final = ("statefulset.kubernetes.io/pod-name", "apps.kubernetes
 
 
 class WorkloadIndex:
-    """Selectors of services and controllers by namespace."""
+    """Selectors of services and controllers by namespace. version moves with every change."""
 
     def __init__(self) -> None:
+        self.version = 0
         self._services: dict[str, dict[ObjectKey, Requirements]] = {}
         self._owners: dict[ObjectKey, Requirements] = {}
 
-    def set(self, key: ObjectKey, selector: LabelSelector | None) -> bool:
-        """Take over or forget (None) a workload; says whether anything changed."""
+    def set(self, key: ObjectKey, selector: LabelSelector | None) -> None:
+        """Take over or forget (None) a workload."""
         known = self._services.setdefault(key.namespace, {}) if key.kind == "Service" else self._owners
         requirements = hashable_selector(selector)
         if known.get(key) == requirements:
-            return False
+            return
         if requirements is None:
             del known[key]
         else:
             known[key] = requirements
-        return True
+        self.version += 1
 
     def peers_of(self, shape: PodShape) -> PodMatcher | None:
         """The pods among which a pod of this shape is to be spread; None when it belongs to nothing.

@@ -18,7 +18,8 @@ from policies.scheduling.preemption import PreemptionTable
 from policies.scheduling.profiles import default_profile, make_profiles
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable, TieBreaker
+from policies.scheduling.table import HostTable
+from policies.scheduling.ties import TieBreaker
 from tests.unit.policies.scheduling.cluster import cluster, host, place, pod
 
 BIG = {"cpu": "3"}

@@ -7,10 +7,12 @@ import random
 import pytest
 
 from objects.api.meta import LabelSelector, ObjectKey
+from objects.api.pods import Toleration
 from policies.scheduling.profiles import Profile, make_profiles
 from policies.scheduling.shape import PodShape
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable, TieBreaker
+from policies.scheduling.table import HostTable
+from policies.scheduling.ties import TieBreaker
 from tests.unit.policies.scheduling.cluster import cluster, host, pod
 
 HOSTS = 40
@@ -20,15 +22,25 @@ KINDS = (
     {"requests": {"cpu": "700m"}, "labels": {"app": "a", "tier": "x"}},
     {"requests": {"cpu": "50m", "memory": "1Gi"}, "labels": {"app": "b"}, "ports": (80,)},
     {"labels": {"app": "c"}},
+    {"requests": {"cpu": "300m", "memory": "300Mi"}, "labels": {"app": "d"}, "node_selector": {"disk": "fast"}},
+    {"requests": {"cpu": "300m"}, "labels": {"app": "e"}, "tolerations": (Toleration(operator="Exists"),)},
 )
-"""Few hosts have room for many of the second; the third takes a host port."""
+"""Few hosts have room for many of the second; the third takes a host port; a service selects the first three only."""
 
 
 def a_cluster(with_zones: bool) -> Snapshot:
     def labels(number: int) -> dict[str, str]:
         return {ZONE: f"z{number % 3}"} if with_zones and number % 7 else {}
 
-    hosts = [host(f"h{number}", cpu=str(2 + number % 3), labels=labels(number)) for number in range(HOSTS)]
+    hosts = [
+        host(
+            f"h{number}",
+            cpu=str(2 + number % 3),
+            labels=labels(number) | ({"disk": "fast"} if number % 5 else {}),
+            taints=("own=x:NoSchedule",) if number % 8 == 0 else (),
+        )
+        for number in range(HOSTS)
+    ]
     snapshot = cluster(*hosts)
     for app in ("a", "b"):
         snapshot.set_workload(ObjectKey("Service", "default", app), LabelSelector(match_labels={"app": app}))
@@ -62,6 +74,9 @@ def test_brought_up_to_date_is_as_made_anew(seed: int, with_zones: bool) -> None
         assert table.totals()[fit].tolist() == anew.totals()[fit].tolist()
         assert [verdicts.tolist() for verdicts in table.passes] == [verdicts.tolist() for verdicts in anew.passes]
         row = table.best()
+        first = anew.order()[0]
+        assert row == (first if anew.feasible[first] else None)
+        assert all(table.fits(row) == bool(anew.feasible[row]) for row in range(HOSTS))
         if row is not None:
             snapshot.place(one, shape, row)
             running.append(one.uid)
