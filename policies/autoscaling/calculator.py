@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from objects.api.pods import Pod
+from objects.api.pods import Pod, PodSpec
 from objects.conditions import find_condition
 from objects.errors import InvalidInput
 from objects.values.quantity import milli_value
@@ -78,15 +78,16 @@ def group_pods(
     ready = 0
     unready, missing, ignored = set(), set(), set()
     for pod in pods:
-        sample = samples.get(pod.name)
-        if pod.is_terminating or pod.status.phase == "Failed":
-            ignored.add(pod.name)
-        elif pod.status.phase == "Pending":
-            unready.add(pod.name)
+        name, phase = pod.metadata.name, pod.status.phase
+        sample = samples.get(name)
+        if pod.is_terminating or phase == "Failed":
+            ignored.add(name)
+        elif phase == "Pending":
+            unready.add(name)
         elif sample is None:
-            missing.add(pod.name)
+            missing.add(name)
         elif is_cpu and _is_starting(pod, sample, starts, now):
-            unready.add(pod.name)
+            unready.add(name)
         else:
             ready += 1
     return Groups(ready, frozenset(unready), frozenset(missing), frozenset(ignored))
@@ -159,7 +160,8 @@ def _propose(
     at_most: Callable[[str], int],
 ) -> Proposal:
     """The common course: first the pods that are known, then with cautious guesses for the others."""
-    usable = {name: one.millis for name, one in samples.items() if name not in groups.ignored | groups.unready}
+    unusable = groups.ignored | groups.unready
+    usable = {name: one.millis for name, one in samples.items() if name not in unusable}
     if not usable:
         raise InvalidInput("no measurements of its pods (they might not be ready)")
     measured = measure(usable)
@@ -203,7 +205,20 @@ def requests_of(pods: Iterable[Pod], resource: str, *, container: str = "") -> V
 
     Raises InvalidInput when a container does not say how much it requests: a share of nothing is nothing.
     """
-    return {pod.name: _request_of(pod, resource, container) for pod in pods}
+    requests: dict[str, int] = {}
+    last: PodSpec | None = None
+    amount = 0
+    for pod in pods:
+        spec = pod.spec
+        # Pods of one template have the same containers, not only equal ones.
+        if last is None or not (
+            spec.containers is last.containers
+            and spec.init_containers is last.init_containers
+            and spec.resources is last.resources
+        ):
+            last, amount = spec, _request_of(pod, resource, container)
+        requests[pod.metadata.name] = amount
+    return requests
 
 
 def _request_of(pod: Pod, resource: str, container: str) -> int:

@@ -44,11 +44,12 @@ class ControllerLoop:
         self._now = datetime.min.replace(tzinfo=UTC)
         self.holds: dict[Task, Hold] = {}
         self._by_name = {controller.name: controller for controller in controllers}
-        self._watches: dict[str, list[tuple[str, KeysFor, Concerns | None]]] = {}
+        # By kind, and by what they are concerned with, so that this is asked once for all of them.
+        self._watches: dict[str, dict[Concerns | None, list[tuple[str, KeysFor]]]] = {}
         for controller in controllers:
             for kind, watch in controller.watches.items():
-                concerns = controller.concerns.get(kind)
-                self._watches.setdefault(kind, []).append((controller.name, watch, concerns))
+                alike = self._watches.setdefault(kind, {}).setdefault(controller.concerns.get(kind), [])
+                alike.append((controller.name, watch))
         self._dirty: dict[str, dict[ObjectKey, None]] = {controller.name: {} for controller in controllers}
         self._timers: list[tuple[datetime, Task]] = []
         self._due: dict[Task, datetime] = {}
@@ -68,21 +69,25 @@ class ControllerLoop:
     def mark(self, view: View, old: KubeObject | None, new: KubeObject | None) -> None:
         """An object came, changed or went: every controller that it concerns has to look."""
         there = [obj for obj in (old, new) if obj is not None]
-        answers: dict[Concerns, bool] = {}
-        for name, watch, concerns in self._watches.get(there[0].KIND, ()):
-            dirty = self._dirty[name]
+        for concerns, watches in self._watches.get(there[0].KIND, {}).items():
             try:
-                is_concerned = True
-                if concerns is not None and len(there) == 2:
-                    if concerns not in answers:
-                        answers[concerns] = concerns(view, old, new)
-                    is_concerned = answers[concerns]
-                if is_concerned:
-                    for obj in there:
-                        for key in watch(view, obj):
-                            dirty[key] = None
+                if concerns is not None and len(there) == 2 and not concerns(view, old, new):
+                    continue
             except Exception as error:  # noqa: BLE001 - one object's bug must not stop the others
-                self._hold_watch(view, there[-1], name, watch, error)
+                for name, watch in watches:
+                    self._hold_watch(view, there[-1], name, watch, error)
+                continue
+            for name, watch in watches:
+                self._mark_one(view, there, name, watch)
+
+    def _mark_one(self, view: View, there: list[KubeObject], name: str, watch: KeysFor) -> None:
+        dirty = self._dirty[name]
+        try:
+            for obj in there:
+                for key in watch(view, obj):
+                    dirty[key] = None
+        except Exception as error:  # noqa: BLE001 - one object's bug must not stop the others
+            self._hold_watch(view, there[-1], name, watch, error)
 
     def _hold_watch(self, view: View, obj: KubeObject, name: str, watch: KeysFor, error: Exception) -> None:
         def again(_: datetime) -> None:

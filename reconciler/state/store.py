@@ -25,7 +25,6 @@ from objects.api.meta import (
     KubeObject,
     LabelSelector,
     ObjectKey,
-    ObjectMeta,
     controller_of,
 )
 from objects.api.networking import NetworkPolicy
@@ -174,7 +173,7 @@ class Store:
         """Insert or replace; returns what changed, or None when `obj` equals what is there (no new version)."""
         key = obj.key
         old = self._objects.get(key)
-        if old is not None and msgspec.structs.replace(obj, metadata=_with_version(obj, old)) == old:
+        if old is not None and _as_if_stored(obj, old) == old:
             return None
         self.version += 1
         generation = obj.metadata.generation if old is None else old.metadata.generation
@@ -182,9 +181,12 @@ class Store:
             generation += 1
         metadata = msgspec.structs.replace(obj.metadata, resource_version=str(self.version), generation=generation)
         new = msgspec.structs.replace(obj, metadata=metadata)
-        if old is not None and not _is_placed_alike(old, new):
-            self._unindex(key, old, new)
-        self._index(key, new)
+        if old is not None and _is_placed_alike(old, new):
+            self._swap(key, new)
+        else:
+            if old is not None:
+                self._unindex(key, old, new)
+            self._index(key, new)
         self._index_declared(key, old, new)
         return Changed(key, old, new)
 
@@ -222,6 +224,22 @@ class Store:
             self._selectors.put(name, key, obj)
         if key.kind in _SELECTING:
             self._selectors.set_selector(key, _selector_of(obj))
+
+    def _swap(self, key: ObjectKey, new: KubeObject) -> None:
+        """Put an object in the places of the one before it, which are its own too."""
+        self._objects[key] = new
+        self._by_kind[key.kind][key.namespace][key] = new
+        owner = _owner_uid(new)
+        if owner:
+            self._by_owner[key.kind, owner][key] = new
+        else:
+            self._orphans[key.kind, key.namespace][key] = new
+        if isinstance(new, Pod) and new.spec.node_name:
+            self._by_node[new.spec.node_name][key] = new
+        if (name := _class_of(new, owner)) is not None:
+            self._selectors.put(name, key, new)
+        if key.kind in _SELECTING:
+            self._selectors.set_selector(key, _selector_of(new))
 
     def _unindex(self, key: ObjectKey, old: KubeObject, new: KubeObject | None) -> None:
         """Take `old` out of the indexes where `new` will not take its place."""
@@ -314,10 +332,13 @@ def _owner_uid(obj: KubeObject) -> str:
     return "" if owner is None else owner.uid
 
 
-def _with_version(obj: KubeObject, old: KubeObject) -> ObjectMeta:
-    return msgspec.structs.replace(
-        obj.metadata, resource_version=old.metadata.resource_version, generation=old.metadata.generation
-    )
+def _as_if_stored(obj: KubeObject, old: KubeObject) -> KubeObject:
+    """`obj` with the versions of what is stored; most that is written was made from that and has them."""
+    said, stored = obj.metadata, old.metadata
+    if said is stored or (said.resource_version, said.generation) == (stored.resource_version, stored.generation):
+        return obj
+    metadata = msgspec.structs.replace(said, resource_version=stored.resource_version, generation=stored.generation)
+    return msgspec.structs.replace(obj, metadata=metadata)
 
 
 def _sorted(kind: type[K], items: Iterable[tuple[ObjectKey, KubeObject]]) -> list[K]:

@@ -64,13 +64,20 @@ class Load(msgspec.Struct, frozen=True):
     def samples(self, value_of: Callable[[PodMetrics], int | None]) -> dict[str, Sample]:
         """The measurements of the pods that are not too old; pod name -> sample."""
         found: dict[str, Sample] = {}
+        oldest = self.now - GOOD_FOR
+        windows: dict[float, timedelta] = {}
         for pod in self.pods:
-            metrics = self.view.get(PodMetrics, self.namespace, pod.name)
-            if metrics is None or metrics.timestamp is None or metrics.timestamp < self.now - GOOD_FOR:
+            name = pod.metadata.name
+            metrics = self.view.get(PodMetrics, self.namespace, name)
+            if metrics is None or metrics.timestamp is None or metrics.timestamp < oldest:
                 continue
             millis = value_of(metrics)
             if millis is not None:
-                found[pod.name] = Sample(millis, metrics.timestamp, timedelta(seconds=metrics.window_seconds))
+                seconds = metrics.window_seconds
+                window = windows.get(seconds)
+                if window is None:
+                    window = windows[seconds] = timedelta(seconds=seconds)
+                found[name] = Sample(millis, metrics.timestamp, window)
         return found
 
     def why_untold(self, name: str) -> str:
@@ -158,10 +165,11 @@ def _by_usage(resource: str, container: str, target: MetricTarget, load: Load) -
 
 
 def _usage(metrics: PodMetrics, resource: str, container: str) -> int | None:
-    amounts = [
-        usage[resource] for name, usage in metrics.containers.items() if resource in usage and container in ("", name)
-    ]
-    return sum(milli_value(amount) for amount in amounts) if amounts else None
+    total: int | None = None
+    for name, usage in metrics.containers.items():
+        if resource in usage and container in ("", name):
+            total = (total or 0) + milli_value(usage[resource])
+    return total
 
 
 def _of_pods(source: PodsMetricSource, load: Load) -> Wish:
