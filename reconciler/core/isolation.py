@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 Task = tuple[str, ObjectKey]
 """(what is done: a controller's name, `watch of …`, `assignment` …, for which object)."""
 
+INTERNAL_ERROR = BerthError.reason
+
 Attempt = Callable[[datetime], None]
 """A piece of work, with the time of the step. It looks at what is the case by then: an object may be gone."""
 

@@ -82,7 +82,7 @@ def measure(objects: list[KubeObject], *, hosts: int = HOSTS) -> Measured:
     """Commit them all at once; every pod must have its host at the end of that step."""
     cluster = make_cluster(hosts)
     told = worlds.commit(cluster, *objects)
-    scheduling: Any = cluster.engine._scheduling
+    scheduling: Any = cluster.engine._writer.scheduling
     choosing = _Stopwatch(scheduling._find_places)
     scheduling._find_places = choosing
     began = time.process_time()

@@ -16,8 +16,10 @@ from objects.own.config import Host
 from reconciler.assigning.assignments import build_assignment
 from reconciler.controllers import CONTROLLERS
 from reconciler.controllers.base import NOTHING, Controller, Hold
-from reconciler.core import assignment_book, engine
+from reconciler.core import assignment_book, host_reports
 from reconciler.core.engine import Engine
+from reconciler.core.host_reports import HostReports
+from reconciler.core.wanted import Wanted
 from reconciler.state import desired
 from reconciler.state.pod_state import with_reported_status
 from tests.unit.reconciler.cluster import START, FakeCluster, bare_pod
@@ -84,7 +86,7 @@ def test_a_pod_whose_status_cannot_be_taken_in_hides_no_other(monkeypatch: pytes
             raise ValueError("no colour")
         return real(pod, reported)
 
-    monkeypatch.setattr(engine, "with_reported_status", take)
+    monkeypatch.setattr(host_reports, "with_reported_status", take)
     cluster.step(cluster.desired(bare_pod(name="bad"), bare_pod(name="good")))
     for _ in range(5):
         cluster.step(cluster.report("a"))
@@ -111,7 +113,7 @@ def test_an_object_of_a_commit_that_cannot_be_stored_stops_no_other(monkeypatch:
 def test_a_message_that_raises_is_tried_again_until_it_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = FakeCluster("a", "b")
     cluster.settle(cluster.desired(bare_pod()))
-    monkeypatch.setattr(Engine, "_take_report", _raising_once(Engine._take_report))
+    monkeypatch.setattr(HostReports, "take_report", _raising_once(HostReports.take_report))
     cluster.step(cluster.report("a"))
     assert [task for task, _ in broken(cluster)] == ["message HostReport"]
     for _ in range(3):
@@ -134,7 +136,7 @@ def _raising_once(real: Callable[..., None]) -> Callable[..., None]:
 def test_pruning_that_raises_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = FakeCluster("a")
     cluster.settle(cluster.desired(bare_pod(name="one"), bare_pod(name="two")))
-    monkeypatch.setattr(Engine, "_prune", _raising_once(Engine._prune))
+    monkeypatch.setattr(Wanted, "prune", _raising_once(Wanted.prune))
     cluster.step(cluster.desired(bare_pod(name="one")))
     assert [task for task, _ in broken(cluster)] == ["pruning"]
     cluster.now += timedelta(seconds=5)

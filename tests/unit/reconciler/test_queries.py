@@ -33,7 +33,7 @@ from reconciler.core.engine import Engine
 from reconciler.figures.pod_metrics import QueryAnswer, find_answer
 from reconciler.queries.loop import QueryLoop
 from reconciler.queries.orders import queries_for
-from reconciler.state.messages import QueriesAnswered
+from reconciler.state.messages import Desired, QueriesAnswered
 from reconciler.state.store import Changed
 from reconciler.status.content import status_path
 from tests.unit.reconciler.cluster import START, FakeCluster, deployment
@@ -163,7 +163,7 @@ def note(loop: QueryLoop, engine: Engine, *objects: KubeObject) -> None:
 def engine_of(server: PrometheusSettings = SERVER) -> Engine:
     """Not started yet: what a commit wants to know is asked while hosts are looked at."""
     engine = Engine((), source=random.Random(1))
-    engine.settings = cluster(server).spec
+    engine.step([Desired(commit="c1", objects=(cluster(server),))], START)
     return engine
 
 
@@ -179,7 +179,8 @@ def test_what_is_wanted_anew_is_asked_at_once_and_alone(loop: QueryLoop, asked: 
     assert asked.rounds.get(timeout=SOON) == ("sum(queue{})",)
     note(loop, engine, autoscaler("b", "hits"))
     assert asked.rounds.get(timeout=SOON) == ("sum(hits{})",)
-    engine.settings = cluster(msgspec.structs.replace(SERVER, url="http://other", interval_seconds=60)).spec
+    other = cluster(msgspec.structs.replace(SERVER, url="http://other", interval_seconds=60))
+    engine.step([Desired(commit="c2", objects=(other,))], START)
     note(loop, engine, cluster())
     assert asked.rounds.get(timeout=SOON) == ("sum(hits{})", "sum(queue{})")
 

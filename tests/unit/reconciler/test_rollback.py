@@ -210,7 +210,7 @@ def test_without_anything_that_worked_nothing_is_done(remote: Remote, repository
 def told(loop: RollbackLoop, world: World, *others: Deployment) -> Engine:
     """The loop is told that the Deployment changed, and these."""
     engine = Engine((), source=random.Random(0))
-    engine.store = world.store
+    engine._writer.store = world.store
     loop.note(engine, [Changed(one.key, None, one) for one in (*others, live(world))])
     return engine
 
