@@ -7,7 +7,7 @@ Times are aware UTC `datetime`s, as RFC 3339 in JSON.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias, dataclass_transform
 
 import msgspec
@@ -20,6 +20,8 @@ QuantityLike: TypeAlias = str | int | float
 ResourceList: TypeAlias = dict[str, QuantityLike]
 
 DEFAULT_NAMESPACE = "default"
+EPOCH = datetime.fromtimestamp(0, UTC)
+"""Older than everything: the age of what says none."""
 
 
 # msgspec hands `frozen` down to subclasses at run time; type checkers must be told so.

@@ -12,6 +12,7 @@ import msgspec
 
 from objects.api.batch import CronJob, CronJobStatus, Job
 from objects.api.meta import (
+    EPOCH,
     ObjectKey,
     ObjectMeta,
     ObjectReference,
@@ -41,7 +42,6 @@ SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 KEPT_SUCCESSFUL = 3
 KEPT_FAILED = 1
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _LONGEST_MINUTES = 9
 """Digits: enough until the year 3871."""
 
@@ -122,7 +122,7 @@ def _counted_from(cron_job: CronJob, jobs: list[Job]) -> datetime:
     times = [_scheduled_at(job) for job in jobs]
     if cron_job.status.last_schedule_time is not None:
         times.append(cron_job.status.last_schedule_time)
-    return max(times, default=None) or cron_job.metadata.creation_timestamp or _EPOCH
+    return max(times, default=None) or cron_job.metadata.creation_timestamp or EPOCH
 
 
 def _scheduled_at(job: Job) -> datetime:
@@ -130,7 +130,7 @@ def _scheduled_at(job: Job) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
-        return _EPOCH
+        return EPOCH
 
 
 def job_of(cron_job: CronJob, scheduled: datetime, created: datetime | None) -> Job:
@@ -175,7 +175,7 @@ def _surplus_history(cron_job: CronJob, jobs: list[Job]) -> tuple[Change, ...]:
     surplus: list[Job] = []
     for kind, limit, default in limits:
         finished = [job for job in jobs if is_true(job.status.conditions, kind)]
-        finished.sort(key=lambda job: (job.status.start_time or _EPOCH, job.name))
+        finished.sort(key=lambda job: (job.status.start_time or EPOCH, job.name))
         surplus += finished[: max(0, len(finished) - (default if limit is None else limit))]
     return tuple(Delete(job.key, job.uid) for job in surplus)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from objects.api.apps import DaemonSet, DaemonSetStatus
 from objects.api.core import Node
-from objects.api.meta import KubeObject, ObjectKey
+from objects.api.meta import EPOCH, KubeObject, ObjectKey
 from objects.api.pods import Pod
 from reconciler.controllers.base import (
     NOTHING,
@@ -48,8 +48,6 @@ from reconciler.state.store import View
 
 FAILED_POD_PAUSE = timedelta(seconds=10)
 """Between the end of a pod and its successor: what makes a daemon fail at once must not keep its host busy."""
-
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -121,7 +119,7 @@ def status_of(daemon_set: DaemonSet, placement: Placement, revision: str, *, now
 
 def _place(view: View, daemon_set: DaemonSet, pods: tuple[Pod, ...]) -> Placement:
     by_node: defaultdict[str, list[Pod]] = defaultdict(list)
-    for pod in sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp or _EPOCH, pod.name)):
+    for pod in sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp or EPOCH, pod.name)):
         by_node[node_of(pod)].append(pod)
     template = daemon_set.spec.template.spec
     belonging = {node.name: belongs_on(template, node) for node in view.all_of(Node)}
@@ -157,7 +155,7 @@ def _replaced_at(pod: Pod) -> datetime:
         for status in pod.status.container_statuses
         if status.state.terminated is not None and status.state.terminated.finished_at is not None
     ]
-    return max(ends, default=pod.metadata.creation_timestamp or _EPOCH) + FAILED_POD_PAUSE
+    return max(ends, default=pod.metadata.creation_timestamp or EPOCH) + FAILED_POD_PAUSE
 
 
 def _pod_for(view: View, daemon_set: DaemonSet, node_name: str, revision: str, context: Context) -> Pod:

@@ -42,15 +42,13 @@ from reconciler.controllers.base import (
     Put,
     own_key,
 )
+from reconciler.figures.orders import scaled_by
 from reconciler.figures.pod_metrics import AutoscalerState, QueryAnswer, find_answer
 from reconciler.state.store import View
 
 INTERVAL = timedelta(seconds=15)
 
 Scalable: TypeAlias = Deployment | ReplicaSet | StatefulSet
-_SCALABLE: dict[str, type[Deployment] | type[ReplicaSet] | type[StatefulSet]] = {
-    kind.KIND: kind for kind in (Deployment, ReplicaSet, StatefulSet)
-}
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -77,7 +75,7 @@ def reconcile(view: View, key: ObjectKey, context: Context) -> Outcome:
     if autoscaler is None or autoscaler.is_terminating:
         return NOTHING
     again_at = context.now + INTERVAL
-    target = _target(view, autoscaler)
+    target = scaled_by(view, autoscaler)
     if target is None:
         ref = autoscaler.spec.scale_target_ref
         problem = f"there is no {ref.kind} {ref.name} to scale"
@@ -123,12 +121,6 @@ def _wait_for_answer(view: View, autoscaler: HorizontalPodAutoscaler, current: i
             hold = Hold(_reason_of(metric), f"the metrics server was not asked yet for {query}")
             return Outcome(hold=hold, again_at=context.now + INTERVAL)
     return None
-
-
-def _target(view: View, autoscaler: HorizontalPodAutoscaler) -> Scalable | None:
-    ref = autoscaler.spec.scale_target_ref
-    kind = _SCALABLE.get(ref.kind)
-    return view.get(kind, autoscaler.namespace, ref.name) if kind is not None else None
 
 
 def _state(view: View, autoscaler: HorizontalPodAutoscaler) -> AutoscalerState:

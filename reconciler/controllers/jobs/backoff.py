@@ -7,14 +7,14 @@ job backoff_utils.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from objects.api.meta import EPOCH
 from objects.api.pods import Pod
 
 FIRST_DELAY = timedelta(seconds=10)
 LONGEST_DELAY = timedelta(minutes=10)
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _MAX_DOUBLINGS = 32
 
 
@@ -26,7 +26,7 @@ def finished_at(pod: Pod) -> datetime:
         return max(ends)
     if pod.metadata.deletion_timestamp is not None:
         return pod.metadata.deletion_timestamp - timedelta(seconds=pod.metadata.deletion_grace_period_seconds or 0)
-    return pod.metadata.creation_timestamp or _EPOCH
+    return pod.metadata.creation_timestamp or EPOCH
 
 
 def retry_at(
@@ -43,7 +43,7 @@ def retry_at(
                                   2     20 s
                                   7     10 min
     """
-    last_success = max((finished_at(pod) for pod in succeeded), default=_EPOCH)
+    last_success = max((finished_at(pod) for pod in succeeded), default=EPOCH)
     ends = [end for pod in failed if (end := finished_at(pod)) > last_success]
     return max(ends) + delay_after(len(ends), first=first, longest=longest) if ends else None
 

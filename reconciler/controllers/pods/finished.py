@@ -6,10 +6,8 @@ fill the host's disk. Not here: pods of Jobs, which go with their Job, and bare 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from objects.api.apps import ReplicaSet
-from objects.api.meta import KubeObject, ObjectKey
+from objects.api.meta import EPOCH, KubeObject, ObjectKey
 from objects.api.pods import Pod
 from reconciler.controllers.base import NOTHING, Context, Controller, Delete, Outcome, owner_key
 from reconciler.state.store import View
@@ -17,7 +15,6 @@ from reconciler.state.store import View
 KEPT_PER_OWNER = 5
 """Kubernetes keeps 12,500 in the cluster; here each one holds space on a Docker host, and five show a pattern."""
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _owner_key = owner_key(ReplicaSet.KIND)
 
 
@@ -27,7 +24,7 @@ def reconcile(view: View, key: ObjectKey, _context: Context) -> Outcome:
     if replica_set is None:
         return NOTHING
     finished = [pod for pod in view.owned(Pod, replica_set.uid) if pod.is_finished and not pod.is_terminating]
-    finished.sort(key=lambda pod: (pod.metadata.creation_timestamp or _EPOCH, pod.name))
+    finished.sort(key=lambda pod: (pod.metadata.creation_timestamp or EPOCH, pod.name))
     return Outcome(changes=tuple(Delete(pod.key, pod.uid) for pod in finished[:-KEPT_PER_OWNER]))
 
 

@@ -6,12 +6,13 @@ their number; one that becomes the newest again (a revert) gets the next number.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from objects.api.apps import Deployment, ReplicaSet, ReplicaSetSpec
 from objects.api.meta import (
+    EPOCH,
     LabelSelector,
     ObjectKey,
     ObjectMeta,
@@ -36,7 +37,6 @@ Its *absence* protects: a ReplicaSet that was rebuilt from running pods counts a
 _NOT_INHERITED = frozenset(
     {"kubectl.kubernetes.io/last-applied-configuration", REVISION, DESIRED_REPLICAS, MAX_REPLICAS}
 )
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _LARGEST = 2**31 - 1
 
 
@@ -126,7 +126,7 @@ def find_new_replica_set(deployment: Deployment, replica_sets: list[ReplicaSet])
 
 
 def _by_age(replica_set: ReplicaSet) -> tuple[datetime, str]:
-    return (replica_set.metadata.creation_timestamp or _EPOCH, replica_set.name)
+    return (replica_set.metadata.creation_timestamp or EPOCH, replica_set.name)
 
 
 def new_replica_set(rollout: Rollout, *, now: datetime) -> ReplicaSet:
