@@ -18,6 +18,7 @@ import msgspec
 from hosts.docker.engine import Engine
 from hosts.docker.streams import LineStream, follow_lines
 from objects.errors import EngineUnavailable, HostError
+from objects.names import LABEL_MANAGED
 from objects.own.charge import is_marker_name
 
 ACTIONS = ("create", "start", "restart", "die", "oom", "stop", "pause", "unpause", "destroy", "rename", "update")
@@ -51,9 +52,48 @@ class ContainerEvent(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     labels: dict[str, str] = {}
 
+    @property
+    def may_be_ours(self) -> bool:
+        """Whether the labels that it tells are those of a container that Berth made. A DISCONNECT tells none."""
+        return LABEL_MANAGED in self.labels
+
+
+class EventCursor:
+    """Up to where events were followed, over connections. One stream at a time."""
+
+    def __init__(self) -> None:
+        self._last_nanos = 0
+        self._seen_at_last: set[tuple[str, str]] = set()
+
+    def params(self) -> dict[str, str]:
+        """Of `GET /events`: what is news for us, from the last event on."""
+        wanted = {"type": ["container", "network", "volume"], "event": [*ACTIONS, DISCONNECT]}
+        params = {"filters": json.dumps(wanted)}
+        if self._last_nanos:
+            seconds, nanos = divmod(self._last_nanos, 10**9)
+            params["since"] = f"{seconds}.{nanos:09}"
+        return params
+
+    def read(self, line: bytes) -> ContainerEvent | None:
+        """The event of a line; None if it is no news."""
+        event = parse_event(line)
+        return event if event is not None and self._is_new(event) else None
+
+    def _is_new(self, event: ContainerEvent) -> bool:
+        """Whether it was not given on before. `since` is inclusive, so the last one comes again."""
+        mark = (event.container_id or event.name, event.action)
+        if event.time_nanos != self._last_nanos:
+            self._last_nanos = event.time_nanos
+            self._seen_at_last = {mark}
+            return True
+        is_new = mark not in self._seen_at_last
+        self._seen_at_last.add(mark)
+        return is_new
+
 
 class EventStream:
-    """Follows one engine in a thread of its own until `stop`. Callbacks run there: they must be quick and not raise.
+    """Follows one engine in a thread of its own until `stop`: for hosts that forward no Unix sockets, since what
+    `hosts.streams.engine_events` does holds no thread. Callbacks run there: they must be quick and not raise.
 
     on_event: one container event. on_gap: the stream runs now, events before may be lost: list everything.
     on_lost: the stream broke, with the reason; it is taken up again by itself.
@@ -77,8 +117,7 @@ class EventStream:
         self._stopping = threading.Event()
         self._lines: LineStream | None = None
         self._failures = 0
-        self._last_nanos = 0
-        self._seen_at_last: set[tuple[str, str]] = set()
+        self._cursor = EventCursor()
         self._thread = threading.Thread(target=self._run, name=f"events {engine.host}", daemon=True)
 
     def start(self) -> None:
@@ -109,7 +148,7 @@ class EventStream:
 
     def _follow(self) -> None:
         with self._engine.deadline(BEGIN_SECONDS):
-            lines = follow_lines(self._engine, "/events", self._params())
+            lines = follow_lines(self._engine, "/events", self._cursor.params())
         with self._lock:
             self._lines = lines
         try:
@@ -119,30 +158,10 @@ class EventStream:
             self._failures = 0
             self._on_gap()
             for line in lines:
-                event = parse_event(line)
-                if event is not None and self._is_new(event):
+                if (event := self._cursor.read(line)) is not None:
                     self._on_event(event)
         finally:
             lines.close()
-
-    def _params(self) -> dict[str, str]:
-        wanted = {"type": ["container", "network", "volume"], "event": [*ACTIONS, DISCONNECT]}
-        params = {"filters": json.dumps(wanted)}
-        if self._last_nanos:
-            seconds, nanos = divmod(self._last_nanos, 10**9)
-            params["since"] = f"{seconds}.{nanos:09}"
-        return params
-
-    def _is_new(self, event: ContainerEvent) -> bool:
-        """Whether it was not given on before. `since` is inclusive, so the last one comes again."""
-        mark = (event.container_id or event.name, event.action)
-        if event.time_nanos != self._last_nanos:
-            self._last_nanos = event.time_nanos
-            self._seen_at_last = {mark}
-            return True
-        is_new = mark not in self._seen_at_last
-        self._seen_at_last.add(mark)
-        return is_new
 
 
 def parse_event(line: bytes) -> ContainerEvent | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import structs
 
+from differ.kubelet.identity import is_ours as is_our_container
 from differ.kubelet.identity import own_name
 from hosts.docker.charge_markers import list_charges
 from hosts.docker.engine import Engine
@@ -94,6 +95,11 @@ class Observer:
         """A start of a container that was just made has failed: the list does not say so, it must be asked itself."""
         self._doubted.add(container_id)
         self.invalidate(container_id)
+
+    def has_own(self, container_id: str) -> bool:
+        """Whether the last look showed a container of ours by this id."""
+        known = self._known.get(container_id)
+        return known is not None and is_our_container(known[1])
 
     def invalidate_all(self) -> None:
         """Anything may have changed (events were missed, the host was restarted)."""

@@ -40,7 +40,7 @@ from differ.kubelet.probes.probing import ProbeOrder
 from hosts.docker.charge_markers import mark_charge
 from hosts.docker.container_request import container_request, reveal, update_request
 from hosts.docker.engine import Engine
-from hosts.docker.events import CHARGE, ContainerEvent, EventStream
+from hosts.docker.events import CHARGE, ContainerEvent
 from hosts.docker.images import pull_image, remove_image
 from hosts.measure.host_figures import HostMeter
 from hosts.measure.scraping import scrape_pods
@@ -51,6 +51,7 @@ from hosts.probes.checks import Asker, run_hook
 from hosts.probes.prober import Prober
 from hosts.runtime.hooks import HookRunner
 from hosts.runtime.outdated_files import remove_outdated
+from hosts.streams.engine_events import EngineEvents
 from hosts.volumes.claims import prepare_volume
 from objects.errors import ChargeInDoubt, ContainerConfigError, EngineError, HostError
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
@@ -75,7 +76,7 @@ class DockerRuntime:
         )
         self._observer = Observer(engine, network=POD_NETWORK, host_state=self._host_state, on_late=self._woken)
         self._gauge = HostMeter(engine)
-        self._events: EventStream | None = None
+        self._events: EngineEvents | None = None
         self._wake: Callable[[], None] = lambda: None
         steady = self._observer.steady_now
         self._asker = Asker(engine)
@@ -102,6 +103,8 @@ class DockerRuntime:
 
     def observe(self) -> HostObservation:
         seen = self._observer.observe()
+        if self._events is not None:
+            self._events.tend()
         hooks = self._hooks.facts({container.id for container in seen.containers})
         return structs.replace(seen, probes=self._prober.facts(), hooks=hooks)
 
@@ -130,7 +133,7 @@ class DockerRuntime:
         self._asker.keep(orders)
         self._prober.keep(orders)
 
-    def watch(self, wake: Callable[[], None]) -> None:
+    def watch(self, wake: Callable[[], None], wake_later: Callable[[], None]) -> None:
         self._wake = wake
 
         def on_event(event: ContainerEvent) -> None:
@@ -138,6 +141,9 @@ class DockerRuntime:
                 self._observer.invalidate_charges(event.name)
             else:
                 self._observer.invalidate(event.container_id)
+                if not event.may_be_ours and not self._observer.has_own(event.container_id):
+                    wake_later()
+                    return
             wake()
 
         def on_gap() -> None:
@@ -149,15 +155,16 @@ class DockerRuntime:
             self._observer.hear_of_charges(hears=False)
             wake()  # the next look tells what is wrong
 
-        self._events = EventStream(self._engine, on_event=on_event, on_gap=on_gap, on_lost=on_lost, random=self._random)
-        self._events.start()
+        self._events = EngineEvents(
+            self._engine, on_event=on_event, on_gap=on_gap, on_lost=on_lost, tend_again=wake, random=self._random
+        )
 
     def close(self) -> None:
         self._prober.close()
         self._asker.close()
         self._hooks.close()
         if self._events is not None:
-            self._events.stop()
+            self._events.close()
         self._gauge.close()
         self._host_state.close()
         self._engine.close()

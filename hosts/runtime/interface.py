@@ -49,8 +49,11 @@ class HostRuntime(Protocol):
         """
         ...
 
-    def watch(self, wake: Callable[[], None]) -> None:
-        """Begin to call `wake`, from any thread, whenever the host may have changed by itself. Once, at the start."""
+    def watch(self, wake: Callable[[], None], wake_later: Callable[[], None]) -> None:
+        """Begin to call `wake`, from any thread, whenever the host may have changed by itself. Once, at the start.
+
+        wake_later: called instead when only something of somebody else's has changed, which can wait for a while.
+        """
         ...
 
     def close(self) -> None:

@@ -226,7 +226,7 @@ class SimulatedHost:
         with self._lock:
             self._health.probes.keep(orders, self._clock())
 
-    def watch(self, wake: Callable[[], None]) -> None:
+    def watch(self, wake: Callable[[], None], wake_later: Callable[[], None]) -> None:  # noqa: ARG002
         self._wake = wake
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ and errors are those of the way that is taken (`hosts.streams.routes`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -66,6 +66,33 @@ def header(head: bytes, name: bytes) -> bytes:
     return head.partition(b"\r\n" + name + b":")[2].partition(b"\r\n")[0].strip()
 
 
+async def follow_lines(
+    route: Route, path: str, *, on_begin: Callable[[], None], on_line: Callable[[bytes], None]
+) -> None:
+    """GET whose answer goes on: `on_begin` once it has begun, `on_line` for each line, until the engine ends it.
+
+    The route's time is for the beginning. Raises EngineError, HostError.
+    """
+    stream = await route.to_engine()
+    try:
+        await stream.send(compose_request(route.api_path(path), "GET", None))
+        answer = _Reader(stream)
+        status, head = await answer.head()
+        if status >= 400:
+            raise route.engine.refusal(status, await answer.body(head))
+        route.forget_deadline(stream)
+        on_begin()
+        rest = b""
+        while block := await answer.piece(head):
+            *lines, rest = (rest + block).split(b"\n")
+            for line in filter(None, lines):
+                on_line(line)
+            if len(rest) > MAX_ANSWER_BYTES:
+                raise EngineUnavailable("a line of Docker Engine has no end", host=route.engine.host)
+    finally:
+        stream.close()
+
+
 class _Reader:
     """Reads one answer from a stream."""
 
@@ -112,6 +139,17 @@ class _Reader:
             await self._take(2)
         await self._line()
         return bytes(content)
+
+    async def piece(self, head: bytes) -> bytes:
+        """The next part of a body that goes on, b"" at its end."""
+        if header(head, b"transfer-encoding") == b"chunked":
+            size = int((await self._line()).partition(b";")[0], 16)
+            block = await self._take(size)
+            await self._take(2)
+            return block
+        if not self._got and not await self._fill():
+            return b""
+        return await self._take(len(self._got))
 
     async def to_end(self, most_bytes: int) -> bytes:
         """What comes until the engine ends the answer; only the beginning is kept."""

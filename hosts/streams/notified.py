@@ -5,6 +5,7 @@ To pods, with the errors of `hosts.streams.pods`, and to the Docker socket, with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from hosts.ssh.notified_channel import ToldChannel
@@ -93,6 +94,9 @@ class NotifiedEngineStream(NotifiedStream):
         """Take it for another question; False when it has ended since."""
         self._on_news, self._deadline, self._timeout_seconds = on_news, deadline, timeout_seconds
         return self.is_usable
+
+    def forget_deadline(self) -> None:
+        self._deadline = math.inf
 
     @property
     def is_usable(self) -> bool:

@@ -7,6 +7,7 @@ whose sshd forwards Unix sockets.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -43,6 +44,9 @@ class Route(Protocol):
     def give_back(self, stream: Stream) -> None:
         """The answer of the engine was read to its end, the stream may serve again."""
 
+    def forget_deadline(self, stream: Stream) -> None:
+        """What the engine goes on to say may take for ever."""
+
 
 class WaitingRoute:
     """In the caller's thread."""
@@ -61,6 +65,10 @@ class WaitingRoute:
 
     async def to_engine(self) -> Stream:
         return _WaitingEngineStream(self.engine, self.engine.streams.take(self.left()), self)
+
+    def forget_deadline(self, stream: Stream) -> None:
+        assert isinstance(stream, _WaitingEngineStream)
+        self._ends = math.inf
 
     def give_back(self, stream: Stream) -> None:
         assert isinstance(stream, _WaitingEngineStream)
@@ -180,6 +188,10 @@ class NotifiedRoute:
             stream.close()
             raise
         return stream
+
+    def forget_deadline(self, stream: Stream) -> None:
+        assert isinstance(stream, NotifiedEngineStream)
+        stream.forget_deadline()
 
     def give_back(self, stream: Stream) -> None:
         assert isinstance(stream, NotifiedEngineStream)

@@ -134,6 +134,17 @@ def _is_clearing(assignment: HostAssignment, observation: HostObservation, plan:
     return not evicted.isdisjoint(left) or any(action.pod_uid in evicted for action in plan.actions)
 
 
+def has_failures(plan: HostPlan) -> bool:
+    """Whether something could not be done on the host, which others may stand in the way of: a port, a name, room."""
+    memory = plan.memory
+    if plan.network_problem or memory.images or memory.host_parts or memory.image_removals or memory.volume_removals:
+        return True
+    return any(
+        pod.volume_failure is not None or any(one.failure is not None for one in pod.containers.values())
+        for pod in memory.pods.values()
+    )
+
+
 def remember(pods: Iterable[Pod]) -> WorkerMemory:
     """The memory of a worker that begins: what was last said of the pods on its host, by an earlier worker or process.
 

@@ -31,7 +31,7 @@ from policies.host_support import refusal_of
 from reconciler.charge.holding import InCharge
 from reconciler.workers.action_lanes import ActionLanes
 from reconciler.workers.charge_on_host import ChargeOnHost
-from reconciler.workers.host_pass import plan_pass
+from reconciler.workers.host_pass import has_failures, plan_pass
 from reconciler.workers.lanes import Lanes
 from reconciler.workers.measuring import Measuring
 from reconciler.workers.reporting import Report, Reporter
@@ -46,6 +46,9 @@ RETRY_SECONDS = (0.5, 1, 2, 4, 8)
 
 FIRST_FIGURES_SECONDS = 1.0
 """So long the first report waits for what containers of others use: pods must not be put where there is no room."""
+
+OTHERS_SECONDS = 5.0
+"""What happens to containers of others is merged over so long: a build server next door starts ten a second."""
 
 UNWATCHED_SECONDS = 10.0
 """Between two looks while events cannot be followed."""
@@ -94,6 +97,8 @@ class HostWorker:
         self._failures = 0
         self._is_watching = False
         self._look_at = clock()
+        self._is_look_asked = False  # set by others' threads, cleared by the look
+        self.waits_for_others = False
         self._must_look = threading.Event()
         self._awake = threading.Event()
         self._stopped = threading.Event()
@@ -120,6 +125,14 @@ class HostWorker:
         """Something may have happened on the host: look at once."""
         self._must_look.set()
         self._awake.set()
+
+    def wake_later(self) -> None:
+        """Something of others has changed on the host: look within OTHERS_SECONDS. At once where that may help."""
+        if self.waits_for_others:
+            self.wake()
+        elif not self._is_look_asked:
+            self._is_look_asked = True
+            self._awake.set()
 
     def stop(self) -> None:
         """Begin to end: no further look, action or word. What the host runs stays as it is. Returns at once."""
@@ -184,6 +197,8 @@ class HostWorker:
         now = self._clock()
         must_look = self._must_look.is_set()
         self._must_look.clear()
+        if self._is_look_asked:
+            self._look_at = min(self._look_at, now + timedelta(seconds=OTHERS_SECONDS))
         self._watch(now)
         if must_look or self.last_observation is None or self._look_at <= now:
             self._look_at = now  # a look that fails is due again
@@ -206,7 +221,7 @@ class HostWorker:
         if self._is_watching or self._failures_here.is_waiting(EVENTS, now):
             return
         try:
-            self._runtime.watch(self.wake)
+            self._runtime.watch(self.wake, self.wake_later)
             self._is_watching = True
             self._failures_here.clear(EVENTS)
         except Exception as error:  # noqa: BLE001 - told as what fails on the host; looks go on
@@ -220,6 +235,7 @@ class HostWorker:
 
     def _pass(self) -> float:
         """One look and what follows from it. Returns seconds until the next look, if nothing wakes us before."""
+        self._is_look_asked = False
         self._take_finished()
         # Taken before the look: an action that ends during it is planned again only by the next, newer look.
         busy = self._actions.busy
@@ -236,6 +252,7 @@ class HostWorker:
         observation = self.last_observation = self._measuring.renewed(observation)
         plan, report = plan_pass(self.host, self._assignment, observation, self._memory, now)
         self._memory = plan.memory
+        self.waits_for_others = has_failures(plan)
         self._reporter.answers()
         self._failures = 0
         # A container may be in the making that this look could not show: such a pod is not gone yet.

@@ -242,14 +242,13 @@ def _check_stand_ins(sshd: LocalSshd, programs: Path) -> None:
 @contextmanager
 def recorded_engines(folder: Path, count: int) -> Iterator[subprocess.Popen[str]]:
     argv = [sys.executable, "-m", "tests.bench.recorded_engine", str(folder), str(count)]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        assert process.stdout.readline() == "ready\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -241,7 +241,7 @@ def docker_world(host: LabHost) -> Iterator[DockerWorld]:
     remove_marks(host)
     with engine_of(host) as engine:
         runtime = PatientRuntime(engine, random=Random(11))
-        runtime.watch(lambda: None)
+        runtime.watch(lambda: None, lambda: None)
         world = DockerWorld(host, runtime)
         try:
             yield world

@@ -61,8 +61,8 @@ class SlowCreate:
     def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
         self.host.keep_probing(orders)
 
-    def watch(self, wake: Callable[[], None]) -> None:
-        self.host.watch(wake)
+    def watch(self, wake: Callable[[], None], wake_later: Callable[[], None]) -> None:
+        self.host.watch(wake, wake_later)
 
     def close(self) -> None:
         self.host.close()

@@ -74,10 +74,10 @@ class Ailing:
             raise RuntimeError("can't start new thread")
         self.host.keep_probing(orders)
 
-    def watch(self, wake: Callable[[], None]) -> None:
+    def watch(self, wake: Callable[[], None], wake_later: Callable[[], None]) -> None:
         if "watch" in self.ailments:
             raise DeadlineExceeded("no answer", host="h")
-        self.host.watch(wake)
+        self.host.watch(wake, wake_later)
 
     def close(self) -> None:
         self.host.close()

@@ -12,8 +12,10 @@ import msgspec
 import pytest
 
 from differ.kubelet.actions import Action, PullImage, StartContainer
+from objects.errors import EngineError
 from objects.observation.figures import Measurement
 from reconciler.state.messages import Message
+from reconciler.workers import worker as worker_module
 from reconciler.workers.lanes import Kind, Lanes, Limits
 from reconciler.workers.worker import HostWorker
 from tests.unit.reconciler.cluster import START
@@ -31,6 +33,7 @@ class Host(SlowCreate):
         self.hangs = set(hangs)
         self.may_go_on = threading.Event()
         self.hanging = threading.Semaphore(0)
+        self.refuses, self.refused = False, 0
 
     def _hang(self) -> None:
         self.hanging.release()
@@ -46,6 +49,9 @@ class Host(SlowCreate):
             self._hang()
         if "make" in self.hangs and not isinstance(action, PullImage | StartContainer):
             self._hang()
+        if self.refuses:
+            self.refused += 1
+            raise EngineError("port is already allocated", host="h")
         super().perform(action)
 
     @property
@@ -141,3 +147,34 @@ def test_closing_waits_for_no_call_that_hangs(begin: Begin) -> None:
     assert not worker.has_ended, "a successor waits for its last call"
     host.may_go_on.set()
     assert worker.wait_for_end(WAIT_SECONDS)
+
+
+def test_what_happens_to_others_is_looked_at_together_and_later(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "OTHERS_SECONDS", 0.5)
+    host = Host()
+    worker = begin(host, Lanes())
+    worker.assign(assignment())
+    time.sleep(0.3)
+    while host.looks.acquire(blocking=False):
+        pass
+    began = time.monotonic()
+    while time.monotonic() - began < 0.3:
+        worker.wake_later()
+        time.sleep(0.01)
+    assert not host.looks.acquire(blocking=False), "nobody is woken at once"
+    assert host.looks.acquire(timeout=WAIT_SECONDS)
+    assert time.monotonic() - began > 0.45
+    assert not host.looks.acquire(timeout=0.3), "one look for all of it"
+
+
+def test_what_happens_to_others_may_help_what_failed(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "OTHERS_SECONDS", 3600.0)
+    host = Host()
+    host.refuses = True
+    worker = begin(host, Lanes())
+    worker.assign(assignment(assigned()))
+    until(lambda: host.refused > 0 and worker.waits_for_others, "the action fails")
+    while host.looks.acquire(blocking=False):
+        pass
+    worker.wake_later()
+    assert host.looks.acquire(timeout=0.5), "woken at once"
