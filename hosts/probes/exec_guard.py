@@ -12,9 +12,10 @@ import logging
 import shlex
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from hosts.docker.engine import Engine
+from hosts.streams.short_threads import ShortThreads
 from objects.errors import EngineError, HostError, Needs
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class ExecGuard:
         self._clock: Callable[[], float] = engine.link.clock
         self._lock = threading.Lock()
         self._last: dict[Key, LastExec] = {}
-        self._ender: ThreadPoolExecutor | None = None
+        self._ender = ShortThreads(1, f"exec-end-{engine.host}")
         self._is_closed = False
         self._not_before = float("-inf")
 
@@ -75,15 +76,12 @@ class ExecGuard:
             if self._is_closed or not last.exec_id or is_tried or now < self._not_before:
                 return
             last.tried = last.exec_id, now
-            if self._ender is None:
-                self._ender = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"exec-end-{self._engine.host}")
-            self._ender.submit(self._end, last.container_id, last.exec_id)
+            self._ender.submit(partial(self._end, last.container_id, last.exec_id))
 
     def close(self) -> None:
         with self._lock:
             self._is_closed = True
-            if self._ender is not None:
-                self._ender.shutdown(wait=False, cancel_futures=True)
+            self._ender.close()
 
     def _end(self, container_id: str, exec_id: str) -> None:
         """In a thread of its own."""

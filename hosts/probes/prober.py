@@ -13,7 +13,6 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from random import Random
@@ -22,6 +21,7 @@ from typing import Protocol
 from differ.kubelet.probes.probing import Answer, ProbeOrder
 from hosts.probes.schedule import ProbeBook
 from hosts.streams.coroutines import Clock, Pause, QuestionRun
+from hosts.streams.short_threads import ShortThreads
 from objects.errors import HostError, Needs
 from objects.observation.host import ProbeFact
 
@@ -96,7 +96,7 @@ class Prober:
         # may be resumed, the flow)
         self._calls: list[tuple[float, int, float, AnswerFlow]] = []
         self._numbers = itertools.count()
-        self._helpers = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix=f"probe-{host}")
+        self._helpers = ShortThreads(THREADS, f"probe-{host}")
 
     def keep(self, orders: Sequence[ProbeOrder]) -> None:
         """Exactly these probes from now on."""
@@ -118,7 +118,7 @@ class Prober:
             self._is_closed = True
             calls, self._calls = self._calls, []
             self._changed.notify_all()
-        self._helpers.shutdown(wait=False, cancel_futures=True)
+        self._helpers.close()
         for *_, flow in calls:
             flow.give_up()
 
@@ -177,10 +177,7 @@ class Prober:
         return min(probe_at, call_at) if call_at is not None else probe_at
 
     def _wait_for(self, order: ProbeOrder) -> None:
-        try:
-            self._helpers.submit(lambda: self._take_in(order, self._answer(order)))
-        except RuntimeError:
-            assert self._is_closed
+        self._helpers.submit(lambda: self._take_in(order, self._answer(order)))
 
     def _answer(self, order: ProbeOrder) -> Answer:
         try:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import structs
 
 from differ.kubelet.actions import RunHook
 from differ.kubelet.probes.checks import SleepCheck
+from hosts.streams.short_threads import ShortThreads
 from objects.errors import EngineUnavailable, HostError, HostUnreachable
 from objects.observation.host import HookFact
 
@@ -37,7 +38,7 @@ class HookRunner:
         self._host = host
         self._lock = threading.Lock()
         self._facts: dict[tuple[str, str], HookFact] = {}
-        self._threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix=f"hook-{host}")
+        self._threads = ShortThreads(AT_ONCE, f"hook-{host}")
 
     def begin(self, action: RunHook) -> None:
         """Begin a hook, unless it was begun in this run of the container already. Returns at once."""
@@ -53,7 +54,7 @@ class HookRunner:
                 return
             self._facts[key] = fact
         if not is_sleep:
-            self._threads.submit(self._run_to_end, action, fact)
+            self._threads.submit(partial(self._run_to_end, action, fact))
 
     def facts(self, container_ids: Collection[str]) -> tuple[HookFact, ...]:
         """How the hooks of these containers go; those of others are forgotten."""
@@ -63,7 +64,7 @@ class HookRunner:
 
     def close(self) -> None:
         """Begin no more. What goes on inside containers goes on."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _run_to_end(self, action: RunHook, begun: HookFact) -> None:
         try:
