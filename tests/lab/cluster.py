@@ -17,7 +17,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from differ.documents.compact_yaml import load
+from objects import codec
+from objects.api.pods import Pod
 from objects.names import LABEL_CONTAINER, LABEL_MANAGED, LABEL_POD_NAME, LABEL_POD_NAMESPACE, LABEL_POD_UID
+from reconciler.status.pod_files import POD_FILE, PodReader, is_pod_path
 from tests.lab.berth_process import BerthProcess, running_berth
 from tests.lab.errors import LabError
 from tests.lab.gitserver import Clone
@@ -139,9 +143,24 @@ class Cluster:
         return self.remote_git("show", f"{STATUS_BRANCH}:README.md")
 
     def status(self, kind: str, name: str, namespace: str = "default") -> dict[str, Any]:
-        """An object's file on the status branch; {} while there is none."""
+        """What the status branch says of an object; {} while it says nothing."""
+        if kind == Pod.KIND:
+            return self.pods_said(namespace).get(name, {})
         text = self.remote_git("show", f"{STATUS_BRANCH}:objects/{namespace}/{kind.lower()}/{name}.yaml")
         return yaml.safe_load(text) if text else {}
+
+    def pods_said(self, namespace: str = "default") -> dict[str, dict[str, Any]]:
+        """Every pod of the status branch, by name: those with a file of their own, and those of controllers."""
+        folder, reader = f"objects/{namespace}/", PodReader()
+        paths = self.remote_git("ls-tree", "-r", "--name-only", STATUS_BRANCH, folder).split()
+        pods: dict[str, dict[str, Any]] = {}
+        for path in filter(is_pod_path, paths):
+            document = load(self.remote_git("show", f"{STATUS_BRANCH}:{path}").encode())
+            if document["kind"] == POD_FILE:
+                pods |= {pod.name: codec.encode(pod) for pod in reader.read(document)}
+            else:
+                pods[document["metadata"]["name"]] = document
+        return pods
 
     def trailers(self) -> dict[str, str]:
         """Trailers of the newest status commit."""

@@ -43,17 +43,10 @@ spec:
 """
 
 
-def objects(cluster: Cluster, kind: str) -> list[dict[str, Any]]:
-    """Every object of a kind on the status branch."""
-    folder = f"objects/default/{kind}/"
-    names = cluster.remote_git("ls-tree", "--name-only", STATUS_BRANCH, folder).split()
-    return [yaml.safe_load(cluster.remote_git("show", f"{STATUS_BRANCH}:{name}")) for name in names]
-
-
 def evicted(cluster: Cluster, name: str) -> list[dict[str, Any]]:
     """Pods whose name begins so and that were evicted."""
-    pods = [one for one in objects(cluster, "pod") if one["metadata"]["name"].startswith(name)]
-    return [one for one in pods if one["status"].get("reason") == "Evicted"]
+    pods = [pod for said, pod in cluster.pods_said().items() if said.startswith(name)]
+    return [pod for pod in pods if pod["status"].get("reason") == "Evicted"]
 
 
 def claim(cluster: Cluster, host: str, kind: str) -> str:
