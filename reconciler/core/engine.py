@@ -267,7 +267,7 @@ class Engine:
         for obj in [*sizes_as_found(self.store, self._wanted.sizes)]:
             self._writer.put(obj)
         self._writer.mark_all()
-        self._memory.forget()
+        self._memory.forget(self.store)
 
     def _restore(self, restored: Restored, now: datetime) -> None:
         """Objects of an earlier process."""

@@ -221,7 +221,8 @@ class HostReports:
         the found one is gone; beside one that is bound already the found one has to go.
         """
         if is_fragment(pod):
-            pod = made_whole(pod, self._memory.pods, now=now)
+            known = self._writer.store.by_uid(pod.uid)
+            pod = made_whole(pod, {pod.uid: known} if isinstance(known, Pod) else self._memory.pods, now=now)
         owner = controller_of(pod)
         if owner is not None and ObjectKey(owner.kind, pod.namespace, owner.name) in self._wanted.begun_jobs:
             pod = terminating(desiring.renamed_for_removal(pod), grace_seconds=None, now=now)
@@ -250,6 +251,7 @@ class HostReports:
 
     def _put_found(self, pod: Pod) -> None:
         """A pod that its host has. One that is only remembered, and not there, gave its address on: it gets another."""
+        pod = self._memory.shared(pod)
         for other in with_same_address(self._writer.store.pods_on(pod.spec.node_name), pod):
             self._writer.put(without_address(other))
         self._writer.put(pod)

@@ -10,6 +10,8 @@ from objects.api.autoscaling import HorizontalPodAutoscaler
 from objects.api.meta import ObjectKey
 from objects.api.pods import Pod
 from reconciler.state.messages import Remembered, Restored
+from reconciler.state.sharing import Sharing
+from reconciler.state.store import View
 
 
 class Memory:
@@ -20,23 +22,34 @@ class Memory:
         self.pods: dict[str, Pod] = {}
         self.remembered: dict[ObjectKey, Remembered] = {}
         self._pods_on: dict[str, dict[str, Pod]] = {}
+        # Until the start, while pods come that were read one by one.
+        self._sharing: Sharing | None = Sharing()
 
     def take(self, message: Restored) -> None:
         self.restored = message
-        self.pods = {obj.uid: obj for obj in message.objects if isinstance(obj, Pod)}
+        self._keep({obj.uid: self.shared(obj) for obj in message.objects if isinstance(obj, Pod)})
         self.remembered = dict(message.remembered)
-        self._pods_on = {}
-        for pod in self.pods.values():
+
+    def shared(self, pod: Pod) -> Pod:
+        """An equal pod that holds in common with others what they have alike, as long as many are found."""
+        return pod if self._sharing is None else self._sharing.pod(pod)
+
+    def _keep(self, pods: dict[str, Pod]) -> None:
+        self.pods, self._pods_on = pods, {}
+        for pod in pods.values():
             self._pods_on.setdefault(pod.spec.node_name, {})[pod.uid] = pod
 
     def copy(self) -> Memory:
         twin = Memory()
         twin.restored, twin.pods, twin._pods_on = self.restored, self.pods, self._pods_on
         twin.remembered = dict(self.remembered)
+        twin._sharing = None
         return twin
 
-    def forget(self) -> None:
-        """What was restored is in the store by now; of the rest only sizes and slices may be asked for again."""
+    def forget(self, view: View) -> None:
+        """What was restored is in the store by now: only sizes, slices and pods that it lacks may be asked for again."""
+        self._sharing = None
+        self._keep({uid: pod for uid, pod in self.pods.items() if view.by_uid(uid) is None})
         if self.restored is None:
             return
         autoscaler = HorizontalPodAutoscaler.KIND
