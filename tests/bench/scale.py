@@ -47,6 +47,7 @@ from objects.own.charge import Charge
 from objects.own.config import Cluster, ClusterSpec, NetworkSettings
 from objects.secrets import SecretValue
 from reconciler.charge.holding import InCharge
+from reconciler.cli import collect_garbage_seldom
 from reconciler.controllers import CONTROLLERS
 from reconciler.core.engine import Engine
 from reconciler.desired.commits import read_restored
@@ -99,6 +100,7 @@ def _in_a_new_process(part: Callable[..., list[Figure]], home: Path, hosts: int)
 
 
 def _put_result(found: Any, part: Callable[..., list[Figure]], home: Path, hosts: int) -> None:
+    collect_garbage_seldom()
     found.put(part(home, hosts))
 
 

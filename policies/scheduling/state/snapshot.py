@@ -86,7 +86,9 @@ class Snapshot:
         self._free_rows: list[int] = []
         self._columns: dict[str, LabelColumn] = {}
         self._occupants: dict[str, Occupant] = {}
+        # Pods of hosts that are not known: by host, and the host by pod.
         self._homeless: dict[str, dict[str, Pod]] = {}
+        self._waits_for: dict[str, str] = {}
         self._priorities: Counter[int] = Counter()
         self._conditions: dict[tuple[str, str], set[int]] = {}
         self._leaders: dict[tuple[int, int], StateLeaders] = {}
@@ -157,7 +159,10 @@ class Snapshot:
         self.journal.append(row)
         if old is None or _structure_of(old) != _structure_of(node):
             self._write_structure(row, node)
-        for pod in self._homeless.pop(node.name, {}).values():
+        homeless = self._homeless.pop(node.name, {})
+        for uid in homeless:
+            del self._waits_for[uid]
+        for pod in homeless.values():
             self.add_pod(pod)
 
     def remove_node(self, name: str) -> None:
@@ -169,9 +174,7 @@ class Snapshot:
         pods = [occupant.pod for occupant in self._uses[row].occupants.values()]
         for pod in pods:
             self.remove_pod(pod.uid)
-        bound = {pod.uid: pod for pod in pods if pod.node_name}
-        if bound:
-            self._homeless[name] = bound
+        self._wait_for(name, [pod for pod in pods if pod.node_name])
         self.journal.append(row)
         self._nodes[row] = None
         self.names[row] = ""
@@ -283,10 +286,16 @@ class Snapshot:
         if pod.is_finished:
             return
         if row is None:
-            self._homeless.setdefault(pod.node_name, {})[pod.uid] = pod
+            self._wait_for(pod.node_name, [pod])
             return
         is_victim = is_preemption_victim(pod) or (known is not None and known.is_victim)
         self.put_back(Occupant(pod, self.shapes.shape_of(pod), row, is_victim=is_victim))
+
+    def _wait_for(self, host: str, pods: Iterable[Pod]) -> None:
+        """Remember pods of a host that is not known."""
+        for pod in pods:
+            self._homeless.setdefault(host, {})[pod.uid] = pod
+            self._waits_for[pod.uid] = host
 
     def _is_counted_so(self, pod: Pod, row: int) -> bool:
         """Whether only the pod's status changed, or its binding to where it was assumed: then take that over."""
@@ -326,8 +335,11 @@ class Snapshot:
         """The pod is gone, finished or bound elsewhere. Unknown pods are no error."""
         occupant = self._occupants.pop(uid, None)
         if occupant is None:
-            for pods in self._homeless.values():
-                pods.pop(uid, None)
+            host = self._waits_for.pop(uid, "")
+            if host:
+                del self._homeless[host][uid]
+                if not self._homeless[host]:
+                    del self._homeless[host]
             return
         self._uses[occupant.row].leave(occupant)
         self._priorities[occupant.priority] -= 1

@@ -35,6 +35,30 @@ def test_host_that_returns_has_its_pods_again() -> None:
     assert _requested(snapshot, "b") == 0
 
 
+def test_pod_that_waited_for_one_host_and_is_on_another_is_counted_there_alone() -> None:
+    snapshot = cluster(pod("x", on="a", requests=FULL), pod("y", on="a", requests=FULL))
+    snapshot.add_pod(pod("x", on="b", requests=FULL))
+    snapshot.remove_pod("uid-y")
+    snapshot.remove_pod("uid-nobody")
+    snapshot.set_node(host("a"))
+    snapshot.set_node(host("b"))
+    assert (_requested(snapshot, "a"), _requested(snapshot, "b")) == (0, 4000)
+
+
+def test_what_is_found_before_its_host_costs_no_look_at_the_pods_of_all_others() -> None:
+    snapshot = cluster(*(pod(f"p{number}", on=f"h{number}") for number in range(50)))
+    looks: list[str] = []
+
+    class Watched(dict[str, Pod]):
+        def pop(self, *arguments: object) -> object:  # type: ignore[override]
+            looks.append("")
+            return super().pop(*arguments)  # type: ignore[call-overload]
+
+    snapshot._homeless = {name: Watched(pods) for name, pods in snapshot._homeless.items()}
+    snapshot.remove_pod("uid-nobody")
+    assert looks == []
+
+
 def test_row_of_a_gone_host_serves_the_next_one() -> None:
     snapshot = cluster(host("a", labels={"disk": "ssd"}, taints=("x=1:NoSchedule",), unschedulable=True))
     snapshot.remove_node("a")
