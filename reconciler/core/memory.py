@@ -11,7 +11,7 @@ from objects.api.meta import ObjectKey
 from objects.api.pods import Pod
 from reconciler.state.messages import Remembered, Restored
 from reconciler.state.sharing import Sharing
-from reconciler.state.store import View
+from reconciler.state.store import Store
 
 
 class Memory:
@@ -46,10 +46,10 @@ class Memory:
         twin._sharing = None
         return twin
 
-    def forget(self, view: View) -> None:
-        """What was restored is in the store by now: only sizes, slices and pods that it lacks may be asked for again."""
+    def forget(self, store: Store) -> None:
+        """What was restored is in the store: only sizes, slices and pods that it lacks may be asked for again."""
         self._sharing = None
-        self._keep({uid: pod for uid, pod in self.pods.items() if view.by_uid(uid) is None})
+        self._keep({uid: pod for uid, pod in self.pods.items() if store.by_uid(uid) is None})
         if self.restored is None:
             return
         autoscaler = HorizontalPodAutoscaler.KIND
