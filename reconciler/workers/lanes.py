@@ -118,12 +118,13 @@ class _Pool:
         self._clock = clock
         self._patience_seconds = patience_seconds
         self._idle_seconds = idle_seconds
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Lock()
         # Hosts that have a call which may begin, by how many they have running; each in the order of its wait.
         self._ready: list[dict[_Queue, None]] = [{} for _ in range(limits.host)]
         self._begun: dict[int, float] = {}  # calls that count, oldest first: number → when each began
         self._numbers = itertools.count()
-        self._idle = 0
+        # Threads without work; the one that idles for the shortest time is called first, so that the others can end.
+        self._idle: list[threading.Condition] = []
         self._coming = 0  # threads that were started and have not looked for work yet
         self.threads = 0
 
@@ -160,7 +161,7 @@ class _Pool:
         if not self._has_ready():
             return
         if self._idle:
-            self._changed.notify()
+            self._idle.pop().notify()
         elif self._has_place():
             threading.Thread(target=self._run, name=f"{self._kind}-{self.threads + 1}", daemon=True).start()
             self.threads += 1
@@ -221,16 +222,18 @@ class _Pool:
 
     def _await_task(self, *, is_new: bool = False) -> tuple[_Queue, Callable[[], Any], Future[Any], int] | None:
         """None: this thread is not needed any more."""
-        with self._changed:
+        call = threading.Condition(self._changed)
+        with call:
             self._coming -= is_new
             while True:
                 task = self._take()
                 if task is not None:
                     self._call_thread()
                     return task
-                self._idle += 1
-                was_told = self._changed.wait(self._wait_seconds())
-                self._idle -= 1
+                self._idle.append(call)
+                was_told = call.wait(self._wait_seconds())
+                if not was_told and call in self._idle:
+                    self._idle.remove(call)
                 if not was_told and not self._has_ready():
                     self.threads -= 1
                     return None

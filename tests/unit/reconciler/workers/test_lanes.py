@@ -170,6 +170,21 @@ def test_threads_end_when_there_is_nothing_to_do() -> None:
     assert lanes.of_host("a").submit(Kind.ACTION, lambda: "again").result(WAIT_SECONDS) == "again"
 
 
+def test_a_trickle_of_work_keeps_no_more_threads_than_it_needs() -> None:
+    """After a wave: each host is measured now and then, which one thread can do."""
+    lanes = limited(6, 64, idle_seconds=0.2)
+    with hung() as calls:
+        for number in range(10):
+            submit(lanes.of_host(f"host-{number}"), calls, ["x"])
+        settled(calls, 10)
+    host, ends = lanes.of_host("a"), time.monotonic() + WAIT_SECONDS
+    while lanes.threads > 2:
+        assert time.monotonic() < ends, lanes.threads
+        host.submit(Kind.ACTION, lambda: None).result(WAIT_SECONDS)
+        time.sleep(0.01)
+    assert host.submit(Kind.ACTION, lambda: "still").result(WAIT_SECONDS) == "still"
+
+
 def test_work_of_many_threads_is_all_done() -> None:
     lanes = Lanes(idle_seconds=0.01)
     done: list[int] = []
