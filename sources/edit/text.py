@@ -32,9 +32,18 @@ def replace_scalar(text: str, document: int, path: FieldPath, value: Any) -> str
 
 
 def insert_entry(text: str, document: int, path: FieldPath, value: Any) -> str | None:
-    """A new key of a mapping: after its leading one-line entries, where people put such a thing."""
-    key, parent = path[-1], _node_at(text, document, path[:-1])
-    if not isinstance(key, str) or not isinstance(parent, MappingNode) or parent.flow_style or not parent.value:
+    """A new key of a mapping, with the mappings that lack on the way: after the leading one-line entries, where people
+    put such a thing; at the end of a flow mapping (`{…}`).
+    """
+    parent, depth = _deepest(text, document, path[:-1])
+    for key in reversed(path[depth + 1 :]):
+        value = {key: value}
+    key = path[depth]
+    if not isinstance(key, str) or not isinstance(parent, MappingNode):
+        return None
+    if parent.flow_style:
+        return _insert_flow(text, parent, len(parent.value), f"{_flow_text(key)}: {_flow_text(value)}")
+    if not parent.value:
         return None
     column = parent.value[0][0].start_mark.column
     fragment = _indented(dump_fragment({key: value}, text), " " * column)
@@ -46,14 +55,16 @@ def insert_entry(text: str, document: int, path: FieldPath, value: Any) -> str |
     if leading == 0:
         return _insert_line(text, _line_start(text, parent.value[0][0].start_mark.index), fragment)
     # At the root that would be between `kind` and `metadata`.
-    before = parent.value[-1 if len(path) == 1 else leading - 1][1]
+    before = parent.value[-1 if depth == 0 else leading - 1][1]
     return _insert_line(text, _line_end(text, _end(before)), fragment)
 
 
 def remove_entry(text: str, document: int, path: FieldPath) -> str | None:
     """A key with its value, or a list item, taken out with its lines. Comments above it stay."""
     key, parent = path[-1], _node_at(text, document, path[:-1])
-    if not isinstance(parent, CollectionNode) or parent.flow_style or len(parent.value) < 2:
+    if isinstance(parent, CollectionNode) and parent.flow_style:
+        return _remove_flow(text, parent, key)
+    if not isinstance(parent, CollectionNode) or len(parent.value) < 2:
         return None
     if isinstance(parent, MappingNode):
         pair = next(((name, value) for name, value in parent.value if name.value == key), None)
@@ -75,7 +86,11 @@ def remove_entry(text: str, document: int, path: FieldPath) -> str | None:
 def insert_item(text: str, document: int, path: FieldPath, value: Any) -> str | None:
     """A new item of a list, before the one that has the last index of `path` now, or at its end."""
     index, parent = path[-1], _node_at(text, document, path[:-1])
-    if not isinstance(index, int) or not isinstance(parent, SequenceNode) or parent.flow_style or not parent.value:
+    if not isinstance(index, int) or not isinstance(parent, SequenceNode):
+        return None
+    if parent.flow_style:
+        return _insert_flow(text, parent, index, _flow_text(value))
+    if not parent.value:
         return None
     first = parent.value[0].start_mark.index
     lead = text[_line_start(text, first) : first]
@@ -90,17 +105,25 @@ def insert_item(text: str, document: int, path: FieldPath, value: Any) -> str | 
 # --- places --------------------------------------------------------------------------------------------------------
 
 
-def _node_at(text: str, document: int, path: FieldPath) -> Node | None:
+def _deepest(text: str, document: int, path: FieldPath) -> tuple[Node | None, int]:
+    """The last node there is on the way to `path`, and how many keys lead to it."""
     documents = compose(text)
     node = documents[document] if document < len(documents) else None
-    for key in path:
+    for depth, key in enumerate(path):
+        below = None
         if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
+            below = node.value[key]
         elif isinstance(node, MappingNode):
-            node = next((value for name, value in node.value if name.value == key), None)
-        else:
-            return None
-    return node
+            below = next((value for name, value in node.value if name.value == key), None)
+        if below is None:
+            return node, depth
+        node = below
+    return node, len(path)
+
+
+def _node_at(text: str, document: int, path: FieldPath) -> Node | None:
+    node, depth = _deepest(text, document, path)
+    return node if depth == len(path) else None
 
 
 def _end(node: Node) -> int:
@@ -131,6 +154,59 @@ def _line_end(text: str, offset: int) -> int:
     return len(text) if found < 0 else found + 1
 
 
+# --- flow style ----------------------------------------------------------------------------------------------------
+
+
+def _insert_flow(text: str, parent: CollectionNode, index: int, entry: str) -> str | None:
+    """`entry` before the one that has `index` now, or at the end."""
+    if _is_json(text) or index > len(parent.value):
+        return None
+    spans = _flow_spans(parent)
+    if not spans:
+        at = parent.start_mark.index + 1
+    elif index == 0:
+        at, entry = spans[0][0], f"{entry}, "
+    else:
+        at, entry = spans[index - 1][1], f", {entry}"
+    return text[:at] + entry + text[at:]
+
+
+def _remove_flow(text: str, parent: CollectionNode, key: Any) -> str | None:
+    """An entry with its comma; None where a comment would go with it."""
+    keys = [name.value for name, _ in parent.value] if isinstance(parent, MappingNode) else [*range(len(parent.value))]
+    if _is_json(text) or key not in keys:
+        return None
+    spans, index = _flow_spans(parent), keys.index(key)
+    if len(spans) == 1:
+        start, end = spans[0]
+    elif index == 0:
+        start, end = spans[0][0], spans[1][0]
+    else:
+        start, end = spans[index - 1][1], spans[index][1]
+    return None if "#" in text[start:end] else text[:start] + text[end:]
+
+
+def _flow_spans(parent: CollectionNode) -> list[tuple[int, int]]:
+    """Where each entry stands."""
+    entries = parent.value if isinstance(parent, MappingNode) else [(item, item) for item in parent.value]
+    return [(first.start_mark.index, last.end_mark.index) for first, last in entries]
+
+
+def _flow_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow_text(key)}: {_flow_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow_text, value)) + "]"
+    # A date or a number with letters is a text to us, and not to every reader of YAML.
+    is_clear = isinstance(value, str) and _is_plain(value) and (value[0].isalpha() or value[0] in "_/")
+    return str(value) if is_clear else json.dumps(value, ensure_ascii=False)
+
+
+def _is_json(text: str) -> bool:
+    """Such files are written anew in the layout that they have."""
+    return text.lstrip()[:1] == "{"
+
+
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
@@ -151,7 +227,12 @@ def _scalar_text(value: Any, span: Span) -> str:
     if isinstance(value, str):
         if span.style == "'" and "'" not in value and value.isprintable():
             return f"'{value}'"
-        is_clear = _PLAIN.fullmatch(value) and ": " not in value and resolve_plain(value) == value
-        if span.style is None and is_clear and old_boolean(value) is None:
+        if span.style is None and _is_plain(value):
             return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a text needs no quotes."""
+    is_clear = _PLAIN.fullmatch(value) and ": " not in value and resolve_plain(value) == value
+    return bool(is_clear) and old_boolean(value) is None

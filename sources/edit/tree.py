@@ -32,7 +32,9 @@ def round_trip(text: str, document: int, change: TreeChange) -> str | None:
     if text.lstrip()[:1] == "{" and (written := _json_round_trip(text, change)) is not None:
         return written
     start, end = document_span(text, document)
-    part = text[start:end]
+    # ruamel knows one kind of line break.
+    newline = "\r\n" if "\r\n" in text[start:end] else "\n"
+    part = text[start:end].replace("\r\n", "\n")
     editor = _editor(part)
     editor.explicit_start = part.startswith("---")
     try:
@@ -43,7 +45,9 @@ def round_trip(text: str, document: int, change: TreeChange) -> str | None:
     except (RuamelError, KeyError, IndexError, TypeError, AttributeError):
         return None
     result, tail = out.getvalue(), text[end:]
-    return text[:start] + (result if not tail or result.endswith("\n") else result + "\n") + tail
+    if tail and not result.endswith("\n"):
+        result += "\n"
+    return text[:start] + result.replace("\n", newline) + tail
 
 
 def setting(path: FieldPath, value: Any) -> TreeChange:

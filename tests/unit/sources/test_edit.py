@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from objects.api.meta import ObjectKey
 from objects.errors import InvalidInput, NotFound
-from sources.edit.manifests import Position, find_object, set_field
+from sources.edit.manifests import Position, find_object, insert_item, remove_field, set_field
 
 TEXT = """\
 # my app – ä€😀
@@ -155,3 +156,95 @@ def test_a_change_that_would_disturb_something_else_is_refused() -> None:
     with pytest.raises(InvalidInput) as caught:
         set_field(text, find_object(text, ObjectKey("ConfigMap", "default", "x")), ("data", "a"), "two")
     assert str(caught.value) == "data.a cannot be changed without disturbing the file (edit it by hand)"
+
+
+FLOW = """\
+kind: Deployment
+metadata: {name: web, labels: {app: web}}   # main
+spec:
+  selector: {}
+  template:
+    metadata: {labels: {app: web, tier: front}}
+    spec:
+      containers:
+      - name: app
+        image: web:v1   # pinned
+        # about ports
+        ports: [{containerPort: 80}]   # http
+      # all
+"""
+APP = ("spec", "template", "spec", "containers", 0)
+TEMPLATE = ("spec", "template", "metadata")
+RESTARTED = (*TEMPLATE, "annotations", "kubectl.kubernetes.io/restartedAt")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(
+    ("edit", "line", "instead"),
+    [
+        pytest.param(
+            lambda text: set_field(text, Position(0), RESTARTED, "2026-01-01T00:00:00Z"),
+            "    metadata: {labels: {app: web, tier: front}}",
+            "    metadata: {labels: {app: web, tier: front}, "
+            'annotations: {kubectl.kubernetes.io/restartedAt: "2026-01-01T00:00:00Z"}}',
+            id="mappings-that-lack-on-the-way",
+        ),
+        pytest.param(
+            lambda text: set_field(text, Position(0), ("metadata", "labels", "build"), "007"),
+            "metadata: {name: web, labels: {app: web}}   # main",
+            'metadata: {name: web, labels: {app: web, build: "007"}}   # main',
+            id="a-key-more",
+        ),
+        pytest.param(
+            lambda text: set_field(text, Position(0), ("spec", "selector", "matchLabels"), {"app": "web"}),
+            "  selector: {}",
+            "  selector: {matchLabels: {app: web}}",
+            id="into-nothing",
+        ),
+        pytest.param(
+            lambda text: insert_item(text, Position(0), (*APP, "ports", 0), {"containerPort": 443, "name": "tls"}),
+            "        ports: [{containerPort: 80}]   # http",
+            "        ports: [{containerPort: 443, name: tls}, {containerPort: 80}]   # http",
+            id="an-item-before",
+        ),
+        pytest.param(
+            lambda text: insert_item(text, Position(0), (*APP, "ports", 1), {"containerPort": 443}),
+            "        ports: [{containerPort: 80}]   # http",
+            "        ports: [{containerPort: 80}, {containerPort: 443}]   # http",
+            id="an-item-behind",
+        ),
+        pytest.param(
+            lambda text: remove_field(text, Position(0), (*TEMPLATE, "labels", "app")),
+            "    metadata: {labels: {app: web, tier: front}}",
+            "    metadata: {labels: {tier: front}}",
+            id="the-first-key-goes",
+        ),
+        pytest.param(
+            lambda text: remove_field(text, Position(0), (*TEMPLATE, "labels", "tier")),
+            "    metadata: {labels: {app: web, tier: front}}",
+            "    metadata: {labels: {app: web}}",
+            id="the-last-key-goes",
+        ),
+        pytest.param(
+            lambda text: remove_field(text, Position(0), ("metadata", "labels", "app")),
+            "metadata: {name: web, labels: {app: web}}   # main",
+            "metadata: {name: web, labels: {}}   # main",
+            id="the-only-key-goes",
+        ),
+        pytest.param(
+            lambda text: set_field(text, Position(0), (*APP, "resources", "limits", "cpu"), "1"),
+            "        ports: [{containerPort: 80}]   # http",
+            '        ports: [{containerPort: 80}]   # http\n        resources:\n          limits:\n            cpu: "1"',
+            id="blocks-that-lack-on-the-way",
+        ),
+    ],
+)
+def test_every_style_is_kept(edit: Callable[[str], str], line: str, instead: str, newline: str) -> None:
+    text = FLOW.replace("\n", newline)
+    assert edit(text) == FLOW.replace(line, instead).replace("\n", newline)
+
+
+def test_what_goes_through_a_whole_document_keeps_its_line_breaks() -> None:
+    text = FLOW.replace("  selector: {}", "  selector:").replace("\n", "\r\n")
+    edited = set_field(text, Position(0), ("spec", "selector", "matchLabels"), {"app": "web"})
+    assert edited.count("\r\n") == edited.count("\n")
