@@ -17,7 +17,7 @@
 What a pod says of itself holds, and else what is shared; null takes that back. `health` is there when it is not
 Healthy. Of spec and metadata only what all pods of a file have alike is shared, of statuses what most have.
 
-A file stands for itself: what a pod is, is said in no other one. So 50,000 pods are 1,600 files and 40 MB, a change of
+A file stands for itself: what a pod is, is said in no other one. So 50,000 pods are 1,600 files and 50 MB, a change of
 one pod writes one file anew, in which its own lines differ, and nothing is lost with a controller that is gone first.
 A pod without a controller has a file of its own, whole (`reconciler.status.content`), as earlier versions wrote all.
 """
