@@ -23,7 +23,9 @@ class DifferStruct(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PodNetwork(DifferStruct):
-    """The pod network of one host. subnet: this host's slice, e.g. `10.244.3.0/24`; cluster_cidr: all slices."""
+    """The pod network of one host. subnet: this host's slice, e.g. `10.244.3.0/24`, '' while it has none; cluster_cidr:
+    all slices.
+    """
 
     subnet: str
     cluster_cidr: str

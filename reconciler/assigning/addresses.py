@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from objects.own.config import Host, NetworkSettings
 from reconciler.assigning.slices import SliceBook
+from reconciler.state.host_status import GIVEN_AWAY
 
 _RESERVED_AT_START = 2
 """Network address and the bridge's own (the gateway)."""
@@ -36,15 +37,18 @@ def slice_for_host(
     slices: SliceBook,
     *,
     is_in_use: Callable[[str], bool],
+    is_seen: Callable[[str], bool] = lambda _: True,
     given: str = "",
     has_pods: bool = True,
 ) -> Slice:
     """The slice of a host: the one on it, else what its Host says, what it had before, or the first free one.
 
     found: what is on the host; given: what it got from this process. That stays, whatever its Host says by now.
-    is_in_use: whether another host, by name, has its slice really and not only in `slices` as a wish. Two hosts never
-    share addresses: the later one gets nothing and says why. But a network that an earlier membership left on a host
-    without pods (has_pods) binds nobody: when its slice has been given to another since, the host gets a new one.
+    is_in_use: whether another host, by name, has its slice really and not only in `slices` as a wish; is_seen: whether
+    this process has seen that host. Two hosts never share addresses: the later one gets nothing and says why. But a
+    network that an earlier membership left on a host without pods of that network (has_pods) binds nobody: when its
+    slice has been given to another since, the host gets a new one. While there are such pods, they have addresses of
+    another host: GIVEN_AWAY, which ends them.
     """
 
     def holder_of(subnet: str) -> str:
@@ -66,6 +70,9 @@ def slice_for_host(
     if other := holder_of(subnet):
         what = f"podCIDR {subnet} overlaps with {slices.of(other)} of host {other}"
         is_kept = has_pods and found == subnet != chosen
+        if is_kept and is_seen(other):
+            message = f"{what}, which got it while this host was away: pods that have addresses of it here are ended,"
+            return Slice("", GIVEN_AWAY, f"{message} then the host gets another one")
         remedy = "containers of its pods have it in their settings: remove them" if is_kept else "choose another one"
         return Slice("", "PodCIDRConflict", f"{what}: {remedy}")
     if chosen and ipaddress.ip_network(chosen, strict=False) != ipaddress.ip_network(subnet, strict=False):

@@ -50,14 +50,15 @@ def build_assignment(
     """Everything `host` should run now; None until this process has seen it.
 
     Before, what it should run is only remembered: something else may have come in its place, there or elsewhere, that
-    nobody wrote down.
+    nobody wrote down. A host without a slice of the pod network is told all the same: what has to end there ends, and
+    pods of the host's own network need none.
 
     before: the last assignment; pods that did not change are taken from it, so that its reader knows them again.
     must_wait: whether the host must not be told of a pod yet that it was not told of before.
     inventory: what is deployed, to find the Applications whose drift is only shown; None: all drift is put right.
     """
     status = view.get(HostStatus, "", host.name)
-    if status is None or not status.was_observed or not status.pod_subnet:
+    if status is None or not status.was_observed:
         return None
     node = view.get(Node, "", host.name)
     known = {pod.uid: pod for pod in before.pods} if before else {}

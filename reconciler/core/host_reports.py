@@ -166,9 +166,20 @@ class HostReports:
             self._wanted.settings.network,
             self._writer.slices,
             is_in_use=self._is_slice_in_use,
+            is_seen=self._was_observed,
             given=given,
-            has_pods=bool(message.unknown or message.statuses or message.held),
+            has_pods=self._has_pods_with_addresses(message),
         )
+
+    def _has_pods_with_addresses(self, message: HostReport) -> bool:
+        """Whether containers on the host have addresses of its pod network in their settings, and need them still."""
+        assigned = (pod for pod in self._writer.store.pods_on(message.host) if pod.uid in message.statuses)
+        found = (*assigned, *message.unknown)
+        return bool(message.held) or any(not pod.spec.host_network and not pod.is_finished for pod in found)
+
+    def _was_observed(self, host: str) -> bool:
+        status = self._writer.store.get(HostStatus, "", host)
+        return status is not None and status.was_observed
 
     def _is_slice_in_use(self, host: str) -> bool:
         status = self._writer.store.get(HostStatus, "", host)

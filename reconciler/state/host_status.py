@@ -18,6 +18,9 @@ from objects.own.config import EvictionThresholds
 from policies.pressure import has_plenty
 from reconciler.state.messages import HostFailure
 
+GIVEN_AWAY: Final = "PodCIDRGivenAway"
+"""Why a host has no slice while another one has that of its containers. It ends with the pods that have them."""
+
 
 class HostStatus(KubeObject):
     """reachable: the last attempt to observe it worked. unreachable_since: None while it is reachable.

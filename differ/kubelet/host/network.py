@@ -20,8 +20,10 @@ def plan_network(
     A host without pods that need it gets none, but what it has is kept whole (one of another slice is replaced: that
     may be another host's by now), and what failed is tried again: somebody may have put it right, and until then no pod
     is to come. Pods start while the rules around a network are set; they wait once that has failed, or where it is
-    known that it cannot work.
+    known that it cannot work. A host that has no slice (yet, or another host has its own by now) keeps what is there.
     """
+    if not assignment.network.subnet:
+        return (), "the host has no slice of the pod network: see the conditions of its node", None
     made, problem, wake_at = _plan_docker_network(assignment, observation, memory, now)
     if not _is_needed(assignment, observation, memory):
         return (), "", None

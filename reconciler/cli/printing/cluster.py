@@ -44,7 +44,8 @@ def host_state(host: Host, status: HostStatus | None) -> str:
         word = UNKNOWN
     elif status.reachable:
         found = findings_of(status.facts, pod_subnet=status.pod_subnet) if status.facts else ()
-        word = next((one.reason for one in found if one.condition == READY), "Ready")
+        no_slice = status.network_reason if not status.pod_subnet else ""
+        word = next((one.reason for one in found if one.condition == READY), no_slice or "Ready")
         lacking = dict.fromkeys(one.condition for one in found if one.condition not in (READY, NOTE))
         if status.network_problem:
             lacking[NETWORK] = None

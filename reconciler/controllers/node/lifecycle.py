@@ -3,6 +3,7 @@
 * No Host any more: its pods are gone for certain, and so are those of a host that a person declared out of service.
 * A `NoExecute` taint ends the pods that do not tolerate it, or no longer: `tolerationSeconds` after the taint came.
 * Not ready or unknown: its pods are not ready (they get no traffic), and nothing else happens to them.
+* Its slice of the pod network was given to another host while it was away: pods with addresses of it are ended at once.
 
 Unknown is not absent: a pod that is ended here stays in the store, terminating, until its host shows that it is gone.
 Source of the rules: Kubernetes' taint eviction, node lifecycle and pod garbage collection controllers.
@@ -24,13 +25,13 @@ from objects.api.meta import (
     controller_of,
 )
 from objects.api.pods import Pod, Toleration
-from objects.conditions import with_condition
+from objects.conditions import find_condition, with_condition
 from objects.own.config import Host
 from objects.own.taints import NO_EXECUTE, OUT_OF_SERVICE
 from objects.selectors import tolerates
 from reconciler.controllers.base import NOTHING, Change, Context, Controller, Delete, Occurrence, Outcome, Put
 from reconciler.controllers.node.nodes import is_node_ready
-from reconciler.state.host_status import HostStatus
+from reconciler.state.host_status import GIVEN_AWAY, HostStatus
 from reconciler.state.store import Index, View
 
 
@@ -131,11 +132,29 @@ def _verdict(pod: Pod, node: Node, taints: tuple[Taint, ...], now: datetime) -> 
         return _evicted(pod, node, now, is_certain=True)
     if pod.is_terminating or pod.is_finished:
         return NOTHING
+    if _is_slice_given_away(node) and not pod.spec.host_network:
+        return _without_addresses(pod, node, now)
     ends = eviction_time(taints, pod.spec.tolerations)
     if ends is not None and ends <= now:
         return _evicted(pod, node, now, is_certain=False)
     changes = () if is_node_ready(node) else _not_ready(pod, now)
     return Outcome(changes=changes, again_at=ends)
+
+
+def _is_slice_given_away(node: Node) -> bool:
+    """By the node's condition: the host has been seen, and so has the other one that has its slice."""
+    ready = find_condition(node.status.conditions, "Ready")
+    return ready is not None and ready.status == "False" and ready.reason == GIVEN_AWAY
+
+
+def _without_addresses(pod: Pod, node: Node, now: datetime) -> Outcome:
+    """Whatever the pod tolerates: packets to its address go to another host, and the node waits for its end."""
+    message = f"Deleting pod {pod.namespace}/{pod.name}: its address is of a slice that node {node.name} has lost"
+    condition = Condition(type="DisruptionTarget", status="True", reason=GIVEN_AWAY, message=message)
+    return Outcome(
+        changes=(*_with_pod_condition(pod, condition, now), Delete(pod.key, pod.uid)),
+        occurrences=(Occurrence(pod.key, "Warning", GIVEN_AWAY, message),),
+    )
 
 
 def _must_leave_service(pod: Pod, taints: tuple[Taint, ...]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from objects.api.batch import Job, JobSpec
 from objects.api.core import Namespace, Node
 from objects.api.meta import ObjectMeta
-from objects.api.pods import Container, PodSpec, PodTemplateSpec
+from objects.api.pods import Container, PodSpec, PodTemplateSpec, Toleration
 from objects.conditions import find_condition
 from objects.defaults import default
 from objects.own.config import (
@@ -17,9 +17,11 @@ from objects.own.config import (
 )
 from reconciler.assigning.addresses import Slice, choose_address, slice_for_host
 from reconciler.assigning.slices import SliceBook
+from reconciler.cli.printing.cluster import host_state
 from reconciler.state.host_status import HostStatus
 from reconciler.state.messages import Desired, HostReport, HostSilent
-from tests.unit.reconciler.cluster import FakeCluster, make_host
+from tests.unit.controllers.manifests import daemon_set
+from tests.unit.reconciler.cluster import FakeCluster, deployment, make_host
 
 NETWORK = NetworkSettings(pod_cidr="10.1.0.0/22", host_prefix=24)
 
@@ -85,6 +87,10 @@ def test_choose_address(taken, after, chosen):
 HELD = "10.1.0.0/24"
 FREE = "10.1.1.0/24"
 OTHER = "10.1.2.0/24"
+AWAY = (
+    "which got it while this host was away: pods that have addresses of it here are ended, "
+    "then the host gets another one"
+)
 CONFLICT = "podCIDR 10.1.0.0/24 overlaps with 10.1.0.0/24 of host a: "
 
 
@@ -105,7 +111,7 @@ CONFLICT = "podCIDR 10.1.0.0/24 overlaps with 10.1.0.0/24 of host a: "
             "",
             "",
             True,
-            Slice("", "PodCIDRConflict", CONFLICT + "containers of its pods have it in their settings: remove them"),
+            Slice("", "PodCIDRGivenAway", f"{CONFLICT.removesuffix(': ')}, {AWAY}"),
             id="came back with pods",
         ),
     ],
@@ -119,6 +125,17 @@ def test_a_host_beside_one_that_has_the_first_slice(found, given, chosen, has_po
         host, "b", found, NETWORK, book, is_in_use=lambda name: name == "a", given=given, has_pods=has_pods
     )
     assert made == expected
+
+
+def test_beside_one_that_is_only_remembered_to_have_its_slice_no_pod_is_ended():
+    """The status branch may be older than what runs."""
+    book = SliceBook()
+    book.take("a", HELD)
+    made = slice_for_host(
+        with_slice("b"), "b", HELD, NETWORK, book, is_in_use=lambda name: name == "a", is_seen=lambda _: False
+    )
+    remedy = "containers of its pods have it in their settings: remove them"
+    assert made == Slice("", "PodCIDRConflict", CONFLICT + remedy)
 
 
 # --- through the engine ----------------------------------------------------------------------------------------------
@@ -192,6 +209,48 @@ def test_a_host_that_comes_back_when_another_has_its_slice_gets_a_new_one():
         cluster.step(cluster.report("a"), msgspec.structs.replace(seen, pod_subnet="10.1.1.0/24"), cluster.report("c"))
     assert subnets(cluster) == {"a": "10.1.0.0/24", "b": "10.1.2.0/24", "c": "10.1.1.0/24"}
     assert ready(cluster, "b") == ("True", "EngineReady")
+
+
+def with_a_host_away() -> tuple[FakeCluster, Desired]:
+    """A cluster whose host `c` has the slice of `b`, which left with its pods; and the commit that has `b` again."""
+    cluster, desired = cluster_of(with_slice("a"), with_slice("b"))
+    agent = daemon_set(pod={"tolerations": (Toleration(operator="Exists"),)})
+    objects = (*desired.objects, default(agent), deployment(replicas=4, name="site"))
+    cluster.settle(msgspec.structs.replace(desired, objects=objects))
+    pods = cluster.hosts.pop("b")
+    assert {pod.name.split("-")[0] for pod in pods.values()} == {"agent", "site"}
+    cluster.hosts["c"], cluster.volumes["c"] = {}, set()
+    without = msgspec.structs.replace(desired, objects=(*(o for o in objects if o.name != "b"), with_slice("c")))
+    cluster.settle(without)
+    assert subnets(cluster) == {"a": "10.1.0.0/24", "c": "10.1.1.0/24"}
+    cluster.hosts["b"] = pods
+    return cluster, msgspec.structs.replace(without, objects=(*without.objects, with_slice("b")))
+
+
+def test_a_host_that_comes_back_with_pods_of_a_slice_that_another_has_ends_them_and_gets_a_new_one():
+    """Not even a pod that tolerates everything stays: packets to it go to the other host."""
+    cluster, back = with_a_host_away()
+    old = {pod.uid for pod in cluster.hosts["b"].values()}
+    cluster.step(back)
+    states = []
+    for _ in range(12):
+        seen = cluster.report("b")
+        assert isinstance(seen, HostReport)
+        network = "10.1.1.0/24" if old & cluster.running_uids else seen.pod_subnet
+        cluster.step(cluster.report("a"), msgspec.structs.replace(seen, pod_subnet=network), cluster.report("c"))
+        if not states or states[-1] != ready(cluster, "b"):
+            states.append(ready(cluster, "b"))
+            if states == [("False", "PodCIDRGivenAway")]:
+                host, status = cluster.engine.store.get(Host, "", "b"), cluster.engine.store.get(HostStatus, "", "b")
+                assert host_state(host, status) == "PodCIDRGivenAway"
+                assert not [pod for pod in cluster.engine.store.pods_on("b") if pod.uid not in old]
+    assert states == [("False", "PodCIDRGivenAway"), ("True", "EngineReady")]
+    assert subnets(cluster)["b"] == "10.1.2.0/24"
+    assert not old & cluster.running_uids
+    assert [name.split("-")[0] for name in cluster.running["b"]] == ["agent"]
+    said = [one.occurrence for one in cluster.engine.events if one.occurrence.reason == "PodCIDRGivenAway"]
+    assert ("b", "Warning") in [(one.key.name, one.type) for one in said]
+    cluster.settle()
 
 
 def test_a_slice_chosen_by_hand_is_not_given_to_another_host_before_its_own_is_seen():
