@@ -56,9 +56,14 @@ def begun(action: Action, pods: Mapping[str, Pod]) -> tuple[PodEvent, ...]:
 
 
 def performed(
-    action: Action, error: BerthError | None, pods: Mapping[str, Pod], *, traits: HostTraits = ALL_HELD
+    action: Action,
+    error: BerthError | None,
+    pods: Mapping[str, Pod],
+    *,
+    traits: HostTraits = ALL_HELD,
+    warnings: Iterable[str] = (),
 ) -> tuple[PodEvent, ...]:
-    """What there is to say of an action that was performed, or failed. traits: of the host."""
+    """What there is to say of an action that was performed, or failed. traits: of the host; warnings: the engine's."""
     if isinstance(error, HostUnreachable | EngineUnavailable):
         return ()
     if isinstance(action, PullImage):
@@ -68,7 +73,8 @@ def performed(
     pod = pods.get(action.pod_uid)
     if pod is None:
         return ()
-    said = _of_container(action, error, traits)
+    warned = (f"Docker Engine on container {getattr(action, 'container', '')}: {words}" for words in warnings)
+    said = (*_of_container(action, error, traits), *((WARNING, "EngineWarning", words) for words in warned))
     return tuple(PodEvent(pod=pod.key, type=t, reason=r, message=m) for t, r, m in said)
 
 

@@ -82,7 +82,7 @@ class DockerRuntime:
         self._asker = Asker(engine)
         self._prober = Prober(engine.host, asking=self._asker, steady_now=steady, wake=self._woken, random=random)
         self._hooks = HookRunner(engine.host, run=self._run_hook, steady_now=steady, wake=self._woken)
-        self._hands: dict[type[Action], Callable[[Any], None]] = {
+        self._hands: dict[type[Action], Callable[[Any], tuple[str, ...] | None]] = {
             EnsureNetwork: self._ensure_network,
             ApplyHostPart: lambda action: self._host_state.apply(action.part),
             PullImage: self._pull,
@@ -114,17 +114,16 @@ class DockerRuntime:
     def scrape(self, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]:
         return scrape_pods(self._engine.link, scrapes)
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> tuple[str, ...]:
         if (marker := self._observer.doubted_charge) and not isinstance(action, MarkCharge):
             raise ChargeInDoubt(f"{marker} appeared, which nobody has looked at", host=self._engine.host)
         container_id: str = getattr(action, "id", "")
         if not container_id or isinstance(action, SignalContainer):
             # What follows from a signal shows in the list; asking at once would wait for the process to end.
-            self._hands[type(action)](action)
-            return
+            return self._hands[type(action)](action) or ()
         with self._observer.acting_on(container_id):
             try:
-                self._hands[type(action)](action)
+                return self._hands[type(action)](action) or ()
             finally:
                 # Also after an error: a lost answer may have had its effect.
                 self._observer.invalidate(container_id)
@@ -195,12 +194,14 @@ class DockerRuntime:
         finally:
             self._observer.invalidate_images()
 
-    def _create(self, action: CreateContainer) -> None:
+    def _create(self, action: CreateContainer) -> tuple[str, ...]:
         spec = action.spec
+        warnings: tuple[str, ...] = ()
         if spec.security.forbids_root:
             self._check_image_user(action)
         try:
-            container_id = self._post_json("/containers/create", {"name": spec.name}, container_request(spec))["Id"]
+            answer = self._post_json("/containers/create", {"name": spec.name}, container_request(spec))
+            container_id, warnings = answer["Id"], warnings_of(answer, spec)
         except EngineError as error:
             if error.status == NOT_FOUND:
                 # Its image or network has gone since we looked.
@@ -214,7 +215,8 @@ class DockerRuntime:
                 self._post(f"/containers/{container_id}/start")
             except EngineError as error:
                 self._observer.doubt(container_id)
-                raise without_secrets(error, spec) from None
+                raise without_secrets(error, spec, hint="; ".join(warnings)) from None
+        return warnings
 
     def _adopt(self, action: CreateContainer, conflict: EngineError) -> str:
         """The id of the container that has our name already: the answer to an earlier create was lost."""
@@ -329,13 +331,33 @@ def _already(*reasons: str) -> Iterator[None]:
             raise
 
 
-def without_secrets(error: EngineError, spec: ContainerSpec) -> EngineError:
-    """The error with every secret value of the container masked: the engine quotes command lines. Pure."""
-    message = error.message
+def without_secrets(error: EngineError, spec: ContainerSpec, *, hint: str = "") -> EngineError:
+    """The error with every secret value of the container masked: the engine quotes command lines. Pure.
+
+    hint: where the error has none, as what the engine warned of before: an image made for other processors.
+    """
+    message = _masked(error.message, spec)
+    return EngineError(message, status=error.status, host=error.host, obj=error.obj, hint=error.hint or hint)
+
+
+def _masked(words: str, spec: ContainerSpec) -> str:
     for value in (*(value for _, value in spec.environment), *(spec.entrypoint or ()), *(spec.command or ())):
         if isinstance(value, SecretValue) and reveal(value):
-            message = message.replace(reveal(value), MASK)
-    return EngineError(message, status=error.status, host=error.host, obj=error.obj, hint=error.hint)
+            words = words.replace(reveal(value), MASK)
+    return words
+
+
+_OF_THE_KERNEL = "Your kernel does not support "
+
+
+def warnings_of(answer: Mapping[str, Any], spec: ContainerSpec) -> tuple[str, ...]:
+    """What the engine warns of in its answer to `/containers/create`, secret values masked. Pure.
+
+    What the host's kernel lacks is left out: that is said of the host, where it matters (`policies.host_support`), and
+    not of each pod.
+    """
+    said = (str(one).strip() for one in answer.get("Warnings") or ())
+    return tuple(_masked(one, spec) for one in said if one and not one.startswith(_OF_THE_KERNEL))
 
 
 def pack(entries: tuple[FileEntry, ...], *, modified: datetime) -> bytes:

@@ -34,8 +34,8 @@ class HostRuntime(Protocol):
         """What endpoints of pods answer, in the order given; a pod that does not answer is a value, no error."""
         ...
 
-    def perform(self, action: Action) -> None:
-        """Carry out one action. Returns when it has had its effect; "already so" is done.
+    def perform(self, action: Action) -> tuple[str, ...]:
+        """Carry out one action. Returns when it has had its effect ("already so" is done) what the engine warned of.
 
         A raised HostUnreachable or DeadlineExceeded leaves open whether it had: the next look tells. While a mark of
         who is in charge appeared that no look has shown yet, nothing but `MarkCharge` is done: ChargeInDoubt.

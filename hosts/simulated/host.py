@@ -202,7 +202,7 @@ class SimulatedHost:
             self._check_link()
             return tuple(Scraped(scrape=one, text=self._answers(one)) for one in scrapes)
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> tuple[str, ...]:
         with self._lock:
             self._check_link()
             self._check_charges(action)
@@ -221,6 +221,7 @@ class SimulatedHost:
             if fault < sum(limits):
                 raise HostUnreachable("the link broke", host=self.name)
         self._wake()
+        return ()
 
     def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
+from typing import NamedTuple
 
 from differ.kubelet.actions import Action, PullImage
 from hosts.runtime.interface import HostRuntime
@@ -20,7 +21,13 @@ from reconciler.workers.lanes import HostLanes, Kind
 
 log = logging.getLogger(__name__)
 
-ActionResult = tuple[Action, HostError | None]
+
+class ActionResult(NamedTuple):
+    """error: None when it was performed. warnings: the engine's."""
+
+    action: Action
+    error: HostError | None
+    warnings: tuple[str, ...] = ()
 
 
 class ActionLanes:
@@ -93,24 +100,24 @@ class ActionLanes:
         for action in actions:
             if not self._may_act():
                 break
-            error = self._perform_one(action)
-            results.append((action, error))
-            if error is not None:
+            result = self._perform_one(action)
+            results.append(result)
+            if result.error is not None:
                 break
         self._finished.put((lane, results))
         self._count(-1)
         self._wake()
 
-    def _perform_one(self, action: Action) -> HostError | None:
+    def _perform_one(self, action: Action) -> ActionResult:
         try:
-            self._runtime.perform(action)
+            return ActionResult(action, None, self._runtime.perform(action))
         except HostError as error:
-            return error
+            return ActionResult(action, error)
         except Exception as error:
             # A bug in one action must not take its lane or other pods with it.
             log.exception("action %s on host %s", type(action).__name__, self._host)
-            return HostError(f"internal error: {type(error).__name__}: {error}", host=self._host)
-        return None
+            problem = HostError(f"internal error: {type(error).__name__}: {error}", host=self._host)
+            return ActionResult(action, problem)
 
     def _count_cancelled(self, future: Future[None]) -> None:
         if future.cancelled():

@@ -293,7 +293,7 @@ class HostWorker:
         return not self._stopped.is_set() and not self._charge.is_over
 
     def _take_finished(self) -> None:
-        for action, error in self._actions.take_finished():
+        for action, error, warnings in self._actions.take_finished():
             if error is not None:
                 log.warning("%s: %s", type(action).__name__, error)
             self._memory = self._memory.record(action, error, self._clock())
@@ -301,7 +301,7 @@ class HostWorker:
                 self._measuring.hasten()
             seen = self.last_observation
             traits = seen.facts.traits if seen is not None else pod_events.ALL_HELD
-            self._happened += pod_events.performed(action, error, self._pods(), traits=traits)
+            self._happened += pod_events.performed(action, error, self._pods(), traits=traits, warnings=warnings)
 
     def _pods(self) -> dict[str, Pod]:
         return {pod.uid: pod for pod in self._assignment.pods} if self._assignment is not None else {}

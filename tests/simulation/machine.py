@@ -70,7 +70,7 @@ class Machine(SimulatedHost):
         self._note_work()
         return observation
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> tuple[str, ...]:
         """As any host; first what must hold of every action, whoever decided it."""
         assert self.is_managed, f"an action on {self.name}, which is not in Git: {action}"
         assert self.is_answering, f"an action on {self.name}, which does not answer: {action}"
@@ -79,8 +79,9 @@ class Machine(SimulatedHost):
         assert target is None or LABEL_POD_UID in target.labels, f"somebody else's container is touched: {action}"
         if isinstance(action, StartContainer | CreateContainer):
             self._check_start(action)
-        super().perform(action)
+        said = super().perform(action)
         self._after(action)
+        return said
 
     # --- what happens to it --------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Link:
             self.host.perform(RemoveVolume(volume=marker_name(stale)))
         return seen
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> tuple[str, ...]:
         self._check()
         if self._shown is not None and self.host.engine.charges.keys() - self._shown:
             raise ChargeInDoubt("look first", host=self.host.name)
@@ -96,7 +96,7 @@ class Link:
             self._in_flight.append((self._clock.now + delay, action))
             raise DeadlineExceeded("no answer", host=self.host.name)
         self.host.observe()  # a mark that the caller has seen is no doubt of the host's
-        self.host.perform(action)
+        return self.host.perform(action)
 
     def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
         if not self._process.is_over:

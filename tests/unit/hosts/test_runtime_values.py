@@ -24,7 +24,7 @@ from hosts.docker.container_request import container_request, update_request
 from hosts.docker.images import refused, telling_refusal
 from hosts.network.pod_network import network_request
 from hosts.observe.container_facts import compose_container, compose_just_made, parse_time
-from hosts.runtime.docker_runtime import _already, pack, without_secrets
+from hosts.runtime.docker_runtime import _already, pack, warnings_of, without_secrets
 from objects.errors import EngineError
 from objects.observation.host import ObservedContainer
 from objects.secrets import SecretValue
@@ -342,6 +342,31 @@ def test_an_error_of_the_engine_shows_no_secret() -> None:
     error = EngineError('exec: "sesame£": not found', status=400, host="h")
     shown = without_secrets(error, spec)
     assert (shown.message, shown.status, shown.host) == ('exec: "***": not found', 400, "h")
+
+
+WRONG_PLATFORM = "The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64)"
+SWAP = "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap."
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param({"Id": "1", "Warnings": None}, (), id="none"),
+        pytest.param({"Id": "1"}, (), id="not even the field"),
+        pytest.param(
+            {"Warnings": [WRONG_PLATFORM, SWAP, " "]}, (WRONG_PLATFORM,), id="one of the pod, one of the kernel"
+        ),
+        pytest.param({"Warnings": ["sesame£ is discarded"]}, ("*** is discarded",), id="with a secret value"),
+    ],
+)
+def test_what_the_engine_warns_of_when_it_makes_a_container(answer: dict[str, Any], told: tuple[str, ...]) -> None:
+    assert warnings_of(answer, ContainerSpec(name="n", image="i", labels={}, environment=(("P", SECRET),))) == told
+
+
+def test_a_start_that_fails_after_a_warning_tells_it() -> None:
+    error = EngineError("exec format error", status=400, host="h")
+    shown = without_secrets(error, ContainerSpec(name="n", image="i", labels={}), hint=WRONG_PLATFORM)
+    assert (shown.message, shown.hint) == ("exec format error", WRONG_PLATFORM)
 
 
 def test_files_as_a_tar() -> None:

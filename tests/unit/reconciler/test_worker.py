@@ -39,6 +39,7 @@ class SlowCreate:
         self.may_make = threading.Event()
         self.looks = threading.Semaphore(0)
         self.is_answering = True
+        self.warnings: tuple[str, ...] = ()
 
     def observe(self) -> HostObservation:
         self.looks.release()
@@ -52,11 +53,13 @@ class SlowCreate:
     def scrape(self, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]:
         return self.host.scrape(scrapes)
 
-    def perform(self, action: Action) -> None:
+    def perform(self, action: Action) -> tuple[str, ...]:
         if isinstance(action, CreateContainer):
             self.is_asked.set()
             assert self.may_make.wait(WAIT_SECONDS)
-        self.host.perform(action)
+            self.host.perform(action)
+            return self.warnings
+        return self.host.perform(action)
 
     def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
         self.host.keep_probing(orders)
@@ -124,6 +127,26 @@ def test_a_pod_that_the_engine_is_slow_to_answer_for_is_not_acted_on(
     slow.is_answering = True
     worker.wake()
     assert _next_gone(reports) == (UID,)
+
+
+def test_what_the_engine_warns_of_is_told_once_as_an_event_of_the_pod(
+    worker: HostWorker, slow: SlowCreate, reports: queue.SimpleQueue[Message]
+) -> None:
+    slow.warnings = ("IPv4 forwarding is disabled",)
+    slow.may_make.set()
+    worker.assign(assignment(assigned()))
+    said: list[tuple[str, str]] = []
+    while not said:
+        said += _warned(reports.get(timeout=WAIT_SECONDS))
+    _look_again(worker, slow)
+    while not reports.empty():
+        said += _warned(reports.get())
+    assert said == [("Warning", "Docker Engine on container c: IPv4 forwarding is disabled")]
+
+
+def _warned(message: Message) -> list[tuple[str, str]]:
+    events = message.pod_events if isinstance(message, HostReport) else ()
+    return [(one.type, one.message) for one in events if one.reason == "EngineWarning"]
 
 
 def _look_again(worker: HostWorker, slow: SlowCreate) -> None:

@@ -66,8 +66,8 @@ class Ailing:
     def scrape(self, scrapes: Sequence[Scrape]) -> tuple[Scraped, ...]:
         return self.host.scrape(scrapes)
 
-    def perform(self, action: Action) -> None:
-        self.host.perform(action)
+    def perform(self, action: Action) -> tuple[str, ...]:
+        return self.host.perform(action)
 
     def keep_probing(self, orders: Sequence[ProbeOrder]) -> None:
         if "probe" in self.ailments:
