@@ -234,7 +234,8 @@ RESTARTED = (*TEMPLATE, "annotations", "kubectl.kubernetes.io/restartedAt")
         pytest.param(
             lambda text: set_field(text, Position(0), (*APP, "resources", "limits", "cpu"), "1"),
             "        ports: [{containerPort: 80}]   # http",
-            '        ports: [{containerPort: 80}]   # http\n        resources:\n          limits:\n            cpu: "1"',
+            "        ports: [{containerPort: 80}]   # http\n"
+            '        resources:\n          limits:\n            cpu: "1"',
             id="blocks-that-lack-on-the-way",
         ),
     ],
