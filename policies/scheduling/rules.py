@@ -91,6 +91,7 @@ class Check(ABC):
     """A predicate prepared for one shape."""
 
     scope: ClassVar[Scope] = Scope.STRUCTURE
+    reads_amounts_only: ClassVar[bool] = False
 
     @abstractmethod
     def allowed(self, rows: Rows) -> BoolArray:
@@ -131,6 +132,7 @@ class AmountCheck(Check):
     """A predicate that reads nothing but amounts: hosts with equal amounts get equal verdicts."""
 
     scope = Scope.HOST
+    reads_amounts_only = True
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -186,6 +188,7 @@ class Scorer(ABC):
 
     scope: ClassVar[Scope] = Scope.STRUCTURE
     is_relative: ClassVar[bool] = False
+    reads_amounts_only: ClassVar[bool] = False
 
     @abstractmethod
     def raw(self, rows: Rows) -> IntArray:
@@ -226,6 +229,7 @@ class AmountScorer(Scorer):
     """A priority that reads nothing but amounts: hosts with equal amounts get equal scores."""
 
     scope = Scope.HOST
+    reads_amounts_only = True
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

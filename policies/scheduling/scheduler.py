@@ -77,7 +77,7 @@ class Scheduler:
         if profile is None:
             return _waits(pod, self._why_no_profile(scheduler_name_of(pod)), Event.POD_CHANGED)
         nominated = self._withdraw_nomination(pod)
-        table = self.table_of(self.snapshot.shapes.shape_of(pod, node_name=pod.node_name), profile)
+        table = self.table_of(self.snapshot.shapes.shape_of(pod, node_name=pod.spec.node_name), profile)
         row = nominated if nominated is not None and table.fits(nominated) else table.best()
         if row is None:
             return self._make_room(pod, table, profile, nominated)
@@ -96,11 +96,12 @@ class Scheduler:
 
         The nomination of an earlier process is in the pod's status.
         """
-        known = self.snapshot.occupant(pod.uid)
+        known = self.snapshot.occupant(pod.metadata.uid)
         if known is not None:
-            self.snapshot.remove_pod(pod.uid)
+            self.snapshot.remove_pod(pod.metadata.uid)
             return known.row
-        return self.snapshot.row_of.get(pod.status.nominated_node_name)
+        name = pod.status.nominated_node_name
+        return self.snapshot.row_of.get(name) if name else None
 
     def _make_room(self, pod: Pod, table: HostTable, profile: Profile, nominated: int | None) -> Placement:
         """The pod fits nowhere: nominate a host that less important pods are made to leave, if there is one."""

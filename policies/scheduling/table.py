@@ -7,7 +7,7 @@ score with the tie-break hash below it, or -1 where the pod does not fit, so tha
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from policies.scheduling.profiles import Profile
 from policies.scheduling.rules import (
     AmountCheck,
     AmountScorer,
+    Check,
     PreparedCheck,
     PreparedScorer,
     Rejection,
@@ -74,23 +75,31 @@ class HostTable:
 
     def _sort_rules(self) -> None:
         """By what they have to be asked about, and when."""
-        checks = [check for _, (_, check) in self._own_checks]
-        self._amount_checks = [check for check in checks if isinstance(check, AmountCheck)]
-        self._row_checks = [c for c in checks if c.scope is Scope.HOST and not isinstance(c, AmountCheck)]
-        self._cluster_checks = [check for check in checks if check.scope is Scope.CLUSTER]
         self._fixed = self._standing.is_open
-        fixed = [check for check in checks if check.scope is Scope.STRUCTURE]
-        if fixed:
-            rows = slice(0, self.snapshot.size)
-            self._fixed = np.logical_and.reduce([self._fixed, *(check.allowed(rows) for check in fixed)])
-        self._amount_scorers = [
-            (one.weight, one.scorer) for one in self.scorers if isinstance(one.scorer, AmountScorer)
-        ]
-        scored = [(i, one.scorer) for i, one in enumerate(self.scorers) if not isinstance(one.scorer, AmountScorer)]
-        self._own = [i for i, scorer in scored if not scorer.is_relative]
-        self._relative = [i for i, scorer in scored if scorer.is_relative]
-        self._by_cluster = [scorer for _, scorer in scored if scorer.scope is Scope.CLUSTER]
-        self._other_scorers = [scorer for _, scorer in scored]
+        self._amount_checks: list[AmountCheck] = []
+        self._row_checks: list[Check] = []
+        self._cluster_checks: list[Check] = []
+        for _, (_, check) in self._own_checks:
+            if check.reads_amounts_only:
+                self._amount_checks.append(cast(AmountCheck, check))
+            elif check.scope is Scope.CLUSTER:
+                self._cluster_checks.append(check)
+            elif check.scope is Scope.HOST:
+                self._row_checks.append(check)
+            else:
+                self._fixed = self._fixed & check.allowed(slice(0, self.snapshot.size))
+        self._amount_scorers: list[tuple[int, AmountScorer]] = []
+        self._other_scorers: list[Scorer] = []
+        self._own: list[int] = []
+        self._relative: list[int] = []
+        for number, (_, weight, scorer) in enumerate(self.scorers):
+            if scorer.reads_amounts_only:
+                self._amount_scorers.append((weight, cast(AmountScorer, scorer)))
+                continue
+            self._other_scorers.append(scorer)
+            (self._relative if scorer.is_relative else self._own).append(number)
+        by_cluster = (scorer for scorer in self._other_scorers if scorer.scope is Scope.CLUSTER)
+        self._of_cluster: list[Check | Scorer] = [*self._cluster_checks, *by_cluster]
 
     @property
     def checks(self) -> list[PreparedCheck]:
@@ -118,17 +127,16 @@ class HostTable:
 
     def _take_in_cluster(self) -> None:
         """Let the rules about the cluster see what is there now."""
-        for check in self._cluster_checks:
-            check.stale()
-        for scorer in self._by_cluster:
-            scorer.stale()
+        for rule in self._of_cluster:
+            rule.stale()
 
     def _tells_states_apart_only(self) -> bool:
-        return (
-            not self._row_checks
-            and all(check.is_open() for check in self._cluster_checks)
-            and all(scorer.is_flat() for scorer in self._other_scorers)
-        )
+        if self._row_checks:
+            return False
+        for check in self._cluster_checks:
+            if not check.is_open():
+                return False
+        return all(scorer.is_flat() for scorer in self._other_scorers)
 
     def _judge_places(self) -> None:
         """Each state of hosts that is new."""

@@ -75,6 +75,8 @@ class PodAffinityCheck(Check):
             before = [one.term for one in self._held]
             self._list_held()
             changed = bool(before or self._held)
+        if not self.may_block():
+            return changed
         for one in (*self._wanted, *self._unwanted, *self._held):
             changed |= one.tally.refresh()
         return changed

@@ -48,7 +48,7 @@ class TopologySpread:
     helped_by = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED, Event.POD_ADDED, Event.POD_REMOVED))
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> SpreadCheck | None:
-        return SpreadCheck(shape, snapshot) if shape.hard_spread else None
+        return SpreadCheck(shape, snapshot) if shape.spread and shape.hard_spread else None
 
 
 class _Constraint(NamedTuple):

@@ -45,6 +45,8 @@ class DiskConflict:
     helped_by = frozenset((Event.HOST_ADDED, Event.POD_REMOVED, Event.VOLUME_CHANGED))
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
+        if not shape.claims and not shape.disks:
+            return None
         exclusive = [
             name
             for name in shape.claims
@@ -134,6 +136,8 @@ class VolumeCount:
     helped_by = frozenset((Event.HOST_ADDED, Event.CAPACITY_ADDED, Event.POD_REMOVED, Event.VOLUME_CHANGED))
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
+        if not shape.claims:
+            return None
         wanted = {a for volume in _bound_volumes(shape, snapshot) if (a := attachment_of(volume)) is not None}
         limited = {one for one in wanted if f"attachable-volumes-{one.kind}" in snapshot.resource_index}
         return _VolumeCount(limited, snapshot) if limited else None

@@ -79,6 +79,8 @@ class _InterPodAffinity(Scorer):
             before = len(self._held)
             self._list_held()
             changed = bool(before or self._held)
+        if self.is_flat():
+            return changed
         for one in (*self._own, *self._held):
             changed |= one.tally.refresh()
         return changed

@@ -233,7 +233,7 @@ class _Balanced(AmountScorer):
         evenness, memory = fractions
         evenness -= memory
         np.abs(evenness, out=evenness)
-        evenness /= -2
+        evenness *= -0.5
         evenness += 1
         evenness *= MAX_SCORE
         whole: IntArray = evenness.astype(np.int64)

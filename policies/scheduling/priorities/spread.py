@@ -38,7 +38,7 @@ class TopologySpreadPriority:
     flat_score = 0
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
-        return _TopologySpread(shape, snapshot) if shape.soft_spread else None
+        return _TopologySpread(shape, snapshot) if shape.spread and shape.soft_spread else None
 
 
 class _Constraint(NamedTuple):

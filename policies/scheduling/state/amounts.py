@@ -101,8 +101,10 @@ class AmountStates:
         self._make_arrays(len(amounts.allocatable), _FIRST_PLACES)
         self.written.forget()
         self.moved.forget()
+        lines = np.concatenate((amounts.allocatable, amounts.requested, amounts.assumed))[:, :size]
+        keys, length = np.ascontiguousarray(lines.T).tobytes(), len(lines) * lines.itemsize
         for row in range(size):
-            self._move(amounts, row, self._key_of(amounts, row))
+            self._move(amounts, row, keys[row * length : (row + 1) * length])
 
     @staticmethod
     def _key_of(amounts: Amounts, row: int) -> bytes:
