@@ -101,8 +101,11 @@ class CommitReader:
         return desired
 
     def read_at(self, revision: str) -> Desired:
-        """The desired state of a branch of the remote or of any commit. Raises SourceError or CommitRefused."""
-        sha = self._find(revision)
+        """The desired state of a branch or tag of the remote or of any commit; `HEAD` is our branch's newest.
+
+        Raises SourceError or CommitRefused.
+        """
+        sha = self._repository.fetch_revision(revision, head=self._branch)
         reading = self._reader.read(sha)
         self.warnings = reading.warnings
         return self._message(reading.require(), sha)
@@ -140,12 +143,6 @@ class CommitReader:
             return {}, f"{last} is not in the repository any more; {_WAY_OUT}"
         what = f"is refused ({reading.errors[0]})" if reading.errors else "does not hold it"
         return reading.found, f"{last} {what}; {_WAY_OUT}"
-
-    def _find(self, revision: str) -> str:
-        try:
-            return self._repository.fetch(revision).sha
-        except (RevisionNotFound, InvalidInput):
-            return self._repository.resolve(revision)
 
     def _read_commit(self, sha: str) -> Desired | None:
         """A commit is done with when all of it was read: what fails half-way is read again."""

@@ -46,6 +46,7 @@ _TIDY_SECONDS = 300.0
 MAX_BLOB_BYTES = 16 * 2**20
 _TREES_KEPT = 4
 _REMOTE_HEADS = "refs/remotes/origin/"
+_TAGS = "refs/tags/"
 
 
 class Repository:
@@ -120,6 +121,25 @@ class Repository:
             self._fetch_branches(branch, optional)
             return self.read_commit(self._rev_parse(ref))
 
+    def fetch_revision(self, revision: str, *, head: str) -> str:
+        """The commit id of a branch or tag as the remote has it now, or of a commit that the clone has; see `resolve`.
+
+        head: the branch that `HEAD` means. Raises as `fetch` does, and InvalidInput.
+        """
+        name, steps = parse_revision(revision)
+        if name == "HEAD":
+            name = head
+        with self._lock:
+            try:
+                self._fetch_branches(name, "")
+            except RevisionNotFound as error:
+                if not parse_revision(name).is_sha:
+                    try:
+                        self.fetch_refs([f"+{_TAGS}{name}:{_TAGS}{name}"])
+                    except RevisionNotFound:
+                        raise error from None
+            return self.resolve(name + steps)
+
     @contextmanager
     def fetched_once(
         self, branch: str, *, optional: str, during: Callable[[], object] = lambda: None
@@ -189,12 +209,12 @@ class Repository:
     # --- the clone -------------------------------------------------------------------------------------------------
 
     def resolve(self, revision: str) -> str:
-        """The commit id of a branch, a commit id or its beginning, each with `~N` and `^N`. Never asks the remote.
+        """The commit id of a branch or tag, a commit id or its start, each with `~N` and `^N`. Never asks the remote.
 
         Raises InvalidInput or RevisionNotFound.
         """
         name, steps = parse_revision(revision)
-        candidates = [f"{_REMOTE_HEADS}{name}{steps}"]
+        candidates = [f"{_REMOTE_HEADS}{name}{steps}", f"{_TAGS}{name}{steps}"]
         if parse_revision(revision).is_sha:
             candidates.insert(0, f"{name}{steps}")
         with self._lock:

@@ -26,8 +26,18 @@ def require_a_host(store: Store) -> None:
 
 
 @click.command("plan", help="Show what would happen, and change nothing.")
-@click.option("--from", "from_revision", metavar="REV", help="Compare with this revision. Default: what is in force.")
-@click.option("--to", "to_revision", metavar="REV", help="Plan this revision. Default: the newest of the branch.")
+@click.option(
+    "--from",
+    "from_revision",
+    metavar="REV",
+    help="Compare with this branch, tag or commit (HEAD~1 …). Default: what is in force.",
+)
+@click.option(
+    "--to",
+    "to_revision",
+    metavar="REV",
+    help="Plan this one. Default: HEAD, the newest of the branch that Berth follows.",
+)
 @click.option("-o", "--output", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 @click.option("--exit-code", is_flag=True, help="End with 10 when something would change.")
 @click.pass_obj

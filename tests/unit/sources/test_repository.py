@@ -106,6 +106,24 @@ def test_revisions_log_and_ancestry(remote: Remote, repository: Repository) -> N
         repository.resolve("other")
 
 
+def test_revisions_are_fetched(remote: Remote, repository: Repository) -> None:
+    """Branches, tags and what lies before them, of a remote from which nothing was fetched yet but `main`."""
+    first = remote.push({"a": "1"})
+    remote.git("tag", "v1")
+    second = remote.push({"a": "2"})
+    remote.git("tag", "--annotate", "--message", "the second", "v2")
+    third = remote.push({"a": "3"})
+    remote.git("push", "--quiet", "origin", "v1", "v2", "main:side")
+    repository.fetch("main")
+    wanted = {"HEAD": third, "HEAD~1": second, "v1": first, "v2": second, "v2~1": first, "side~2": first}
+    wanted[first[:9]] = first
+    found = {revision: repository.fetch_revision(revision, head="main") for revision in wanted}
+    assert found == wanted
+    with pytest.raises(RevisionNotFound, match="has no branch 'nosuch'") as refused:
+        repository.fetch_revision("nosuch~1", head="main")
+    assert "it has main, side" in refused.value.hint
+
+
 def test_a_force_push_is_followed_and_seen(remote: Remote, repository: Repository) -> None:
     old = remote.push({"a": "1"})
     repository.fetch("main")
