@@ -192,6 +192,26 @@ def _by_name(name: str) -> Callable[[object, Message], None]:
     return hand_on
 
 
+class _Channel(paramiko.Channel):
+    """Says nothing after "closed". paramiko lets go of its lock between composing data and sending them: the answer to
+    the peer's end, by the connection's thread, could go out first, and sshd ends a connection that speaks of a channel
+    which is no more.
+    """
+
+    def _send(self, block: bytes, message: Message) -> int:
+        with self.lock:
+            if self.closed:
+                raise OSError("Socket is closed")
+            size: int = self._wait_for_send_window(len(block))  # type: ignore[attr-defined]
+            if not size:
+                return 0
+            message.add_string(block[:size])
+        transport = self.get_transport()
+        assert isinstance(transport, SshTransport)
+        transport.send_unless_closed(self, message)
+        return size
+
+
 class SshTransport(paramiko.Transport):
     """A connected peer. Made by `ssh_login.connect_transport`; dead for good once its connection is lost."""
 
@@ -342,7 +362,7 @@ class SshTransport(paramiko.Transport):
         assert threading.current_thread() is not self, "this thread reads the answer: it must not wait for it"
         with self.lock:
             number = self._next_channel()
-            channel = paramiko.Channel(number)
+            channel = _Channel(number)
             self._channels.put(number, channel)
             self.channel_events[number] = answered = threading.Event()
             self.channels_seen[number] = True
@@ -389,6 +409,19 @@ class SshTransport(paramiko.Transport):
                 self._after_exchange.append(message)
             else:
                 self._send_or_sever(message)
+
+    def send_unless_closed(self, channel: paramiko.Channel, message: Message) -> None:
+        """Send of a channel, from a thread that may wait for new keys. Raises OSError once it is closed, which is said
+        under the same lock.
+        """
+        while self.is_active():
+            self.clear_to_send.wait(0.1)
+            with self.clear_to_send_lock:
+                if channel.closed:
+                    raise OSError("Socket is closed")
+                if self.clear_to_send.is_set() and not self._after_exchange:
+                    self._send_or_sever(message)
+                    return
 
     def _parse_newkeys(self, message: Message) -> None:
         super()._parse_newkeys(message)  # type: ignore[misc]

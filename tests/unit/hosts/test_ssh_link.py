@@ -16,6 +16,7 @@ from random import Random
 import msgspec
 import pytest
 from msgspec import structs
+from paramiko import Channel, Message
 
 from hosts.docker.engine import SDK_API_VERSION, Engine, EngineClient
 from hosts.ssh.keyscan import fetch_host_key
@@ -536,3 +537,24 @@ def test_a_refused_login_waits_longer_unless_somebody_asks(sshd: LocalSshd, watc
     with pytest.raises(Exception, match="sshd refuses user") as caught:
         link.run("true", timeout_seconds=10)
     assert "next attempt" not in str(caught.value)
+
+
+def test_data_that_come_after_a_channels_end_do_not_end_the_connection(
+    sshd: LocalSshd, links: SshLinks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is said between composing data and sending them, as happens to a thread that waits for its turn."""
+    link = links.link(structs.replace(sshd.target(), name="late data"))
+    channel = link.open_command("cat", timeout_seconds=10)
+    transport = link.living
+    assert transport is not None
+    send = transport.send_unless_closed
+
+    def send_late(channel: Channel, message: Message) -> None:
+        channel.close()
+        send(channel, message)
+
+    monkeypatch.setattr(transport, "send_unless_closed", send_late)
+    with pytest.raises(OSError, match="closed"):
+        channel.send(b"late")
+    assert link.run("echo alive", timeout_seconds=10).stdout == b"alive\n"
+    assert link.connection_number == 1
