@@ -15,7 +15,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import paramiko
@@ -206,10 +206,23 @@ class _Channel(paramiko.Channel):
             if not size:
                 return 0
             message.add_string(block[:size])
+        self._say(message)
+        return size
+
+    def shutdown(self, how: int) -> None:
+        if how != 1:
+            self.eof_received = True
+        if how != 0:
+            with self.lock:
+                message: Message | None = self._send_eof()  # type: ignore[attr-defined]
+            if message is not None:
+                with suppress(OSError):  # closed: that there is no more is said already
+                    self._say(message)
+
+    def _say(self, message: Message) -> None:
         transport = self.get_transport()
         assert isinstance(transport, SshTransport)
         transport.send_unless_closed(self, message)
-        return size
 
 
 class SshTransport(paramiko.Transport):

@@ -54,11 +54,13 @@ from objects.api.volumes import (
 )
 from objects.codec import decode
 from objects.defaults import default
+from objects.errors import HostUnreachable
 from objects.secrets import SecretValue
 from tests.contract.world import NETWORK, DockerWorld, Kubelet, container, docker_world, make_pod, show
 from tests.lab.host import LabHost
 from tests.lab.hostspec import HostSpec
 from tests.lab.lab import Lab
+from tests.lab.processes import wait_until
 
 WALKTHROUGH = Path(__file__).parents[1] / "walkthrough"
 NOBODY = SecurityContext(run_as_user=1000)
@@ -421,10 +423,24 @@ def test_secrets_are_written_again_after_a_reboot(extra_host: Callable[[HostSpec
         old.settle(pod)
         for kubelet in (old, fresh):
             host.reboot()
+            await_link(world)
             plan = kubelet.until(lambda plan: "ready" in show(plan.statuses[pod.uid]) and not plan.actions, pod)
             assert plan.statuses[pod.uid].phase == "Running"
             name = running_name(host, "sleeper", "files")
             assert host.docker("exec", name, "cat", "/mnt/secret/password") == "open sesame"
+
+
+def await_link(world: DockerWorld) -> None:
+    """Until the host is reached again: who watches it may have tried while it was down, and tries again in a moment."""
+
+    def is_reached() -> bool:
+        try:
+            world.runtime.observe()
+        except HostUnreachable:
+            return False
+        return True
+
+    wait_until(is_reached, what="the host is reached again", timeout_seconds=20)
 
 
 def running_name(host: LabHost, container_name: str, pod: str) -> str:

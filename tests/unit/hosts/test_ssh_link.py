@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -539,22 +540,40 @@ def test_a_refused_login_waits_longer_unless_somebody_asks(sshd: LocalSshd, watc
     assert "next attempt" not in str(caught.value)
 
 
-def test_data_that_come_after_a_channels_end_do_not_end_the_connection(
-    sshd: LocalSshd, links: SshLinks, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "say",
+    [
+        pytest.param(lambda channel: channel.send(b"late"), id="data"),
+        pytest.param(lambda channel: channel.shutdown_write(), id="end-of-data"),
+    ],
+)
+def test_what_comes_after_a_channels_end_does_not_end_the_connection(
+    say: Callable[[Channel], None], sshd: LocalSshd, links: SshLinks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The end is said between composing data and sending them, as happens to a thread that waits for its turn."""
-    link = links.link(structs.replace(sshd.target(), name="late data"))
-    channel = link.open_command("cat", timeout_seconds=10)
+    """The command ends between composing a message and sending it, as happens to a thread that waits for its turn."""
+    link = links.link(structs.replace(sshd.target(), name="late words"))
+    channel = link.open_command("sleep 0.1", timeout_seconds=10)
     transport = link.living
     assert transport is not None
-    send = transport.send_unless_closed
+    send, send_unless_closed = transport._send_user_message, transport.send_unless_closed
 
-    def send_late(channel: Channel, message: Message) -> None:
-        channel.close()
-        send(channel, message)
+    def await_end() -> None:
+        if threading.current_thread() is not transport:
+            monkeypatch.undo()
+            await_condition(lambda: channel.closed, "the command ends")
+            assert link.run("echo heard", timeout_seconds=10).stdout == b"heard\n"  # and our "closed" with it
 
-    monkeypatch.setattr(transport, "send_unless_closed", send_late)
-    with pytest.raises(OSError, match="closed"):
-        channel.send(b"late")
+    def send_late(message: Message) -> None:
+        await_end()
+        send(message)
+
+    def try_late(ended: Channel, message: Message) -> None:
+        await_end()
+        send_unless_closed(ended, message)
+
+    monkeypatch.setattr(transport, "_send_user_message", send_late)
+    monkeypatch.setattr(transport, "send_unless_closed", try_late)
+    with suppress(OSError):
+        say(channel)
     assert link.run("echo alive", timeout_seconds=10).stdout == b"alive\n"
     assert link.connection_number == 1
