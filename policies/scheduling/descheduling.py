@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from objects.api.meta import ObjectKey
+from policies.scheduling.judging.table import HostTable
 from policies.scheduling.placement import describe_reason
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.state.occupants import Occupant
-from policies.scheduling.table import HostTable
 
 _KEPT_WHILE_RUNNING: Final = (
     "MatchNodeSelector",

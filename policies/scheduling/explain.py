@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from objects.api.pods import Pod
+from policies.scheduling.judging.table import HostTable
 from policies.scheduling.placement import describe_reason
 from policies.scheduling.profiles import Profile
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable
 from policies.scheduling.ties import TieBreaker
 
 PASSES: Final = ""

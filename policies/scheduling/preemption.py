@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from policies.scheduling.judging.table import HostTable
 from policies.scheduling.rules import Scope
 from policies.scheduling.state.arrays import BoolArray
 from policies.scheduling.state.occupants import Occupant
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable
 
 _PRIORITY_OFFSET: Final = 2**31
 """Added to each priority before they are summed, so that more victims never look cheaper than fewer (as Kubernetes)."""

@@ -22,10 +22,10 @@ from policies.scheduling.predicates.volumes import DiskConflict, VolumeBinding, 
 from policies.scheduling.priorities.node import ImageLocality, TaintToleration
 from policies.scheduling.priorities.node import NodeAffinity as NodeAffinityPriority
 from policies.scheduling.priorities.pod_affinity import InterPodAffinity
-from policies.scheduling.priorities.resources import BalancedAllocation, LeastRequested, MostRequested
+from policies.scheduling.priorities.resources import BalancedAllocation, LeastRequested, MostRequested, usual_weights
 from policies.scheduling.priorities.selector_spread import SelectorSpread
 from policies.scheduling.priorities.spread import TopologySpreadPriority
-from policies.scheduling.rules import Predicate, Priority, SharedPredicate
+from policies.scheduling.rules import Predicate, Priority, SharedPredicate, Silent
 
 DEFAULT_SCHEDULER: Final = "default-scheduler"
 
@@ -85,26 +85,53 @@ class Rules:
 class Profile:
     """A scheduler's rules in force. priorities: with their weights, 0 meaning off.
 
-    shared_predicates, own_predicates: numbered as in `predicates`, those whose checks shapes share, and the others.
+    Sorted for tables, each with its number in `predicates` or `priorities`, and without what is off: shared_predicates,
+    whose checks shapes share; request_predicates and request_priorities, which read nothing but requests; the others,
+    with their `is_silent` where they have one. usual_weights: see `priorities.resources.usual_weights`.
     """
 
     name: str
     predicates: tuple[Predicate, ...]
     priorities: tuple[tuple[Priority, int], ...]
     shared_predicates: tuple[tuple[int, SharedPredicate], ...] = field(init=False)
-    own_predicates: tuple[tuple[int, Predicate], ...] = field(init=False)
+    request_predicates: tuple[tuple[int, Predicate], ...] = field(init=False)
+    own_predicates: tuple[tuple[int, Predicate, Silent | None], ...] = field(init=False)
+    request_priorities: tuple[tuple[int, Priority, int], ...] = field(init=False)
+    own_priorities: tuple[tuple[int, Priority, int, Silent | None], ...] = field(init=False)
+    usual_weights: tuple[int, int] | None = field(init=False)
 
     def __post_init__(self) -> None:
         numbered = tuple(enumerate(self.predicates))
-        shared = tuple((number, rule) for number, rule in numbered if _is_shared(rule))
-        own = tuple((number, rule) for number, rule in numbered if not _is_shared(rule))
-        object.__setattr__(self, "shared_predicates", shared)
-        object.__setattr__(self, "own_predicates", own)
+        weighed = tuple((number, rule, weight) for number, (rule, weight) in enumerate(self.priorities) if weight)
+        of_requests = tuple(one for one in weighed if _reads_requests_only(one[1]))
+        own = (one for one in numbered if not (_is_shared(one[1]) or _reads_requests_only(one[1])))
+        own_weighed = (one for one in weighed if not _reads_requests_only(one[1]))
+        sorted_out: dict[str, object] = {
+            "shared_predicates": tuple((number, rule) for number, rule in numbered if _is_shared(rule)),
+            "request_predicates": tuple(one for one in numbered if _reads_requests_only(one[1])),
+            "own_predicates": tuple((*one, _silence_of(one[1])) for one in own),
+            "request_priorities": of_requests,
+            "own_priorities": tuple((*one, _silence_of(one[1])) for one in own_weighed),
+            "usual_weights": usual_weights([(rule, weight) for _, rule, weight in of_requests]),
+        }
+        for name, rules in sorted_out.items():
+            object.__setattr__(self, name, rules)
+
+
+# Of rules their classes are asked: a plug-in that fails when its rule is touched must not fail here, where all profiles
+# are made.
 
 
 def _is_shared(rule: Predicate) -> TypeGuard[SharedPredicate]:
-    """By its class: a plug-in that fails when its rule is touched must not fail here, where all profiles are made."""
     return hasattr(type(rule), "reads")
+
+
+def _reads_requests_only(rule: Predicate | Priority) -> bool:
+    return getattr(type(rule), "reads_requests_only", False) is True
+
+
+def _silence_of(rule: Predicate | Priority) -> Silent | None:
+    return getattr(rule, "is_silent", None) if hasattr(type(rule), "is_silent") else None
 
 
 def default_profile(rules: Rules | None = None) -> Profile:

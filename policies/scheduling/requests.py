@@ -45,11 +45,10 @@ def whole_requests(spec: PodSpec) -> dict[str, int]:
 
 def says_all(spec: PodSpec) -> bool:
     """Whether every container says what it requests of that for which something would be assumed."""
-    return all(
-        name in container.resources.requests
-        for container in (*spec.containers, *spec.init_containers)
-        for name in ASSUMED_REQUESTS
-    )
+    for container in (*spec.containers, *spec.init_containers):
+        if not ASSUMED_REQUESTS.keys() <= container.resources.requests.keys():
+            return False
+    return True
 
 
 def assumed_requests(spec: PodSpec) -> dict[str, int]:

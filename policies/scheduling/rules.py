@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from policies.scheduling.state.amounts import Amounts
+from policies.scheduling.state.amounts import Amounts, AmountStates
 from policies.scheduling.state.arrays import (
     BoolArray,
     IntArray,
@@ -141,6 +141,10 @@ class AmountCheck(Check):
     def allowed_by(self, amounts: Amounts, rows: Rows) -> BoolArray:
         """One verdict for each of the places `rows` of these amounts."""
 
+    def is_open_by(self, _states: AmountStates, /) -> bool:
+        """Whether every state passes, so that none has to be asked."""
+        return False
+
     def allowed(self, rows: Rows) -> BoolArray:
         return self.allowed_by(self._snapshot, rows)
 
@@ -163,13 +167,25 @@ class Mask(Check):
 
 
 class Predicate(Protocol):
-    """A rule that says where a pod may run. name: as in settings and explanations. helped_by: see `queue`."""
+    """A rule that says where a pod may run. name: as in settings and explanations. helped_by: see `queue`.
+
+    A predicate or priority may have more. `is_silent`, see `Silent`. `reads_requests_only = True`: `prepare` looks at
+    nothing of a shape but its requests, and what it returns reads nothing but amounts; then shapes that request the
+    same share one judgement.
+    """
 
     name: str
     helped_by: frozenset[Event]
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check | None:
         """None when the rule says nothing about such pods."""
+
+
+Silent = Callable[["PodShape", "Snapshot"], bool]
+"""A method of a rule: true while it tells no hosts apart for such pods, as things are on all hosts.
+
+A silent rule is not prepared. Asked again whenever a table is brought up to date: must cost next to nothing.
+"""
 
 
 class SharedPredicate(Predicate, Protocol):

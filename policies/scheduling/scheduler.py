@@ -13,13 +13,13 @@ from typing import Final
 
 from objects.api.pods import Pod
 from policies.scheduling.hints import what_would_help
+from policies.scheduling.judging.table import HostTable
 from policies.scheduling.placement import Placement, Unschedulable
 from policies.scheduling.preemption import PreemptionTable, waits_for_victims
 from policies.scheduling.profiles import DEFAULT_SCHEDULER, Profile
 from policies.scheduling.rules import Event
 from policies.scheduling.shape import PodShape
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable
 from policies.scheduling.ties import TieBreaker
 
 _MOST_TABLES: Final = 320

@@ -6,6 +6,7 @@ Pods of one template have one `PodShape`: everything that is computed for it ser
 from __future__ import annotations
 
 import enum
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,10 +22,12 @@ from objects.api.pods import (
     TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 )
+from objects.api.volumes import Volume
 from objects.own.taints import MEMORY_PRESSURE, NO_SCHEDULE
 from objects.pod_resources import is_best_effort
 from policies.scheduling.matching import PodMatcher, Requirements, hashable_selector
 from policies.scheduling.requests import CPU, MEMORY, assumed_requests, says_all, whole_requests
+from policies.scheduling.state.images import normalised_image_name
 from policies.scheduling.state.volumes import Disk, disks_of
 
 _HEEDLESS_OF_MEMORY_PRESSURE = Toleration(key=MEMORY_PRESSURE, operator="Exists", effect=NO_SCHEDULE)
@@ -97,13 +100,14 @@ class SpreadConstraint(NamedTuple):
     honours_taints: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PodShape:
-    """Compared by identity: equal pods get the same shape from `ShapeBook`.
+    """Compared by identity: equal pods get the same shape from `ShapeBook`. Never changed.
 
     requests: effective, with `pods: 1`. assumed_cpu/assumed_memory: see `requests.assumed_requests`, for scores.
     tolerations: said and implied. node_name: only a host of that name will do; '' any. owner: the controlling object,
-    None for a bare pod. claims: names of those it mounts. held_terms: what running pods of this shape mean for others.
+    None for a bare pod. amounts: equal where all of the requests are. images: see `ImageIndex`, by each container and
+    volume. claims: names of those it mounts. held_terms: what running pods of this shape mean for others.
     """
 
     namespace: str
@@ -115,6 +119,8 @@ class PodShape:
     requests: dict[str, int]
     assumed_cpu: int
     assumed_memory: int
+    amounts: Hashable
+    images: tuple[str, ...]
     is_best_effort: bool
     tolerations: tuple[Toleration, ...]
     ports: tuple[HostPort, ...]
@@ -147,15 +153,14 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
     owner = controller_of(pod)
     affinity = spec.affinity
     node_affinity = affinity.node_affinity if affinity else None
-    together = affinity.pod_affinity if affinity else None
-    apart = affinity.pod_anti_affinity if affinity else None
-    wishes = [
-        *((1, w) for w in (together.preferred_during_scheduling_ignored_during_execution if together else ())),
-        *((-1, w) for w in (apart.preferred_during_scheduling_ignored_during_execution if apart else ())),
-    ]
-    required = _terms(together.required_during_scheduling_ignored_during_execution if together else (), pod)
-    forbidden = _terms(apart.required_during_scheduling_ignored_during_execution if apart else (), pod)
-    wished = tuple(_weighted(sign, wish, pod) for sign, wish in wishes)
+    together, apart = (affinity.pod_affinity, affinity.pod_anti_affinity) if affinity else (None, None)
+    required = _terms(together.required_during_scheduling_ignored_during_execution, pod) if together else ()
+    forbidden = _terms(apart.required_during_scheduling_ignored_during_execution, pod) if apart else ()
+    wished = (
+        *_wishes(1, together.preferred_during_scheduling_ignored_during_execution if together else (), pod),
+        *_wishes(-1, apart.preferred_during_scheduling_ignored_during_execution if apart else (), pod),
+    )
+    volumes = spec.volumes
     return PodShape(
         namespace=pod.namespace,
         labels=pod.labels,
@@ -166,6 +171,8 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
         requests=requests,
         assumed_cpu=assumed.get(CPU, 0),
         assumed_memory=assumed.get(MEMORY, 0),
+        amounts=(*requests.items(), assumed.get(CPU, 0), assumed.get(MEMORY, 0)),
+        images=_images(spec),
         is_best_effort=asks_for_nothing,
         tolerations=spec.tolerations if asks_for_nothing else (*spec.tolerations, _HEEDLESS_OF_MEMORY_PRESSURE),
         ports=_host_ports(spec),
@@ -173,39 +180,48 @@ def parse_shape(pod: Pod, *, node_name: str = "") -> PodShape:
         required_affinity=required,
         required_anti_affinity=forbidden,
         preferred_affinity=wished,
-        spread=tuple(_constraint(constraint, pod) for constraint in spec.topology_spread_constraints),
-        claims=tuple(
-            volume.persistent_volume_claim.claim_name
-            for volume in spec.volumes
-            if volume.persistent_volume_claim is not None
-        ),
-        disks=disks_of(spec.volumes),
+        spread=tuple([_constraint(constraint, pod) for constraint in spec.topology_spread_constraints]),
+        claims=_claims(volumes) if volumes else (),
+        disks=disks_of(volumes) if volumes else (),
         class_key=ClassKey(pod.namespace, frozenset(pod.labels.items())),
-        held_terms=(
-            *(HeldTerm(TermKind.REQUIRED_AFFINITY, term, 0) for term in required),
-            *(HeldTerm(TermKind.REQUIRED_ANTI_AFFINITY, term, 0) for term in forbidden),
-            *(HeldTerm(TermKind.PREFERRED, term, weight) for weight, term in wished),
-        ),
+        held_terms=_held_terms(required, forbidden, wished) if affinity else (),
     )
+
+
+def _held_terms(
+    required: tuple[AffinityTerm, ...], forbidden: tuple[AffinityTerm, ...], wished: tuple[WeightedTerm, ...]
+) -> tuple[HeldTerm, ...]:
+    return (
+        *(HeldTerm(TermKind.REQUIRED_AFFINITY, term, 0) for term in required),
+        *(HeldTerm(TermKind.REQUIRED_ANTI_AFFINITY, term, 0) for term in forbidden),
+        *(HeldTerm(TermKind.PREFERRED, term, weight) for weight, term in wished),
+    )
+
+
+def _claims(volumes: tuple[Volume, ...]) -> tuple[str, ...]:
+    mounted = (volume.persistent_volume_claim for volume in volumes)
+    return tuple(claim.claim_name for claim in mounted if claim is not None)
+
+
+def _images(spec: PodSpec) -> tuple[str, ...]:
+    names = [container.image for container in (*spec.init_containers, *spec.containers)]
+    names += [volume.image.reference for volume in spec.volumes if volume.image is not None]
+    return tuple(map(normalised_image_name, names))
 
 
 def _host_ports(spec: PodSpec) -> tuple[HostPort, ...]:
     """Host ports of the running containers and sidecars; plain init containers give theirs back before those start."""
-    holders = (*spec.containers, *(c for c in spec.init_containers if c.is_sidecar))
-    return tuple(
-        HostPort(port.host_ip or ANY_ADDRESS, port.protocol or "TCP", port.host_port)
-        for container in holders
-        for port in container.ports
-        if port.host_port > 0
-    )
+    holders = [*spec.containers, *(c for c in spec.init_containers if c.is_sidecar)]
+    ports = [port for container in holders for port in container.ports if port.host_port > 0]
+    return tuple([HostPort(port.host_ip or ANY_ADDRESS, port.protocol or "TCP", port.host_port) for port in ports])
 
 
 def _terms(terms: tuple[PodAffinityTerm, ...], pod: Pod) -> tuple[AffinityTerm, ...]:
     return tuple(_term(term, pod) for term in terms)
 
 
-def _weighted(sign: int, wish: WeightedPodAffinityTerm, pod: Pod) -> WeightedTerm:
-    return WeightedTerm(sign * wish.weight, _term(wish.pod_affinity_term, pod))
+def _wishes(sign: int, wishes: tuple[WeightedPodAffinityTerm, ...], pod: Pod) -> list[WeightedTerm]:
+    return [WeightedTerm(sign * wish.weight, _term(wish.pod_affinity_term, pod)) for wish in wishes]
 
 
 def _term(term: PodAffinityTerm, pod: Pod) -> AffinityTerm:

@@ -11,10 +11,10 @@ import numpy as np
 from objects.api.core import Node
 from objects.api.pods import Pod
 from policies.scheduling.explain import explain
+from policies.scheduling.judging.table import HostTable
 from policies.scheduling.profiles import Profile
 from policies.scheduling.rules import Check, Predicate, Priority, Reason
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable
 from policies.scheduling.ties import TieBreaker
 from tests.kubernetes.loading import load
 from tests.kubernetes.tables import Case

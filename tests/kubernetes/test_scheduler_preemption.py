@@ -8,11 +8,11 @@ from objects.api.core import Node
 from objects.api.meta import ObjectKey
 from objects.api.pods import Pod
 from objects.api.policy import PodDisruptionBudget
+from policies.scheduling.judging.table import HostTable
 from policies.scheduling.preemption import PreemptionTable, waits_for_victims
 from policies.scheduling.profiles import default_profile, make_profiles
 from policies.scheduling.scheduler import schedule
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable
 from policies.scheduling.ties import TieBreaker
 from tests.kubernetes.clusters import load_nodes, load_pod, load_pods, make_node, make_snapshot
 from tests.kubernetes.loading import load

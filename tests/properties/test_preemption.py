@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from objects.api.core import Node
 from objects.api.pods import Pod
+from policies.scheduling.judging.table import HostTable
 from policies.scheduling.preemption import PreemptionTable, Victims
 from policies.scheduling.profiles import default_profile
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable
 from policies.scheduling.ties import TieBreaker
 from tests.properties import reference_scheduler as reference
 from tests.properties.reference_scheduler import World

@@ -27,6 +27,10 @@ class PodAffinity:
     name = "MatchInterPodAffinity"
     helped_by = frozenset((Event.HOST_ADDED, Event.HOST_CHANGED, Event.POD_ADDED, Event.POD_REMOVED))
 
+    def is_silent(self, shape: PodShape, snapshot: Snapshot) -> bool:
+        is_own = shape.required_affinity or shape.required_anti_affinity
+        return not is_own and not snapshot.pods.holds(TermKind.REQUIRED_ANTI_AFFINITY)
+
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> PodAffinityCheck:
         return PodAffinityCheck(shape, snapshot)
 

@@ -19,6 +19,7 @@ class Resources:
     """
 
     name = "PodFitsResources"
+    reads_requests_only = True
     helped_by = frozenset((Event.HOST_ADDED, Event.CAPACITY_ADDED, Event.POD_REMOVED))
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Check:
@@ -36,13 +37,17 @@ class _Resources(AmountCheck):
         if isinstance(amounts, AmountStates):
             fits: BoolArray = amounts.free[self._wanted[-1][1], rows] >= self._wanted[-1][2]
             for _, index, amount in self._wanted[:-1]:
-                fits &= amounts.free[index, rows] >= amount
+                if amounts.least_free[index] < amount:
+                    fits &= amounts.free[index, rows] >= amount
             return fits
         _, index, amount = self._wanted[-1]  # `pods`, which every pod wants
         verdicts: BoolArray = amounts.allocatable[index, rows] - amounts.requested[index, rows] >= amount
         for _, index, amount in self._wanted[:-1]:
             verdicts &= amounts.allocatable[index, rows] - amounts.requested[index, rows] >= amount
         return verdicts
+
+    def is_open_by(self, states: AmountStates, /) -> bool:
+        return all(states.least_free[index] >= amount for _, index, amount in self._wanted)
 
     def allows(self, row: int) -> bool:
         allocatable, requested = self._snapshot.allocatable, self._snapshot.requested

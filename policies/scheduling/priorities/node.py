@@ -75,11 +75,11 @@ class ImageLocality:
     weight = 1
     flat_score = 0
 
+    def is_silent(self, shape: PodShape, snapshot: Snapshot) -> bool:
+        return not any(map(snapshot.images.is_anywhere, shape.images))
+
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer:
-        spec = shape.spec
-        images = [container.image for container in (*spec.init_containers, *spec.containers)]
-        images += [volume.image.reference for volume in spec.volumes if volume.image is not None]
-        return _ImageLocality([snapshot.images.column(image) for image in images], snapshot)
+        return _ImageLocality([snapshot.images.column(image) for image in shape.images], snapshot)
 
 
 class _ImageLocality(Scorer):

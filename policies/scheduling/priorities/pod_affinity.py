@@ -35,6 +35,10 @@ class InterPodAffinity:
         self._required_weight = required_weight
         self._heeds_running = heeds_running
 
+    def is_silent(self, shape: PodShape, snapshot: Snapshot) -> bool:
+        holds = snapshot.pods.holds
+        return not (shape.preferred_affinity or holds(TermKind.PREFERRED) or holds(TermKind.REQUIRED_AFFINITY))
+
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer:
         return _InterPodAffinity(shape, snapshot, self._required_weight, heeds_running=self._heeds_running)
 

@@ -6,11 +6,12 @@ Formulas: kube-scheduler `noderesources` (tables of the same name).
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
 from policies.scheduling.requests import CPU, MEMORY
-from policies.scheduling.rules import MAX_SCORE, AmountScorer, Scorer
+from policies.scheduling.rules import MAX_SCORE, AmountScorer, Priority, Scorer
 from policies.scheduling.shape import PodShape
 from policies.scheduling.state.amounts import Amounts, AmountStates
 from policies.scheduling.state.arrays import FloatArray, IntArray, Rows
@@ -18,6 +19,9 @@ from policies.scheduling.state.snapshot import Snapshot
 
 _POINTS_FOR_EVEN = MAX_SCORE // 2 + MAX_SCORE // 4
 """BalancedResourceAllocation where nothing can be out of balance."""
+# As arrays: NumPy takes longer to look at a Python number than to add it to three hundred others.
+_ONE_BIT, _ONE_AND_A_HALF_SCORE = np.array(1), np.array(3 * MAX_SCORE // 2)
+_TWO, _HALF_SCORE = np.array(2.0), np.array(MAX_SCORE / 2)
 _ASSUMED_LINE = {CPU: 0, MEMORY: 1}
 """CPU and memory count with what unsaid requests are assumed to be, other resources as they are requested."""
 
@@ -95,26 +99,6 @@ class _Allocation(AmountScorer):
 
 
 class _Least(_Allocation):
-    def __init__(self, amounts: list[_Amounts], snapshot: Snapshot) -> None:
-        super().__init__(amounts, snapshot)
-        is_usual = [(one.line, one.weight) for one in amounts] == [(0, 1), (1, 1)]
-        self._wanted = np.array([[one.wanted] for one in amounts], dtype=np.float64) if is_usual else None
-
-    def raw_by(self, amounts: Amounts, rows: Rows) -> IntArray:
-        """CPU and memory of equal weight, the usual case, take few steps over states."""
-        if self._wanted is None or not isinstance(amounts, AmountStates) or not amounts.is_plain:
-            return super().raw_by(amounts, rows)
-        score = amounts.unassumed[:, rows] - self._wanted
-        np.maximum(score, 0.0, out=score)
-        score *= MAX_SCORE
-        score /= amounts.capacity[:, rows]
-        np.floor(score, out=score)
-        cpu, memory = score
-        cpu += memory
-        whole: IntArray = cpu.astype(np.int64)
-        whole >>= 1
-        return whole
-
     def _score(self, capacity: IntArray, taken: IntArray) -> IntArray:
         score: IntArray = np.maximum(capacity - taken, 0) * MAX_SCORE // capacity
         return score
@@ -139,11 +123,13 @@ class LeastRequested:
     """
 
     name = "LeastRequestedPriority"
+    reads_requests_only = True
     weight = 1
     flat_score = 0
 
     def __init__(self, resources: dict[str, int] | None = None) -> None:
         self._resources = {CPU: 1, MEMORY: 1} if resources is None else resources
+        self.is_usual = self._resources == {CPU: 1, MEMORY: 1}
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         amounts = _amounts_of(self._resources, shape, snapshot)
@@ -154,6 +140,7 @@ class MostRequested:
     """requested · 100 / capacity, averaged: the fullest host wins, so that others stay empty. Off by default."""
 
     name = "MostRequestedPriority"
+    reads_requests_only = True
     weight = 0
     flat_score = 0
 
@@ -175,11 +162,13 @@ class BalancedAllocation:
     """
 
     name = "BalancedResourceAllocation"
+    reads_requests_only = True
     weight = 1
     flat_score = 0
 
     def __init__(self, resources: tuple[str, ...] = (CPU, MEMORY)) -> None:
         self._resources = resources
+        self.is_usual = resources == (CPU, MEMORY)
 
     def prepare(self, shape: PodShape, snapshot: Snapshot) -> Scorer | None:
         asked = any(shape.requests.get(name, 0) for name in self._resources)
@@ -194,50 +183,11 @@ class _Balanced(AmountScorer):
             for name in resources
             if name in _ASSUMED_LINE or shape.requests.get(name, 0)
         ]
-        is_usual = [index for index, _ in self._wanted] == [0, 1]
-        self._usual = np.array([[wanted] for _, wanted in self._wanted], dtype=np.float64) if is_usual else None
 
     def raw_by(self, amounts: Amounts, rows: Rows) -> IntArray:
-        if self._usual is not None and isinstance(amounts, AmountStates) and amounts.is_plain:
-            before = self._evenness_before(amounts)[rows]
-            score = self._evenness_of_two(self._usual, amounts, rows)
-        else:
-            before = self._evenness(amounts, rows, with_pod=False)
-            score = self._evenness(amounts, rows, with_pod=True)
         half = MAX_SCORE // 2
-        score -= before
-        score += half
-        score >>= 1
-        score += half
-        return score
-
-    def _evenness_before(self, states: AmountStates) -> IntArray:
-        """Without the pod: the same for pods of every shape."""
-        return states.column(
-            "evenness",
-            lambda place: self._evenness_without(states, place),
-            lambda rows: self._evenness(states, rows, with_pod=False),
-        )
-
-    @staticmethod
-    def _evenness_without(states: AmountStates, place: int) -> int:
-        cpu, memory = (states.used[:, place] / states.capacity[:, place]).tolist()
-        return int((1 - abs(min(cpu, 1.0) - min(memory, 1.0)) / 2) * MAX_SCORE)
-
-    @staticmethod
-    def _evenness_of_two(wanted: FloatArray, states: AmountStates, rows: Rows) -> IntArray:
-        """CPU and memory, with the pod: as `_evenness`, in fewer steps."""
-        fractions: FloatArray = states.used[:, rows] + wanted
-        fractions /= states.capacity[:, rows]
-        np.minimum(fractions, 1.0, out=fractions)
-        evenness, memory = fractions
-        evenness -= memory
-        np.abs(evenness, out=evenness)
-        evenness *= -0.5
-        evenness += 1
-        evenness *= MAX_SCORE
-        whole: IntArray = evenness.astype(np.int64)
-        return whole
+        before = self._evenness(amounts, rows, with_pod=False)
+        return half + ((half + self._evenness(amounts, rows, with_pod=True) - before) >> 1)
 
     def raw_of(self, row: int) -> int:
         if len(self._wanted) > 2:
@@ -284,3 +234,64 @@ def _deviation(fractions: list[FloatArray], places: IntArray) -> FloatArray:
         general = np.sqrt(sum(squares[1:], start=squares[0]) / np.maximum(places, 1))
         halved = np.where(places > 2, general, halved)
     return np.where(places > 1, halved, 0.0)
+
+
+class UsualScores:
+    """LeastRequestedPriority and BalancedResourceAllocation as nearly everybody has them: CPU and memory alone.
+
+    What both say of states of hosts, weighted and summed, in few operations over arrays. Pods that request
+    neither get no score for balance.
+    """
+
+    def __init__(self, shape: PodShape, least_weight: int, balanced_weight: int) -> None:
+        cpu, memory = shape.requests.get(CPU, 0), shape.requests.get(MEMORY, 0)
+        balanced_weight = balanced_weight if cpu or memory else 0
+        taken = (MAX_SCORE * shape.assumed_cpu, MAX_SCORE * shape.assumed_memory)
+        self._least_weight, self._balanced_weight = least_weight, balanced_weight
+        self._assumed = shape.assumed_cpu, shape.assumed_memory
+        self._requested = cpu, memory
+        wanted = (*taken, -cpu, -memory) if balanced_weight else taken
+        self._wanted: FloatArray = np.array(wanted, dtype=np.float64).reshape(-1, 1)
+
+    def of(self, states: AmountStates, rows: Rows) -> IntArray:
+        """By place; `states` must be plain."""
+        number = len(self._wanted)
+        lines: FloatArray = states.lines[:number, rows] - self._wanted
+        np.divide(lines, states.capacities[:number, rows], lines)
+        if states.least_unassumed[0] < self._assumed[0] or states.least_unassumed[1] < self._assumed[1]:
+            np.maximum(lines[:2], 0.0, out=lines[:2])
+        scores: IntArray
+        scores, memory = lines[:2].astype(np.int64)
+        np.add(scores, memory, scores)
+        np.right_shift(scores, _ONE_BIT, scores)
+        if self._least_weight != 1:
+            scores *= self._least_weight
+        if self._balanced_weight:
+            if states.least_free[0] < self._requested[0] or states.least_free[1] < self._requested[1]:
+                np.minimum(lines[2:], 1.0, out=lines[2:])
+            np.add(scores, self._balance(lines[2], lines[3], states.evenness[rows]), scores)
+        return scores
+
+    def _balance(self, cpu: FloatArray, memory: FloatArray, before: IntArray) -> IntArray:
+        """Of the shares that are used with the pod; those of CPU are written over."""
+        np.subtract(cpu, memory, cpu)
+        np.abs(cpu, cpu)
+        # (2 - d) · 50 is (1 - d / 2) · 100 to the last bit: halves and doubles are exact.
+        np.subtract(_TWO, cpu, cpu)
+        np.multiply(cpu, _HALF_SCORE, cpu)
+        after: IntArray = cpu.astype(np.int64)
+        np.subtract(after, before, after)
+        np.add(after, _ONE_AND_A_HALF_SCORE, after)
+        np.right_shift(after, _ONE_BIT, after)
+        if self._balanced_weight != 1:
+            after *= self._balanced_weight
+        return after
+
+
+def usual_weights(priorities: Sequence[tuple[Priority, int]]) -> tuple[int, int] | None:
+    """For `UsualScores`, from all priorities that read nothing but requests; None when those are not the usual two."""
+    match priorities:
+        case [(LeastRequested(is_usual=True), least), (BalancedAllocation(is_usual=True), balanced)]:
+            return least, balanced
+        case _:
+            return None

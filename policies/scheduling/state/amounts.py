@@ -7,18 +7,18 @@ what judging hosts does.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
-from policies.scheduling.state.arrays import FloatArray, IntArray, Journal, Mark, Rows, grown
+from policies.scheduling.state.arrays import FloatArray, IntArray, Journal, Mark, grown
 
 _FIRST_PLACES: Final = 64
-_FEW_PLACES: Final = 8
-"""So many places are judged faster one by one."""
 _MOST_UNUSED: Final = 64
 """So many places, and one of two, are kept for states that may come again; new ones go to the end, side by side."""
-_MOST_COLUMNS: Final = 16
+_MOST_JUDGED: Final = 320
+"""Judgements of the requests asked for last; each is a number for every place."""
+_UNBOUNDED: Final = 2**63
 _MOST_EXACT: Final = 2**46
 """Below this capacity, 100 · amount / capacity has the same whole part in floating point as in whole numbers."""
 
@@ -34,12 +34,7 @@ class Amounts(Protocol):
     def assumed(self) -> IntArray: ...
 
 
-class _Column:
-    """Something derived from each place alone."""
-
-    def __init__(self) -> None:
-        self.values: IntArray = np.zeros(0, dtype=np.int64)
-        self.mark: Mark = -1
+Judged = TypeVar("Judged")
 
 
 class AmountStates:
@@ -47,8 +42,11 @@ class AmountStates:
 
     size: places in use or left behind; those left behind hold amounts of the past, which often come again, and nobody
     has their id. hosts: how many have it. written: places whose judgement is void. moved: rows that are in another
-    place now. free: what is not requested. capacity, unassumed, used: CPU and memory as floating point numbers,
-    `capacity` at least 1.
+    place now. free: what is not requested, and least_free: by resource, no place has less.
+
+    For rules about CPU and memory alone there are lines of floating point numbers, two and two: what is not assumed to
+    be used, times 100, and what is requested. capacities: of each line, at least 1. evenness: 0…100, how alike the used
+    shares of both are.
     """
 
     def __init__(self) -> None:
@@ -58,22 +56,29 @@ class AmountStates:
         self.written = Journal()
         self.moved = Journal()
         self._mark: Mark | None = None
+        self._judged: dict[Hashable, object] = {}
         self._make_arrays(0, 0)
 
     def _make_arrays(self, resources: int, places: int) -> None:
-        self.allocatable: IntArray = np.zeros((resources, places), dtype=np.int64)
-        self.requested = self.allocatable.copy()
-        self.free = self.allocatable.copy()
-        self.assumed: IntArray = np.zeros((2, places), dtype=np.int64)
-        self.capacity: FloatArray = np.ones((2, places), dtype=np.float64)
-        self.unassumed = self.capacity.copy()
-        self.used = self.capacity.copy()
-        self._place_of: dict[bytes, int] = {}
-        self._keys: list[bytes] = []
+        self._whole: IntArray = np.zeros((3 * resources + 3, places), dtype=np.int64)
+        self._exact: FloatArray = np.zeros((8, places), dtype=np.float64)
+        self._name_lines(resources)
+        self.least_free = [_UNBOUNDED] * resources
+        self.least_unassumed = [_UNBOUNDED] * 2
+        self._place_of: dict[tuple[int, ...], int] = {}
+        self._keys: list[tuple[int, ...]] = []
         self._unused: dict[int, None] = {}
         self._odd: set[int] = set()
         self._odd_hosts = 0
-        self._columns: dict[Hashable, _Column] = {}
+
+    def _name_lines(self, resources: int) -> None:
+        """Each is a part of an array that is written place by place, all lines at once."""
+        self.allocatable = self._whole[:resources]
+        self.requested = self._whole[resources : 2 * resources]
+        self.free = self._whole[2 * resources : 3 * resources]
+        self.assumed = self._whole[-3:-1]
+        self.evenness = self._whole[-1]
+        self.lines, self.capacities = self._exact[:4], self._exact[4:]
 
     @property
     def is_plain(self) -> bool:
@@ -92,42 +97,45 @@ class AmountStates:
             self._start(amounts, size)
             return
         for row in set(changed):
-            self._move(amounts, row, self._key_of(amounts, row))
+            self._move(row, self._key_of(amounts, row))
 
     def _start(self, amounts: Amounts, size: int) -> None:
         self.size = 0
-        self.ids = np.full(size, -1, dtype=np.int64)
         self.hosts = []
         self._make_arrays(len(amounts.allocatable), _FIRST_PLACES)
         self.written.forget()
         self.moved.forget()
-        lines = np.concatenate((amounts.allocatable, amounts.requested, amounts.assumed))[:, :size]
-        keys, length = np.ascontiguousarray(lines.T).tobytes(), len(lines) * lines.itemsize
-        for row in range(size):
-            self._move(amounts, row, keys[row * length : (row + 1) * length])
+        every = np.concatenate((amounts.allocatable, amounts.requested, amounts.assumed))[:, :size]
+        keys, first, places = np.unique(every.T, axis=0, return_index=True, return_inverse=True)
+        order = np.argsort(first)  # states are numbered as their first hosts are
+        for key in keys[order].tolist():
+            place = self._place_of[tuple(key)] = self._take_place()
+            self._keys[place] = tuple(key)
+            self._fill(place, self._keys[place])
+        self.ids = np.argsort(order)[places.reshape(-1)]
+        self.hosts = np.bincount(self.ids, minlength=self.size).tolist()
+        self._odd_hosts = sum(self.hosts[place] for place in self._odd)
 
     @staticmethod
-    def _key_of(amounts: Amounts, row: int) -> bytes:
-        return (
-            amounts.allocatable[:, row].tobytes()
-            + amounts.requested[:, row].tobytes()
-            + amounts.assumed[:, row].tobytes()
-        )
+    def _key_of(amounts: Amounts, row: int) -> tuple[int, ...]:
+        """What can be given away, what is requested, what is assumed to be used."""
+        parts = amounts.allocatable[:, row], amounts.requested[:, row], amounts.assumed[:, row]
+        allocatable, requested, assumed = (part.tolist() for part in parts)
+        return (*allocatable, *requested, *assumed)
 
-    def _move(self, amounts: Amounts, row: int, key: bytes) -> None:
+    def _move(self, row: int, key: tuple[int, ...]) -> None:
         before = int(self.ids[row])
-        if before >= 0:
-            if self._keys[before] == key:
-                return
-            self.hosts[before] -= 1
-            self._odd_hosts -= before in self._odd
-            if not self.hosts[before]:
-                self._unused[before] = None
+        if self._keys[before] == key:
+            return
+        self.hosts[before] -= 1
+        self._odd_hosts -= before in self._odd
+        if not self.hosts[before]:
+            self._unused[before] = None
         place = self._place_of.get(key)
         if place is None:
             place = self._place_of[key] = self._take_place()
             self._keys[place] = key
-            self._fill(amounts, row, place)
+            self._fill(place, key)
         elif not self.hosts[place]:
             del self._unused[place]
             if place in self._odd:
@@ -138,22 +146,23 @@ class AmountStates:
         self.ids[row] = place
         self.moved.append(row)
 
-    def _fill(self, amounts: Amounts, row: int, place: int) -> None:
-        self.allocatable[:, place] = amounts.allocatable[:, row]
-        self.requested[:, place] = amounts.requested[:, row]
-        self.free[:, place] = amounts.allocatable[:, row] - amounts.requested[:, row]
-        self.assumed[:, place] = amounts.assumed[:, row]
-        is_odd = False
-        for line in (0, 1):
-            capacity = int(amounts.allocatable[line, row])
-            is_odd = is_odd or not 0 < capacity < _MOST_EXACT
-            self.capacity[line, place] = max(capacity, 1)
-            self.unassumed[line, place] = capacity - int(amounts.assumed[line, row])
-            self.used[line, place] = amounts.requested[line, row]
-        if is_odd:
-            self._odd.add(place)
-        else:
+    def _fill(self, place: int, key: tuple[int, ...]) -> None:
+        number = len(self.least_free)
+        allocatable, requested = key[:number], key[number : 2 * number]
+        cpu, memory, used_cpu, used_memory = *allocatable[:2], *requested[:2]
+        free = [has - given for has, given in zip(allocatable, requested, strict=True)]
+        unassumed = cpu - key[-2], memory - key[-1]
+        self.least_free = list(map(min, self.least_free, free))
+        self.least_unassumed = list(map(min, self.least_unassumed, unassumed))
+        if 0 < cpu < _MOST_EXACT and 0 < memory < _MOST_EXACT:
             self._odd.discard(place)
+        else:
+            self._odd.add(place)
+            cpu, memory = max(cpu, 1), max(memory, 1)
+        apart = abs(min(used_cpu / cpu, 1.0) - min(used_memory / memory, 1.0))
+        self._whole[:, place] = *allocatable, *requested, *free, *key[-2:], int((1 - apart / 2) * 100)
+        lines = 100 * unassumed[0], 100 * unassumed[1], used_cpu, used_memory
+        self._exact[:, place] = *lines, cpu, memory, cpu, memory
         self.written.append(place)
 
     def _take_place(self) -> int:
@@ -162,31 +171,19 @@ class AmountStates:
             del self._unused[place], self._place_of[self._keys[place]]
             return place
         if self.size == self.allocatable.shape[1]:
-            for name in ("allocatable", "requested", "free", "assumed", "capacity", "unassumed", "used"):
-                setattr(self, name, grown(getattr(self, name), 2 * self.size))
-        self._keys.append(b"")
+            self._whole, self._exact = grown(self._whole, 2 * self.size), grown(self._exact, 2 * self.size)
+            self._name_lines(len(self.least_free))
+        self._keys.append(())
         self.hosts.append(0)
         self.size += 1
         return self.size - 1
 
-    def column(self, key: Hashable, of_one: Callable[[int], int], of_many: Callable[[Rows], IntArray]) -> IntArray:
-        """A number for each place, that is kept, by key, for all who ask. of_one: for a place. of_many: for a slice."""
-        column = self._columns.get(key)
-        if column is None:
-            if len(self._columns) >= _MOST_COLUMNS:
-                self._columns.clear()
-            column = self._columns[key] = _Column()
-        entries = self.written.since(column.mark)
-        if entries is None:
-            column.values = grown(of_many(slice(0, self.size)), self.allocatable.shape[1])
-        else:
-            if len(column.values) < self.size:
-                column.values = grown(column.values, self.allocatable.shape[1])
-            if len(entries) > _FEW_PLACES:
-                rows = slice(min(entries), max(entries) + 1)
-                column.values[rows] = of_many(rows)
-            else:
-                for place in entries:
-                    column.values[place] = of_one(place)
-        column.mark = self.written.mark()
-        return column.values
+    def judged(self, key: Hashable, make: Callable[[], Judged]) -> Judged:
+        """What `make` gives, once for all who ask by the same key."""
+        found = self._judged.pop(key, None)
+        if found is None:
+            if len(self._judged) >= _MOST_JUDGED:
+                del self._judged[next(iter(self._judged))]
+            found = make()
+        self._judged[key] = found
+        return found  # type: ignore[return-value]

@@ -26,8 +26,11 @@ class StateLeaders:
         self._states = states
         self._mark: Mark = -1
         self.tie: IntArray = np.zeros(0, dtype=np.int64)
-        self.row = self.tie
-        self._place_of = self.tie
+        self.row: list[int] = []
+        # What is looked at host by host is in lists, whose items take a third of the time.
+        self._tie_of: list[int] = ties.tolist()
+        self._open: list[bool] = is_open.tolist()
+        self._place_of: list[int] = []
         self._members: list[int] = []
         self._waiting: dict[int, list[tuple[int, int]]] = {}
         self.refresh()
@@ -42,42 +45,44 @@ class StateLeaders:
             return
         if len(self.tie) < states.size:
             known, places = len(self.tie), states.allocatable.shape[1]
-            self.tie, self.row = grown(self.tie, places), grown(self.row, places)
-            self.tie[known:], self.row[known:] = NOBODY, -1
+            self.tie = grown(self.tie, places)
+            self.tie[known:] = NOBODY
+            self.row += [-1] * (places - known)
             self._members += [0] * (places - known)
         for row in entries:
-            if self.is_open[row]:
+            if self._open[row]:
                 self._follow(row)
 
     def _start(self) -> None:
         states = self._states
         places = states.allocatable.shape[1]
         self.tie = np.full(places, NOBODY, dtype=np.int64)
-        self.row = np.full(places, -1, dtype=np.int64)
+        leaders = np.full(places, -1, dtype=np.int64)
         rows = np.flatnonzero(self.is_open)
         # Of those that are written to one place the last one stays.
         rows = rows[np.lexsort((-rows, self.ties[rows]))]
         self.tie[states.ids[rows]] = self.ties[rows]
-        self.row[states.ids[rows]] = rows
-        self._place_of = states.ids.copy()
+        leaders[states.ids[rows]] = rows
+        self.row = leaders.tolist()
+        self._place_of = states.ids.tolist()
         self._members = np.bincount(states.ids[rows], minlength=places).tolist()
         self._waiting = {}
 
     def _follow(self, row: int) -> None:
         """A host may be in another state now."""
-        before, place = int(self._place_of[row]), int(self._states.ids[row])
+        before, place = self._place_of[row], int(self._states.ids[row])
         if before == place:
             return
         self._place_of[row] = place
         self._members[before] -= 1
         self._members[place] += 1
-        tie = int(self.ties[row])
+        tie = self._tie_of[row]
         if self.row[before] == row:
             self._find_next(before)
         if place in self._waiting:
             heapq.heappush(self._waiting[place], (-tie, row))
-        leader = int(self.tie[place])
-        if tie > leader or (tie == leader and row < self.row[place]):
+        leader = self.row[place]
+        if leader < 0 or (-tie, row) < (-self._tie_of[leader], leader):
             self.tie[place] = tie
             self.row[place] = row
 
@@ -89,8 +94,8 @@ class StateLeaders:
             return
         waiting = self._waiting.get(place)
         if waiting is None:
-            here = self.is_open & (self._place_of == place)
-            waiting = sorted((-int(self.ties[row]), row) for row in np.flatnonzero(here).tolist())
+            here = (row for row, where in enumerate(self._place_of) if where == place and self._open[row])
+            waiting = sorted((-self._tie_of[row], row) for row in here)
             if len(waiting) > 1:
                 self._waiting[place] = waiting
         while waiting and self._place_of[waiting[0][1]] != place:

@@ -65,6 +65,7 @@ class PodIndex:
         self._anchored: dict[_Anchor, list[_CountKey]] = {}
         self._labelled: dict[tuple[str, str], dict[tuple[ClassKey, bool], _PodClass]] = {}
         self._held: dict[HeldTerm, HostCount] = {}
+        self._held_kinds = dict.fromkeys(TermKind, 0)
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self.generation = 0
         self.held_version = 0
@@ -161,11 +162,17 @@ class PodIndex:
         count = self._held.get(held)
         if count is None:
             count = self._held[held] = HostCount(self._capacity)
+            self._held_kinds[held.kind] += 1
             self.held_version += 1
         count.step(row, delta)
         if not count.total:
             del self._held[held]
+            self._held_kinds[held.kind] -= 1
             self.held_version += 1
+
+    def holds(self, kind: TermKind) -> bool:
+        """Whether a running pod holds a term of this kind."""
+        return bool(self._held) and self._held_kinds[kind] > 0
 
     def held_against(self, shape: PodShape, kind: TermKind) -> Iterator[tuple[HeldTerm, HostCount]]:
         """The terms of running pods that speak of pods of this shape."""

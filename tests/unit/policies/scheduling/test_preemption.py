@@ -13,12 +13,12 @@ from objects.api.pods import (
     PodAffinityTerm,
     PodAntiAffinity,
 )
+from policies.scheduling.judging.table import HostTable
 from policies.scheduling.placement import Placement
 from policies.scheduling.preemption import PreemptionTable
 from policies.scheduling.profiles import default_profile, make_profiles
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.state.snapshot import Snapshot
-from policies.scheduling.table import HostTable
 from policies.scheduling.ties import TieBreaker
 from tests.unit.policies.scheduling.cluster import cluster, host, place, pod
 

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from policies.scheduling.predicates.resources import Resources
-from policies.scheduling.priorities.resources import BalancedAllocation, LeastRequested, MostRequested
-from policies.scheduling.rules import AmountCheck, AmountScorer
+from policies.scheduling.priorities.resources import (
+    BalancedAllocation,
+    LeastRequested,
+    MostRequested,
+    UsualScores,
+    usual_weights,
+)
+from policies.scheduling.rules import AmountCheck, AmountScorer, Priority
 from policies.scheduling.shape import PodShape
 from policies.scheduling.state.arrays import Journal
 from policies.scheduling.state.leaders import StateLeaders
@@ -63,12 +69,41 @@ def test_a_state_is_judged_as_its_hosts_are(kind: str, seed: int) -> None:
                 assert isinstance(scorer, AmountScorer)
                 assert scorer.raw_by(states, places)[states.ids].tolist() == scorer.raw(rows).tolist()
                 scored += 1
+        check_usual_scores(shape, snapshot)
         one = pod(f"p{number}")
         snapshot.place(one, shape, source.randrange(snapshot.size))
         running.append(one.uid)
         if source.random() < 0.4:
             snapshot.remove_pod(running.pop(source.randrange(len(running))))
     assert scored > PODS
+
+
+def check_usual_scores(shape: PodShape, snapshot: Snapshot) -> None:
+    """The two priorities at once, weighted, where states are plain."""
+    if not snapshot.states.is_plain:
+        return
+    expected = np.zeros(snapshot.size, dtype=np.int64)
+    weighted = ((3, LeastRequested()), (2, BalancedAllocation()))
+    for weight, rule in weighted:
+        scorer = rule.prepare(shape, snapshot)
+        if scorer is not None:
+            expected += weight * scorer.raw(slice(0, snapshot.size))
+    assert usual_weights([(rule, weight) for weight, rule in weighted]) == (3, 2)
+    found = UsualScores(shape, 3, 2).of(snapshot.states, slice(0, snapshot.states.size))
+    assert found[snapshot.states.ids].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "priorities",
+    [
+        pytest.param([(LeastRequested(), 1)], id="one of the two"),
+        pytest.param([(LeastRequested({"cpu": 2, "memory": 1}), 1), (BalancedAllocation(), 1)], id="weighed resources"),
+        pytest.param([(LeastRequested(), 1), (BalancedAllocation(("cpu",)), 1)], id="balance of one"),
+        pytest.param([(LeastRequested(), 1), (MostRequested(), 1), (BalancedAllocation(), 1)], id="one more"),
+    ],
+)
+def test_other_priorities_are_scored_one_by_one(priorities: list[tuple[Priority, int]]) -> None:
+    assert usual_weights(priorities) is None
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -39,12 +39,3 @@ def _judge(shape: PodShape, snapshot: Snapshot, profile: Profile) -> Standing:
             checks.append((number, PreparedCheck(rule, check)))
             is_open &= check.allowed(slice(0, snapshot.size))
     return Standing(tuple(checks), is_open)
-
-
-def own_checks(shape: PodShape, snapshot: Snapshot, profile: Profile) -> list[tuple[int, PreparedCheck]]:
-    """The checks of the other rules, which are made for each shape."""
-    return [
-        (number, PreparedCheck(rule, check))
-        for number, rule in profile.own_predicates
-        if (check := rule.prepare(shape, snapshot)) is not None
-    ]

@@ -1,0 +1,1 @@
+"""All hosts judged for pods of one shape: verdicts, scores, and which of them is the best."""
