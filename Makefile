@@ -9,7 +9,11 @@ VENV := .venv/.installed
 PY := .venv/bin/python
 # The lab makes namespaces and mounts: root's work. Its tests must not leave root's files in the checkout.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=BERTH_LAB,BERTH_LAB_MIRROR,CI)
-AS_ROOT = $(SUDO) env PYTHONDONTWRITEBYTECODE=1
+# Bytecode is kept outside of it: without any, each `berth` that a test starts costs seconds of CPU.
+BYTECODE = $(if $(SUDO),/var/lib/berth-lab/_bytecode,$(CURDIR)/.venv/bytecode)
+KEEP_BYTECODE = env PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=
+AS_ROOT = $(SUDO) $(KEEP_BYTECODE)$(BYTECODE)
+PYTEST = $(KEEP_BYTECODE)$(CURDIR)/.venv/bytecode $(PY) -m pytest
 LAB ?= berth
 BERTH_LAB ?= test
 export BERTH_LAB
@@ -74,7 +78,7 @@ SINCE ?= origin/main
 .PHONY: affected
 affected: lint unit-packages ## lint and the tests that what changed since SINCE can break (tests/affected.py says how it knows)
 	@tests=$$($(PY) -m tests.affected fast $(SINCE)); \
-	  echo "affected: $$(wc -w <<<"$$tests") modules without hosts"; [ -z "$$tests" ] || $(PY) -m pytest -n 2 $$tests $(ARGS)
+	  echo "affected: $$(wc -w <<<"$$tests") modules without hosts"; [ -z "$$tests" ] || $(PYTEST) -n 2 $$tests $(ARGS)
 	@tests=$$($(PY) -m tests.affected hosts $(SINCE)); \
 	  echo "affected on real hosts: $${tests:-none}"; [ -z "$$tests" ] || $(MAKE) --no-print-directory lab-tests TESTS="$$tests"
 
@@ -91,7 +95,7 @@ format: $(VENV) ## let ruff put the formatting right
 
 .PHONY: fast
 fast: $(VENV) unit-packages ## unit, properties, kubernetes, golden, simulation: all tests that need no host, in one run
-	$(PY) -m pytest -n 2 tests/unit tests/properties tests/kubernetes tests/golden tests/simulation $(ARGS)
+	$(PYTEST) -n 2 tests/unit tests/properties tests/kubernetes tests/golden tests/simulation $(ARGS)
 
 # Each part of `fast` alone.
 PARTS := unit properties kubernetes golden simulation
@@ -103,13 +107,13 @@ golden: ## stories: repository and live state in, plan and status text out
 simulation: ## the whole engine on simulated hosts with seeded faults
 unit: unit-packages
 $(PARTS): $(VENV)
-	$(PY) -m pytest -n 2 tests/$@ $(ARGS)
+	$(PYTEST) -n 2 tests/$@ $(ARGS)
 
 NIGHTLY_HISTORIES ?= 10000
 
 .PHONY: nightly
 nightly: $(VENV) ## 10,000 seeded histories of the simulation (three quarters of an hour on two cores)
-	BERTH_HISTORIES=$(NIGHTLY_HISTORIES) $(PY) -m pytest -n 2 tests/simulation $(ARGS)
+	BERTH_HISTORIES=$(NIGHTLY_HISTORIES) $(PYTEST) -n 2 tests/simulation $(ARGS)
 
 .PHONY: contract
 contract: $(VENV) lab-engines ## simulated and real hosts behave alike

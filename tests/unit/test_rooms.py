@@ -9,6 +9,7 @@ import ast
 import graphlib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,16 +91,15 @@ class Use(NamedTuple):
     line: int
 
 
+@cache
 def read_modules() -> list[Module]:
+    """Read when the first test asks: each worker of a parallel run imports this module, one runs it."""
     modules = []
     for room in sorted(ROOMS):
         for path in sorted((ROOT / room).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             modules.append(Module(name, room, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))))
     return modules
-
-
-MODULES = read_modules()
 
 
 def uses(tree: ast.AST) -> Iterator[Use]:
@@ -169,9 +169,9 @@ def part_of(name: str) -> str:
 
 def arrows_between_parts() -> dict[str, set[str]]:
     """part -> the other parts of its room that it imports."""
-    names = {module.name.removesuffix(".__init__") for module in MODULES}
+    names = {module.name.removesuffix(".__init__") for module in read_modules()}
     arrows: dict[str, set[str]] = {}
-    for module in MODULES:
+    for module in read_modules():
         part = part_of(module.name)
         for use in uses(module.tree):
             for name in use.names or ("",):
@@ -182,31 +182,31 @@ def arrows_between_parts() -> dict[str, set[str]]:
 
 
 def test_every_room_has_code() -> None:
-    assert {module.room for module in MODULES} == ROOMS
+    assert {module.room for module in read_modules()} == ROOMS
 
 
 def test_arrows_point_down() -> None:
-    assert [line for module in MODULES for line in forbidden_imports(module)] == []
+    assert [line for module in read_modules() for line in forbidden_imports(module)] == []
 
 
 def test_foreign_libraries_stay_at_their_edge() -> None:
-    assert [line for module in MODULES for line in foreign_imports(module)] == []
+    assert [line for module in read_modules() for line in foreign_imports(module)] == []
 
 
 @pytest.mark.parametrize("library", SINGLE_MODULE_EDGES)
 def test_known_to_one_module_only(library: str) -> None:
-    knowing = {module.name for module in MODULES for use in uses(module.tree) if top(use.module) == library}
+    knowing = {module.name for module in read_modules() for use in uses(module.tree) if top(use.module) == library}
     assert len(knowing) <= 1
     assert {top(name) for name in knowing} <= {"reconciler"}
 
 
 def test_pure_rooms_touch_nothing() -> None:
-    assert [line for module in MODULES if module.room in PURE_ROOMS for line in impurities(module)] == []
+    assert [line for module in read_modules() if module.room in PURE_ROOMS for line in impurities(module)] == []
 
 
 def test_imports_are_absolute() -> None:
     """A relative import would hide from the rules above which room it means."""
-    assert [line for module in MODULES for line in relative_imports(module)] == []
+    assert [line for module in read_modules() for line in relative_imports(module)] == []
 
 
 def test_parts_of_a_room_form_no_circle() -> None:
@@ -216,7 +216,7 @@ def test_parts_of_a_room_form_no_circle() -> None:
 @pytest.mark.parametrize("room", sorted(PART_ORDER))
 def test_parts_import_only_those_before_them(room: str) -> None:
     order = [f"{room}.{part}" for part in PART_ORDER[room].split()]
-    parts = {part_of(module.name) for module in MODULES if module.room == room} - {room}
+    parts = {part_of(module.name) for module in read_modules() if module.room == room} - {room}
     assert parts == set(order), "every part has its place in PART_ORDER"
     arrows = arrows_between_parts()
     assert [
@@ -228,7 +228,7 @@ def test_parts_import_only_those_before_them(room: str) -> None:
 
 
 def test_the_brain_is_pure() -> None:
-    brain = [module for module in MODULES if part_of(module.name) in BRAIN]
+    brain = [module for module in read_modules() if part_of(module.name) in BRAIN]
     assert {part_of(module.name) for module in brain} == set(BRAIN)
     found = [line for module in brain for line in impurities(module)]
     assert [line for line in found if not line.endswith(" imports logging")] == [], (
@@ -243,13 +243,13 @@ def test_the_brain_is_pure() -> None:
 
 
 def test_every_folder_says_what_it_is_for() -> None:
-    folders = {module.name.removesuffix(".__init__"): module for module in MODULES if _is_folder(module)}
-    assert {module.name.rpartition(".")[0] for module in MODULES if not _is_folder(module)} <= set(folders)
+    folders = {module.name.removesuffix(".__init__"): module for module in read_modules() if _is_folder(module)}
+    assert {module.name.rpartition(".")[0] for module in read_modules() if not _is_folder(module)} <= set(folders)
     assert [name for name, module in folders.items() if not ast.get_docstring(module.tree)] == []
 
 
 def test_no_folder_is_crowded() -> None:
-    sizes = Counter(module.name.rpartition(".")[0] for module in MODULES if not _is_folder(module))
+    sizes = Counter(module.name.rpartition(".")[0] for module in read_modules() if not _is_folder(module))
     assert {name: n for name, n in sizes.items() if n > MODULES_AT_ONE_LEVEL and name not in LISTS} == {}
 
 
