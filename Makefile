@@ -19,8 +19,8 @@ BERTH_LAB ?= test
 export BERTH_LAB
 # More arguments for pytest: make unit ARGS="-k quantity -x"
 ARGS ?=
-# How many labs side by side: tests on real hosts mostly wait.
-LABS ?= 2
+# How many labs side by side: tests on real hosts mostly wait. One of them uses two fifths of a core, and 1 GB.
+LABS ?= 4
 # make lab-tests TESTS=tests/lab/test_drift.py LABS=0 ARGS=-x
 TESTS ?= tests/lab
 

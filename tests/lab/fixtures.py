@@ -24,13 +24,28 @@ if TYPE_CHECKING:
 TEST_LAB = "test"
 
 
-LONG = ("test_eviction", "test_hpa", "test_kill", "test_node_loss", "test_workloads", "test_sync", "test_prometheus")
-"""Modules that take a minute or two. They come first: the last one of a parallel run is waited for."""
+LONGEST_FIRST = (
+    *("test_charge", "test_sync", "test_eviction", "test_lab", "test_kept", "test_hpa", "test_runtime_lab"),
+    *("test_verbs", "test_cli_lab", "test_kill", "test_faults", "test_refused_hosts_lab", "test_contract"),
+    *("test_node_loss", "test_workloads", "test_drift", "test_bad_commits", "test_other_hosts", "test_health"),
+    *("test_plan_lab", "test_engine_link", "test_crash_loops_lab", "test_words_lab"),
+)
+"""Modules on real hosts that take most of a minute or more, in their order: the last one of a run is waited for.
+
+What a run says at its end tells when this is out of date.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
-    items.sort(key=lambda item: not (item.path.is_relative_to(here) and item.path.stem in LONG))
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    folders = (here, here.parent / "contract")
+
+    def place(item: pytest.Item) -> int:
+        on_hosts = any(item.path.is_relative_to(folder) for folder in folders)
+        return places.get(item.path.stem, len(places)) if on_hosts else len(places)
+
+    items.sort(key=place)
     for item in items:
         if item.path.is_relative_to(here) or _uses_lab(item):
             item.add_marker(pytest.mark.lab)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.affected import ON_HOSTS, affected, project_sources
+from tests.lab.fixtures import LONGEST_FIRST
 
 SOURCES = {
     "objects/values/quantity.py": "",
@@ -86,3 +87,8 @@ def test_no_rule_for_real_hosts_has_lost_its_modules_or_files() -> None:
         if not any(fnmatch(file, pattern) for file in files)
     ]
     assert lost == []
+
+
+def test_modules_that_come_first_are_there() -> None:
+    on_hosts = {Path(path).stem for path in project_sources() if path.startswith(("tests/lab/", "tests/contract/"))}
+    assert [name for name in LONGEST_FIRST if name not in on_hosts] == []
