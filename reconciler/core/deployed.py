@@ -29,9 +29,9 @@ class PrunePlan(msgspec.Struct, frozen=True):
 
 
 class Deployed:
-    """inventory: what is deployed, key → Application. protected: Applications whose objects stay even when these are
-    gone from Git. kept: what lives on although the commit in force does not say so → the last commit that did. held:
-    why nothing is deleted, or ''.
+    """inventory: what is deployed, key → Application; replaced as a whole or added to. protected: Applications whose
+    objects stay even when these are gone from Git. kept: what lives on although the commit in force does not say so →
+    the last commit that did. held: why nothing is deleted, or ''.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Deployed:
     @property
     def alone(self) -> list[str]:
         """Keys (`Kind/namespace/name`) of what is still there and is to go alone, sorted."""
-        return sorted(self._alone & {"/".join(key) for key in self.inventory})
+        return sorted(self._alone & {"/".join(key) for key in self.inventory}) if self._alone else []
 
     def goes_alone(self, key: ObjectKey) -> bool:
         """Whether what it made shall live on."""

@@ -15,31 +15,32 @@ import random
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 
 from differ.kubelet.assignment import HostAssignment
 from objects.api.batch import CronJob
 from objects.api.core import Node
-from objects.api.meta import Condition, ObjectKey
+from objects.api.meta import ObjectKey
 from objects.api.pods import Pod
-from objects.conditions import OUT_OF_SYNC
-from objects.own.config import Application, ApplicationStatus, ClusterSpec, Host
+from objects.own.config import Application, ClusterSpec, Host
 from policies.scheduling.profiles import Rules
 from reconciler.controllers.base import Change, Context, Controller, Hold, Occurrence, Outcome, Put
 from reconciler.controllers.node.lifecycle import hosts_that_may_hold_unrecorded
 from reconciler.core.adoption import owners_as_found
 from reconciler.core.deployed import Deployed
-from reconciler.core.events import EventLog
-from reconciler.core.health import HEALTHY, HealthStatus, application_health
+from reconciler.core.health import application_health, summarised
 from reconciler.core.host_reports import HostReports
 from reconciler.core.isolation import INTERNAL_ERROR, Isolation, Task
 from reconciler.core.memory import Memory
 from reconciler.core.scheduling import PlacementFailed
 from reconciler.core.wanted import Wanted
-from reconciler.core.write_ahead import must_wait, place_of, places_of
+from reconciler.core.write_ahead import Records, must_wait, places_of
 from reconciler.core.writer import Writer
 from reconciler.figures.pod_metrics import answer_objects, measured_objects, outdated_answers
+from reconciler.publishing.events import EventLog
+from reconciler.publishing.publication import NOTHING, Publication
 from reconciler.state.autoscaled import sizes_as_found
 from reconciler.state.copies import stand_in
 from reconciler.state.drift import drift_by_application
@@ -53,6 +54,7 @@ from reconciler.state.messages import (
     Message,
     QueriesAnswered,
     Recorded,
+    Recording,
     Restored,
 )
 from reconciler.state.store import Changed, Store
@@ -104,7 +106,10 @@ class Engine:
         self._wanted = Wanted(self._writer, self._memory)
         self._reports = HostReports(self._writer, self._wanted, self._memory, is_observer=is_observer)
         self._ahead = timedelta()
-        self._recorded: dict[ObjectKey, str] = {}
+        self._records = Records()
+        self._inventory: dict[ObjectKey, str] = {}
+        self.published = NOTHING
+        """What the last step left, for any thread."""
 
     # --- the step ------------------------------------------------------------------------------------------------
 
@@ -132,18 +137,51 @@ class Engine:
             if self._wanted.is_named_freed:
                 self._prune(now)
                 self._settle(now)
+        # Before the start, and for an observer, there are none: workers then only look.
+        assignments = self._assignments(now) if self.is_started and not self.is_observer else {}
+        self._publish()
         return StepResult(
-            # Before the start, and for an observer, there are none: workers then only look.
-            assignments=self._assignments(now) if self.is_started and not self.is_observer else {},
+            assignments=assignments,
             changed=tuple(writer.changed),
             occurred=tuple(writer.occurred),
             wake_at=min((at for at in (writer.loop.wake_at, self.isolation.next_at) if at is not None), default=None),
         )
 
     def _assignments(self, now: datetime) -> dict[str, HostAssignment]:
-        waits = partial(must_wait, self.store, recorded=self._recorded) if self.writes_ahead else (lambda _: False)
+        waits = (
+            partial(must_wait, self.store, recorded=self._records.places) if self.writes_ahead else (lambda _: False)
+        )
         lenient = None if self.heals_all else self.inventory
         return self._writer.book.write(self.store, self.settings, lenient, self.isolation, now, must_wait=waits)
+
+    def _publish(self) -> None:
+        deployed, last = self.deployed, self.published
+        inventory = last.inventory
+        if deployed.inventory is not self._inventory or len(inventory) != len(deployed.inventory):
+            # It is replaced, or added to.
+            self._inventory, inventory = deployed.inventory, MappingProxyType(dict(deployed.inventory))
+        snapshot = self._writer.publish()
+        self.published = Publication(
+            snapshot=snapshot,
+            journal=self._writer.snapshots.journal,
+            is_started=self.is_started,
+            commit=self._commit,
+            inventory=inventory,
+            protected=deployed.protected,
+            kept=deployed.kept,
+            alone=tuple(deployed.alone),
+            held=deployed.held,
+            named=deployed.named,
+            withheld=frozenset(self._writer.book.withheld),
+            is_ahead=self.is_ahead,
+            events=self.events.newest,
+            recordings=self._records.announced,
+            restored=self._memory.inventory,
+        )
+
+    @property
+    def _commit(self) -> str:
+        return self.desired.commit if self.desired else ""
 
     # --- what is known -----------------------------------------------------------------------------------------------
 
@@ -194,18 +232,8 @@ class Engine:
         """Write health and revision of every Application: for those who are about to look, not at every step."""
         healths = application_health(self.store, self.inventory)
         drift = drift_by_application(self.store, self.inventory)
-        commit = self.desired.commit if self.desired else ""
-        for application in self.store.all_of(Application):
-            health = healths.get(application.name, HEALTHY)
-            claim = "True" if health.status is HealthStatus.HEALTHY else "False"
-            condition = Condition(type="Healthy", status=claim, reason=str(health.status), message=health.message)
-            altered = drift.get(application.name, "")
-            synced = Condition(type="Synced", status="True")
-            if altered:
-                synced = Condition(type="Synced", status="False", reason=OUT_OF_SYNC, message=altered)
-            conditions = (condition, synced) if altered or not application.spec.self_heal else (condition,)
-            status = ApplicationStatus(revision=commit, health=str(health.status), conditions=conditions)
-            self._writer.put(msgspec.structs.replace(application, status=status))
+        for application in summarised(self.store.all_of(Application), healths, drift, commit=self._commit):
+            self._writer.put(application)
 
     @property
     def withheld(self) -> list[ObjectKey]:
@@ -213,14 +241,13 @@ class Engine:
         return self._writer.book.withheld
 
     def will_record(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
-        """The places of these objects, about to be recorded as they are now: what the branch has of them ends here."""
-        places: dict[ObjectKey, str] = {}
-        for key in keys:
-            place = place_of(self.store.find(key))
-            if self._recorded.get(key, "") != place:
-                self._recorded.pop(key, None)
-            if place:
-                places[key] = place
+        """The places of these objects, about to be recorded as they are now: what the branch has of them ends here.
+
+        As a `Recording` says it, for who records what the store has at this moment.
+        """
+        keys = tuple(keys)
+        places = places_of(obj for key in keys if (obj := self.store.find(key)) is not None)
+        self._records.replace(keys, places)
         return places
 
     @property
@@ -323,13 +350,15 @@ class Engine:
         match message:
             case Restored():
                 self._memory.take(message)
-                self._recorded = places_of(message.objects)
+                self._records.places = places_of(message.objects)
                 self._writer.slices.remember(message.subnets)
                 self.deployed.restore(message)
             case Recorded():
-                self._recorded.update(message.places)
+                self._records.places.update(message.places)
                 withheld = (self.store.find(key) for key in self._writer.book.withheld)
                 self._writer.book.mark_hosts(pod.spec.node_name for pod in withheld if isinstance(pod, Pod))
+            case Recording():
+                self._records.announce(message)
             case Desired():
                 self._wanted.take(message, now)
             case HostReport():

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -19,14 +19,14 @@ from objects.api.apps import (
 )
 from objects.api.batch import Job
 from objects.api.core import Node
-from objects.api.meta import KubeObject, ObjectKey
+from objects.api.meta import Condition, KubeObject, ObjectKey
 from objects.api.pods import ContainerStatus, Pod
 from objects.api.storage import PersistentVolumeClaim
-from objects.conditions import find_condition
-from objects.own.config import Host
+from objects.conditions import OUT_OF_SYNC, find_condition
+from objects.own.config import Application, ApplicationStatus, Host
 from policies.host_support import NETWORK
 from reconciler.controllers.volumes.binding import bound_volume, host_of, why_never
-from reconciler.state.store import View
+from reconciler.state.store import Reader
 
 
 class HealthStatus(enum.IntEnum):
@@ -54,7 +54,7 @@ _ON_THE_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Reasons of a container that waits for nothing but time; every other one tells of a failure."""
 
 
-def health_of(view: View, obj: KubeObject) -> Health:
+def health_of(view: Reader, obj: KubeObject) -> Health:
     """The health of one object by its own status; kinds without one are Healthy once they are stored.
 
     One that cannot be judged, because of a bug, is Degraded and says so: the others are told of as always.
@@ -65,7 +65,7 @@ def health_of(view: View, obj: KubeObject) -> Health:
         return Health(HealthStatus.DEGRADED, f"{obj.key} cannot be judged: {type(error).__name__}: {error}")
 
 
-def _judge(view: View, obj: KubeObject) -> Health:
+def _judge(view: Reader, obj: KubeObject) -> Health:
     match obj:
         case Deployment():
             return _deployment(view, obj)
@@ -91,7 +91,7 @@ def worst(healths: Iterable[Health]) -> Health:
     return max(healths, key=lambda health: health.status, default=HEALTHY)
 
 
-def application_health(view: View, inventory: Mapping[ObjectKey, str]) -> dict[str, Health]:
+def application_health(view: Reader, inventory: Mapping[ObjectKey, str]) -> dict[str, Health]:
     """Application → the worst health among its objects, sorted by name."""
     groups: dict[str, list[Health]] = {}
     for key, application in inventory.items():
@@ -99,6 +99,23 @@ def application_health(view: View, inventory: Mapping[ObjectKey, str]) -> dict[s
         if obj is not None and not isinstance(obj, Host):
             groups.setdefault(application, []).append(health_of(view, obj))
     return {name: worst(healths) for name, healths in sorted(groups.items())}
+
+
+def summarised(
+    applications: Iterable[Application], healths: Mapping[str, Health], drift: Mapping[str, str], *, commit: str
+) -> Iterator[Application]:
+    """Applications with their health and revision as their status. drift: see `drift_by_application`."""
+    for application in applications:
+        health = healths.get(application.name, HEALTHY)
+        claim = "True" if health.status is HealthStatus.HEALTHY else "False"
+        condition = Condition(type="Healthy", status=claim, reason=str(health.status), message=health.message)
+        altered = drift.get(application.name, "")
+        synced = Condition(type="Synced", status="True")
+        if altered:
+            synced = Condition(type="Synced", status="False", reason=OUT_OF_SYNC, message=altered)
+        conditions = (condition, synced) if altered or not application.spec.self_heal else (condition,)
+        status = ApplicationStatus(revision=commit, health=str(health.status), conditions=conditions)
+        yield msgspec.structs.replace(application, status=status)
 
 
 def pod_health(pod: Pod) -> Health:
@@ -137,7 +154,7 @@ def _failure(status: ContainerStatus) -> str:
     return f"container {status.name}: {waiting.reason}" + (f": {waiting.message}" if waiting.message else "")
 
 
-def _deployment(view: View, deployment: Deployment) -> Health:
+def _deployment(view: Reader, deployment: Deployment) -> Health:
     status, wanted = deployment.status, deployment.spec.replicas
     wanted = 1 if wanted is None else wanted
     if deployment.spec.paused:
@@ -160,12 +177,12 @@ def _deployment(view: View, deployment: Deployment) -> Health:
     )
 
 
-def _pods_of(view: View, deployment: Deployment) -> list[Pod]:
+def _pods_of(view: Reader, deployment: Deployment) -> list[Pod]:
     replica_sets = view.owned(ReplicaSet, deployment.uid)
     return [pod for replica_set in replica_sets for pod in view.owned(Pod, replica_set.uid)]
 
 
-def _why(view: View, deployment: Deployment) -> str:
+def _why(view: Reader, deployment: Deployment) -> str:
     health = worst(map(pod_health, _pods_of(view, deployment)))
     return f": {health.message}" if health.message else ""
 
@@ -177,7 +194,7 @@ def _replicas(replica_set: ReplicaSet) -> Health:
     return Health(HealthStatus.PROGRESSING, f"{replica_set.status.available_replicas} of {wanted} available")
 
 
-def _daemon_set(view: View, daemon_set: DaemonSet) -> Health:
+def _daemon_set(view: Reader, daemon_set: DaemonSet) -> Health:
     status = daemon_set.status
     if status.observed_generation < daemon_set.metadata.generation:
         return Health(HealthStatus.PROGRESSING, "waiting for the new spec to be observed")
@@ -191,7 +208,7 @@ def _daemon_set(view: View, daemon_set: DaemonSet) -> Health:
     )
 
 
-def _stateful_set(view: View, stateful_set: StatefulSet) -> Health:
+def _stateful_set(view: Reader, stateful_set: StatefulSet) -> Health:
     status, spec = stateful_set.status, stateful_set.spec
     if status.observed_generation < stateful_set.metadata.generation:
         return Health(HealthStatus.PROGRESSING, "waiting for the new spec to be observed")
@@ -226,7 +243,7 @@ def _job(job: Job) -> Health:
     return Health(HealthStatus.PROGRESSING, f"{job.status.succeeded} succeeded, {job.status.active} active")
 
 
-def _claim(view: View, claim: PersistentVolumeClaim) -> Health:
+def _claim(view: Reader, claim: PersistentVolumeClaim) -> Health:
     """One that waits for its first pod is as it should be."""
     volume = bound_volume(view, claim)
     if volume is not None:
@@ -242,7 +259,7 @@ def _claim(view: View, claim: PersistentVolumeClaim) -> Health:
     return Health(HealthStatus.DEGRADED, f"claim {claim.name}: {never}") if never else HEALTHY
 
 
-def _host(view: View, host: Host) -> Health:
+def _host(view: Reader, host: Host) -> Health:
     node = view.get(Node, "", host.name)
     ready = find_condition(node.status.conditions, "Ready") if node else None
     if node is not None and ready is not None and ready.status == "True":

@@ -74,6 +74,11 @@ class Memory:
         return self.restored.subnets if self.restored else {}
 
     @property
+    def inventory(self) -> Mapping[ObjectKey, str]:
+        """What the earlier process had deployed."""
+        return self.restored.inventory if self.restored else {}
+
+    @property
     def is_continued(self) -> bool:
         """Whether somebody was in charge before, who may have told hosts what this process knows nothing of."""
         return self.restored is not None and (self.restored.follows or bool(self.restored.inventory))

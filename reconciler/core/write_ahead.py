@@ -15,10 +15,33 @@ from objects.api.meta import KubeObject, ObjectKey, controller_of
 from objects.api.pods import Pod
 from objects.api.storage import PersistentVolume, PersistentVolumeClaim
 from reconciler.controllers.volumes.binding import bound_volume, claims_of, host_of
+from reconciler.state.messages import Recording
 from reconciler.state.store import View
 
 Places = Mapping[ObjectKey, str]
 """Pod of an ordinal, or PersistentVolume → its host."""
+
+
+class Records:
+    """What the status branch has of places, as far as that can be relied on. Owned by the engine.
+
+    places: recorded, and nobody is about to replace it. announced: how many `Recording` messages came.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[ObjectKey, str] = {}
+        self.announced = 0
+
+    def announce(self, message: Recording) -> None:
+        """The branch is about to say something else."""
+        self.announced += 1
+        self.replace([*self.places] if message.keys is None else message.keys, message.places)
+
+    def replace(self, keys: Iterable[ObjectKey], places: Places) -> None:
+        """Of these objects it will say `places`: what it had of them ends, but for what stays the same."""
+        for key in keys:
+            if self.places.get(key, "") != places.get(key, ""):
+                self.places.pop(key, None)
 
 
 def place_of(obj: KubeObject | None) -> str:

@@ -20,12 +20,13 @@ from reconciler.controllers.garbage import orphaned_dependents
 from reconciler.core.admission import admit_pod
 from reconciler.core.assignment_book import AssignmentBook
 from reconciler.core.controller_loop import ControllerLoop
-from reconciler.core.events import EventLog
 from reconciler.core.isolation import Isolation
 from reconciler.core.scheduling import SchedulingLoop
 from reconciler.figures.pod_metrics import PodMetrics
+from reconciler.publishing.events import EventLog
 from reconciler.state.host_status import HostStatus
 from reconciler.state.pod_state import terminating
+from reconciler.state.snapshot import Snapshot, SnapshotWriter
 from reconciler.state.store import Changed, Store
 
 
@@ -40,6 +41,8 @@ class Writer:
         self.scheduling = SchedulingLoop(rules)
         self.book = AssignmentBook()
         self.slices = SliceBook()
+        self.snapshots = SnapshotWriter()
+        self._unpublished: list[Changed] = []
         self.on_removed: Callable[[ObjectKey, datetime], None] = lambda *_: None
         self.now = datetime.min.replace(tzinfo=UTC)
         self.changed: list[Changed] = []
@@ -52,6 +55,7 @@ class Writer:
     def start_from(self, other: Writer) -> None:
         """What the other one has; nothing was looked at or told yet."""
         self.store, self.slices = other.store.copy(), other.slices.copy()
+        self.snapshots, self._unpublished = SnapshotWriter(other.snapshots.snapshot), [*other._unpublished]
         for obj in self.store:
             self.scheduling.observe(Changed(obj.key, None, obj))
         self.mark_all()
@@ -65,6 +69,11 @@ class Writer:
     def mark_hosts(self) -> None:
         """All hosts are to be told anew, if there is anything new for them."""
         self.book.mark_hosts(host.name for host in self.store.all_of(Host))
+
+    def publish(self) -> Snapshot:
+        """All objects as they are now, with the journal of how they came to be that."""
+        changed, self._unpublished = self._unpublished, []
+        return self.snapshots.publish(changed, version=self.store.version)
 
     def note_event(self, occurrence: Occurrence, source: str, now: datetime) -> None:
         """source: who says it."""
@@ -112,6 +121,7 @@ class Writer:
         if changed is None:
             return
         self.changed.append(changed)
+        self._unpublished.append(changed)
         if isinstance(changed.new or changed.old, HostStatus):
             subnet = changed.new.pod_subnet if isinstance(changed.new, HostStatus) else ""
             self.slices.take(changed.key.name, subnet)

@@ -30,7 +30,7 @@ from reconciler.core.health import health_of
 from reconciler.editing.draft import Draft
 from reconciler.editing.history import Revision, read_revisions
 from reconciler.editing.writing import CommitWriter
-from reconciler.state.store import Changed, View
+from reconciler.state.store import Changed, Reader
 from sources.git.branch_writer import Identity
 from sources.git.repository import Repository
 from sources.reading.desired import DesiredReader
@@ -53,7 +53,7 @@ class FailedRollout(msgspec.Struct, frozen=True):
     reason: str
 
 
-def failed_rollout(view: View, deployment: Deployment) -> FailedRollout | None:
+def failed_rollout(view: Reader, deployment: Deployment) -> FailedRollout | None:
     """What is to be rolled back; None for a Deployment that does not ask for it, is paused, or is not stuck. Pure."""
     template_hash = deployment.annotations.get(ANNOTATION_TEMPLATE_HASH, "")
     if deployment.annotations.get(ROLLBACK_ON_FAILURE) != "true" or deployment.spec.paused or not template_hash:
@@ -149,14 +149,15 @@ class RollbackLoop:
         self._thread.join(timeout_seconds)
 
     def note(self, engine: Engine, changed: Iterable[Changed]) -> None:
-        """Take in what changed. In the engine's thread: reads the store, waits for nobody.
+        """Take in what changed. In the engine's thread: reads the snapshot, waits for nobody.
 
         A Deployment that cannot be judged is held, and tried again; the others are judged.
         """
         for key in sorted({change.key for change in changed if change.key.kind == Deployment.KIND}):
-            engine.isolation.run("rollback", key, partial(self._judge, engine.store, key), engine.now)
+            engine.isolation.run("rollback", key, partial(self._judge, engine, key), engine.now)
 
-    def _judge(self, view: View, key: ObjectKey, _: datetime) -> None:
+    def _judge(self, engine: Engine, key: ObjectKey, _: datetime) -> None:
+        view = engine.published.snapshot
         live = view.find(key)
         failed = failed_rollout(view, live) if isinstance(live, Deployment) else None
         if failed is None:

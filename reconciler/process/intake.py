@@ -14,7 +14,7 @@ from reconciler.desired.commits import HostUnread, both_said, require_hosts
 from reconciler.process.compose import Session
 from reconciler.process.daemon import Daemon
 from reconciler.state.messages import Desired
-from reconciler.status.loop import Refusal
+from reconciler.status.batch import Refusal
 from sources.reading.desired import CommitRefused
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from reconciler.core.engine import Engine
 from reconciler.state.store import Changed
 
 Listener = Callable[[Engine, Iterable[Changed]], None]
-"""Called in the engine's thread: reads the store, waits for nobody. Told the same again it does nothing twice."""
+"""Called in the engine's thread: reads what was published, waits for nobody. Told the same again it does nothing
+twice."""
 
 
 class Listeners:

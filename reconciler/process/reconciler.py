@@ -123,7 +123,7 @@ class Reconciler:
                 self._session.status_branch(engine.settings.sync.status_branch),
                 wake_engine=self.daemon.tell,
                 in_charge=in_charge,
-                on_recorded=self.daemon.tell,
+                tell=self.daemon.tell,
                 is_reluctant=self._is_reluctant,
                 last_commit=self.intake.last_commit,
             )

@@ -52,14 +52,14 @@ class QueryLoop:
         self._thread.join(timeout_seconds)
 
     def note(self, engine: Engine, changed: Iterable[Changed]) -> None:
-        """Take in what changed. In the engine's thread: reads the store, waits for nobody.
+        """Take in what changed. In the engine's thread: reads the snapshot, waits for nobody.
 
         Before the engine starts too: the first look of an autoscaler then finds answers.
         """
         if not any(change.key.kind in _ASKING for change in changed):
             return
         settings = engine.settings.metrics.prometheus
-        wanted = queries_for(engine.store, settings)
+        wanted = queries_for(engine.published.snapshot, settings)
         with self._changed:
             if (settings, wanted) != (self._settings, self._wanted):
                 self._settings, self._wanted = settings, wanted

@@ -16,24 +16,24 @@ from objects.own.canary import CANARY_CHECKS, checks_of
 from objects.own.config import PrometheusSettings
 from reconciler.controllers.autoscaling.metrics import query_of
 from reconciler.controllers.rollout.progress import CANARY_FAILED, PROGRESSING
-from reconciler.state.store import View
+from reconciler.state.store import Reader
 
 
-def queries_for(view: View, server: PrometheusSettings) -> frozenset[str]:
+def queries_for(view: Reader, server: PrometheusSettings) -> frozenset[str]:
     """The queries to ask now; none without a server."""
     if not server.url:
         return frozenset()
     return frozenset((*_of_autoscalers(view, server), *_of_canaries(view)))
 
 
-def _of_autoscalers(view: View, server: PrometheusSettings) -> Iterator[str]:
+def _of_autoscalers(view: Reader, server: PrometheusSettings) -> Iterator[str]:
     for autoscaler in view.all_of(HorizontalPodAutoscaler):
         for metric in autoscaler.spec.metrics:
             if query := query_of(metric, autoscaler.namespace, server):
                 yield query
 
 
-def _of_canaries(view: View) -> Iterator[str]:
+def _of_canaries(view: Reader) -> Iterator[str]:
     for deployment in view.all_of(Deployment):
         if CANARY_CHECKS not in deployment.annotations or not is_under_way(deployment):
             continue

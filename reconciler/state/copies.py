@@ -33,7 +33,7 @@ from objects.kinds import BY_KIND
 from objects.names import ANNOTATION_UNREAD, stable_uid
 from objects.secrets import MASK
 from reconciler.state.desired import CONTROLLER_ANNOTATIONS
-from reconciler.state.store import View
+from reconciler.state.store import Reader
 
 Unseal = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -127,22 +127,25 @@ def stand_in(key: ObjectKey, why: str) -> KubeObject:
     return ConfigMap(metadata=marked) if key.kind == ConfigMap.KIND else Secret(metadata=marked)
 
 
-def find_stand_in(view: View, key: ObjectKey) -> KubeObject | None:
+def find_stand_in(view: Reader, key: ObjectKey) -> KubeObject | None:
     """The stand-in of an object, None when it is known or not deployed."""
     found = view.find(stand_in_key(key))
     return found if isinstance(found, UnreadObject) or (found and ANNOTATION_UNREAD in found.annotations) else None
 
 
-def unread_objects(view: View, inventory: Collection[ObjectKey]) -> dict[ObjectKey, str]:
+def unread_objects(view: Reader, inventory: Collection[ObjectKey]) -> dict[ObjectKey, str]:
     """What is deployed and nobody knows what it is → why, sorted."""
-    found = {key: one for key in sorted(inventory) if (one := find_stand_in(view, key)) is not None}
+    elsewhere = {one.key for one in view.all_of(UnreadObject)}
+    in_place = (ConfigMap.KIND, Secret.KIND)
+    may_be = [key for key in inventory if key.kind in in_place or (elsewhere and stand_in_key(key) in elsewhere)]
+    found = {key: one for key in sorted(may_be) if (one := find_stand_in(view, key)) is not None}
     return {
         key: one.why if isinstance(one, UnreadObject) else one.annotations[ANNOTATION_UNREAD]
         for key, one in found.items()
     }
 
 
-def unread_maker(view: View, namespace: str, owner: OwnerReference) -> UnreadObject | None:
+def unread_maker(view: Reader, namespace: str, owner: OwnerReference) -> UnreadObject | None:
     """The stand-in of an owner; also of what made an owner that is gone itself.
 
     A ReplicaSet of which the status branch did not tell is rebuilt for its Deployment; when that is unread, nobody can

@@ -106,6 +106,16 @@ class HostSilent(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class Recording(msgspec.Struct, frozen=True):
+    """Places that the status branch is about to say, before it does: what it had of these objects until now ends here.
+
+    keys: of the objects concerned, None for all; places: as in `Recorded`, nothing for an object without one.
+    """
+
+    keys: frozenset[ObjectKey] | None
+    places: Mapping[ObjectKey, str]
+
+
 class Recorded(msgspec.Struct, frozen=True):
     """Places that the status branch has by now: key of an ordinal's pod or of a PersistentVolume → its host."""
 
@@ -146,5 +156,5 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Message: TypeAlias = (
-    Desired | HostReport | HostMeasured | HostFailures | HostSilent | QueriesAnswered | Recorded | Restored
+    Desired | HostReport | HostMeasured | HostFailures | HostSilent | QueriesAnswered | Recorded | Recording | Restored
 )

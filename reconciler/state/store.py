@@ -51,13 +51,18 @@ class Index(Generic[K]):
     part_of: Callable[[K], object]
 
 
-class View(Protocol):
-    """What controllers may ask: reads only, so that `plan` can hand them a copy and a test a handful of objects."""
+class Reader(Protocol):
+    """What anybody may ask, of the store and of a snapshot (`reconciler.state.snapshot`) alike."""
 
     def get(self, kind: type[K], namespace: str, name: str) -> K | None: ...
     def find(self, key: ObjectKey) -> KubeObject | None: ...
     def all_of(self, kind: type[K], namespace: str | None = None) -> list[K]: ...
     def owned(self, kind: type[K], owner_uid: str) -> list[K]: ...
+
+
+class View(Reader, Protocol):
+    """What controllers may ask: reads only, so that `plan` can hand them a copy and a test a handful of objects."""
+
     def orphans(self, kind: type[K], namespace: str) -> list[K]: ...
     def pods_on(self, node: str) -> list[Pod]: ...
     def by_index(self, index: Index[K], value: Hashable) -> list[K]: ...
@@ -70,11 +75,12 @@ class View(Protocol):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """One write: `old` is None for a new object, `new` is None for a removed one."""
+    """One write: `old` is None for a new object, `new` is None for a removed one. version: of the store after it."""
 
     key: ObjectKey
     old: KubeObject | None
     new: KubeObject | None
+    version: int = 0
 
 
 class Store:
@@ -188,7 +194,7 @@ class Store:
                 self._unindex(key, old, new)
             self._index(key, new)
         self._index_declared(key, old, new)
-        return Changed(key, old, new)
+        return Changed(key, old, new, self.version)
 
     def remove(self, key: ObjectKey) -> Changed | None:
         """Take an object out; None when there is none."""
@@ -198,7 +204,7 @@ class Store:
         self.version += 1
         self._unindex(key, old, None)
         self._index_declared(key, old, None)
-        return Changed(key, old, None)
+        return Changed(key, old, None, self.version)
 
     def copy(self) -> Store:
         """An independent store with the same objects (they are immutable and shared)."""

@@ -35,7 +35,6 @@ from objects.kinds import BY_KIND, kind_class
 from objects.own.config import Host
 from reconciler.core.health import (
     Health,
-    HealthStatus,
     application_health,
     health_of,
     worst,
@@ -45,12 +44,13 @@ from reconciler.state.copies import FOLDER, copy_document, copy_path
 from reconciler.state.failures import message_of
 from reconciler.state.host_status import HostStatus
 from reconciler.state.messages import Remembered, Restored
-from reconciler.state.store import Changed, Store, View
+from reconciler.state.store import Changed, Reader, Store
+from reconciler.status.overview import HostTable, cell
 from reconciler.status.pod_files import POD_FILE, PodFiles, PodReader, group_of, pods_document
 
 INVENTORY_PATH = "inventory.yaml"
 README_PATH = "README.md"
-_WITHOUT_FILE = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster", "Event"})
+KINDS_WITHOUT_FILE = frozenset({"ConfigMap", "Secret", "Namespace", "Cluster", "Event"})
 _DEFINED_IN = "definedIn"
 """Marks a file that holds only what Berth says of an object: the rest is in the manifests."""
 _IDENTITY = ("name", "namespace", "uid", "generation", "creationTimestamp")
@@ -59,19 +59,19 @@ _IDENTITY = ("name", "namespace", "uid", "generation", "creationTimestamp")
 
 def is_in_inventory_only(key: ObjectKey) -> bool:
     """Whether an object from Git has no file on the branch: since when it exists is in the inventory then."""
-    return key.kind in _WITHOUT_FILE
+    return key.kind in KINDS_WITHOUT_FILE
 
 
 def status_path(key: ObjectKey) -> str | None:
     """Where an object's status lies on the branch; None for kinds without one and for what only this process needs."""
     if key.kind == Node.KIND:
         return f"hosts/{key.name}.yaml"
-    if key.kind not in BY_KIND or key.kind in _WITHOUT_FILE or key.kind == Host.KIND:
+    if key.kind not in BY_KIND or key.kind in KINDS_WITHOUT_FILE or key.kind == Host.KIND:
         return None
     return f"objects/{key.namespace or '_cluster'}/{key.kind.lower()}/{key.name}.yaml"
 
 
-def object_document(view: View, obj: KubeObject, inventory: Container[ObjectKey]) -> dict[str, Any]:
+def object_document(view: Reader, obj: KubeObject, inventory: Container[ObjectKey]) -> dict[str, Any]:
     """One object's file as a mapping: whole for what has to be restored, identity and status for what Git holds."""
     document = codec.encode(obj)
     metadata = document.get("metadata", {})
@@ -107,7 +107,7 @@ def render_files(store: Store, inventory: Mapping[ObjectKey, str], *, is_ahead: 
 
 
 def inventory_document(
-    view: View,
+    view: Reader,
     inventory: Mapping[ObjectKey, str],
     protected: Iterable[str] = (),
     kept: Mapping[ObjectKey, str] = MappingProxyType({}),
@@ -152,7 +152,7 @@ def render_verdict(healths: Mapping[str, Health]) -> str:
 
 
 def render_readme(
-    view: View,
+    view: Reader,
     inventory: Mapping[ObjectKey, str],
     *,
     commit: str,
@@ -161,10 +161,20 @@ def render_readme(
     held: str = "",
     unread: Mapping[ObjectKey, str] = MappingProxyType({}),
     named: Mapping[ObjectKey, ObjectKey] = MappingProxyType({}),
+    healths: Mapping[str, Health] | None = None,
+    hosts: Iterable[str] | None = None,
 ) -> bytes:
     """The overview. by: who writes it. refused: why the newest commit is not in force. held: why a deletion is held.
     unread: what is kept and nobody can read any more → why. named: what is kept while something names it → what does.
+
+    healths, hosts: of all Applications, and the rows of hosts (`HostTable`), where they are known already.
     """
+    if healths is None:
+        healths = application_health(view, inventory)
+    if hosts is None:
+        table = HostTable()
+        table.note(Changed(obj.key, None, obj) for kind in (Host, Pod) for obj in view.all_of(kind))
+        hosts = table.rows(view)
     lost = "\n".join(f"{key}: {why}" for key, why in unread.items())
     lines = ["# Cluster status", "", f"Desired commit in force: `{commit}`", ""]
     if by:
@@ -180,14 +190,8 @@ def render_readme(
         if text:
             lines += [f"**{title}**", "", "```", text, "```", ""]
     lines += ["| application | health | |", "|---|---|---|"]
-    for name, health in application_health(view, inventory).items():
-        if name:
-            lines.append(f"| {name} | {health.status} | {_cell(health.message)} |")
-    lines += ["", "| host | ready | pods | |", "|---|---|---|---|"]
-    for host in view.all_of(Host):
-        health = health_of(view, host)
-        ready = "yes" if health.status is HealthStatus.HEALTHY else "no"
-        lines.append(f"| {host.name} | {ready} | {len(view.pods_on(host.name))} | {_cell(health.message)} |")
+    lines += [f"| {name} | {health.status} | {cell(health.message)} |" for name, health in healths.items() if name]
+    lines += ["", "| host | ready | pods | |", "|---|---|---|---|", *hosts]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -281,7 +285,3 @@ def _remembered(document: dict[str, Any]) -> tuple[ObjectKey, Remembered]:
 def _restored_form(obj: KubeObject) -> KubeObject:
     metadata = msgspec.structs.replace(obj.metadata, resource_version="", generation=0)
     return msgspec.structs.replace(obj, metadata=metadata)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -19,11 +19,10 @@ from objects.api.meta import (
     ObjectReference,
 )
 from objects.kinds import BY_KIND
-from reconciler.core.events import EventRecord
+from reconciler.publishing.events import PUBLISHED, EventRecord
 
 EVENTS_PATH: Final = "events.yaml"
-RECORDED: Final = 200
-"""A file that a person can still read, and a small one in each commit."""
+RECORDED: Final = PUBLISHED
 
 
 def as_event(record: EventRecord) -> Event:

@@ -34,7 +34,7 @@ from objects import codec
 from objects.api.meta import KubeObject, ObjectKey, ObjectMeta, controller_of
 from objects.api.pods import Pod, PodSpec
 from reconciler.core.health import HEALTHY, health_of
-from reconciler.state.store import Changed, View
+from reconciler.state.store import Changed, Reader
 
 POD_FILE: Final = "Pods"
 """Kind of such a file."""
@@ -180,7 +180,7 @@ def _number(key: ObjectKey, files: int) -> int:
 # --- documents ----------------------------------------------------------------------------------------------------
 
 
-def pods_document(view: View, keys: Iterable[ObjectKey]) -> dict[str, Any]:
+def pods_document(view: Reader, keys: Iterable[ObjectKey]) -> dict[str, Any]:
     """The file about these pods of one controller, of which at least one is there."""
     pods = [pod for key in keys if isinstance(pod := view.find(key), Pod)]
     common = {name: value for name in _SHARED_METADATA if (value := _common(pods, name, "metadata")) is not _DIFFERS}

@@ -51,6 +51,23 @@ class ObjectReader:
         except ValueError as error:
             raise RevisionNotFound(f"commit {sha[:10]} is not in the repository") from error
 
+    def read_tree(self, sha: str) -> bytes:
+        """A tree object as git stores it. Raises CacheBroken."""
+        try:
+            kind, content = self._read(sha)
+        except ValueError as error:
+            raise CacheBroken(f"object {sha[:10]} cannot be read from the local clone") from error
+        if kind != "tree":
+            raise CacheBroken(f"{sha[:10]} is a {kind} and not a folder")
+        return content
+
+    def size_of(self, sha: str) -> int:
+        """Bytes of an object. Raises CacheBroken."""
+        try:
+            return int(self._git.get_object_header(sha)[2])
+        except (GitError, OSError, ValueError) as error:
+            raise CacheBroken(f"object {sha[:10]} cannot be read from the local clone") from error
+
     def _read(self, sha: str) -> tuple[str, bytes]:
         """Kind and content. Raises ValueError when there is no such object, CacheBroken when git fails."""
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -98,6 +98,89 @@ def parse_tree(tree_sha: str, listing: bytes) -> Tree:
         else:
             entries[path] = TreeEntry(int(mode, 8), sha.decode(), 0 if size == b"-" else int(size))
     return Tree(tree_sha, entries, folders)
+
+
+def follow_tree(
+    base: Tree, sha: str, read: Callable[[str], bytes], size_of: Callable[[str], int], *, most: int = 256
+) -> Tree | None:
+    """The listing of another tree, from one that is known: what they have in common is not read again.
+
+    read: a tree object by its hash. size_of: bytes of a file by its hash. None when more than `most` objects would have
+    to be looked at, or a name is not one that can be shown as it is: then all is to be listed (`parse_tree`).
+    """
+    try:
+        return _Follower(base, read, size_of, most).follow(sha)
+    except _NotWorthIt:
+        return None
+
+
+class _NotWorthIt(Exception):
+    pass
+
+
+class _Follower:
+    def __init__(self, base: Tree, read: Callable[[str], bytes], size_of: Callable[[str], int], most: int) -> None:
+        self._read, self._size_of, self._left = read, size_of, most
+        self._base = base.sha
+        self._entries, self._folders = dict(base.entries), dict(base.folders)
+        self._is_sorted = True
+
+    def follow(self, sha: str) -> Tree:
+        self._descend("", self._base, sha)
+        if not self._is_sorted:
+            self._entries, self._folders = dict(sorted(self._entries.items())), dict(sorted(self._folders.items()))
+        return Tree(sha, self._entries, self._folders)
+
+    def _descend(self, prefix: str, before: str, after: str) -> None:
+        """before: '' for a folder that was not there."""
+        old = self._names(before) if before else {}
+        new = self._names(after)
+        for name in old.keys() - new.keys():
+            self._remove(prefix + name, is_folder=old[name][0] == MODE_TREE)
+        for name, (mode, sha) in new.items():
+            was_mode, was_sha = old.get(name, (0, ""))
+            if (was_mode, was_sha) == (mode, sha):
+                continue
+            path = prefix + name
+            self._is_sorted &= bool(was_sha) and (was_mode == MODE_TREE) == (mode == MODE_TREE)
+            if was_sha and (was_mode == MODE_TREE) != (mode == MODE_TREE):
+                self._remove(path, is_folder=was_mode == MODE_TREE)
+                was_sha = ""
+            if mode == MODE_TREE:
+                self._folders[path] = sha
+                self._descend(path + "/", was_sha, sha)
+            else:
+                self._spend()
+                self._entries[path] = TreeEntry(mode, sha, 0 if mode == MODE_SUBMODULE else self._size_of(sha))
+
+    def _names(self, sha: str) -> dict[str, tuple[int, str]]:
+        """A tree object: name → mode and hash."""
+        self._spend()
+        content, at = self._read(sha), 0
+        found: dict[str, tuple[int, str]] = {}
+        while at < len(content):
+            end = content.index(b"\0", at)
+            mode, _, raw = content[at:end].partition(b" ")
+            name = shown_path(raw)
+            if name.encode() != raw:
+                raise _NotWorthIt
+            found[name] = int(mode, 8), content[end + 1 : end + 21].hex()
+            at = end + 21
+        return found
+
+    def _spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _NotWorthIt
+
+    def _remove(self, path: str, *, is_folder: bool) -> None:
+        if not is_folder:
+            del self._entries[path]
+            return
+        del self._folders[path]
+        for listed in (self._entries, self._folders):
+            for inside in [one for one in listed if one.startswith(path + "/")]:
+                del listed[inside]
 
 
 def shown_path(raw: bytes) -> str:

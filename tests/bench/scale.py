@@ -154,7 +154,7 @@ class _Status:
         """CPU seconds of this process and of git."""
         began = _cpu()
         self._loop.note(cluster.engine, changed)
-        assert self._loop._push(self._loop._batch(cluster.engine))
+        assert self._loop._write_newest()
         return _cpu() - began
 
 

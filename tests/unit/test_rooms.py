@@ -33,11 +33,12 @@ PART_ORDER = {
     "sources": "errors words yaml edit git reading",
     "hosts": "ssh docker streams probes measure network volumes observe runtime simulated",
     "reconciler": (
-        "state figures controllers assigning core queries charge status desired editing workers plan process cli"
+        "state figures controllers assigning publishing core"
+        " queries charge status desired editing workers plan process cli"
     ),
 }
 """Room -> its parts; one may import those before it. In a room that is not named here only circles are forbidden."""
-BRAIN = tuple(f"reconciler.{part}" for part in ("state", "figures", "controllers", "assigning", "core"))
+BRAIN = tuple(f"reconciler.{part}" for part in ("state", "figures", "controllers", "assigning", "publishing", "core"))
 """The parts of `reconciler` that decide: pure like the pure rooms, and without `hosts` and `sources`."""
 MODULES_AT_ONE_LEVEL = 16
 """More than that, and a folder is to be divided. What is a list by nature is named in `LISTS`."""

@@ -32,7 +32,7 @@ from objects.api.storage import (
 )
 from objects.names import claim_volume_name, stable_uid
 from reconciler.controllers.node.lifecycle import hosts_that_may_hold_pods, hosts_that_may_hold_unrecorded
-from reconciler.state.store import Index, View
+from reconciler.state.store import Index, Reader, View
 
 _NODE_NAME = "metadata.name"
 """Not the label `kubernetes.io/hostname`: a Host may say something else there."""
@@ -56,7 +56,7 @@ def persistent_volume_name(claim_uid: str, generation: int = 0) -> str:
     return f"pvc-{claim_uid}-{generation}" if generation else f"pvc-{claim_uid}"
 
 
-def generation_of(view: View, claim_uid: str) -> int:
+def generation_of(view: Reader, claim_uid: str) -> int:
     """How many volumes a claim gave up: the generation of the one that it has, or will get."""
     generation = 0
     while (volume := _volume(view, claim_uid, generation)) is not None and is_given_up(volume):
@@ -64,16 +64,16 @@ def generation_of(view: View, claim_uid: str) -> int:
     return generation
 
 
-def volume_of(view: View, claim_uid: str) -> PersistentVolume | None:
+def volume_of(view: Reader, claim_uid: str) -> PersistentVolume | None:
     """The volume that was made for a claim and not given up, bound or not."""
     return _volume(view, claim_uid, generation_of(view, claim_uid))
 
 
-def _volume(view: View, claim_uid: str, generation: int) -> PersistentVolume | None:
+def _volume(view: Reader, claim_uid: str, generation: int) -> PersistentVolume | None:
     return view.get(PersistentVolume, "", persistent_volume_name(claim_uid, generation))
 
 
-def bound_volume(view: View, claim: PersistentVolumeClaim) -> PersistentVolume | None:
+def bound_volume(view: Reader, claim: PersistentVolumeClaim) -> PersistentVolume | None:
     """The claim's volume, once it says so itself."""
     volume = volume_of(view, claim.uid)
     return volume if volume is not None and volume.name == claim.spec.volume_name else None
@@ -141,7 +141,7 @@ def host_of(volume: PersistentVolume) -> str:
 # --- what cannot be -------------------------------------------------------------------------------------------------
 
 
-def why_never(view: View, claim: PersistentVolumeClaim) -> str:
+def why_never(view: Reader, claim: PersistentVolumeClaim) -> str:
     """Why nobody will make a volume for this claim; '' when one is made for its first pod."""
     spec = claim.spec
     if spec.volume_name and not spec.volume_name.startswith(persistent_volume_name(claim.uid)):

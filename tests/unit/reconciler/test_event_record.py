@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from objects.api.meta import ObjectKey
 from reconciler.controllers.base import Occurrence
-from reconciler.core.events import EventLog
+from reconciler.publishing.events import EventLog
 from reconciler.status.content import dump
 from reconciler.status.event_file import (
     RECORDED,

@@ -155,7 +155,8 @@ def loop(asked: Asked) -> Iterator[QueryLoop]:
 def note(loop: QueryLoop, engine: Engine, *objects: KubeObject) -> None:
     """A step in which these objects changed."""
     for obj in objects:
-        engine.store.put(obj)
+        engine._writer.put(obj)
+    engine._publish()
     changed = tuple(Changed(obj.key, None, obj) for obj in objects)
     loop.note(engine, changed)
 
@@ -210,7 +211,7 @@ def test_what_nobody_needs_any_more_is_not_asked(loop: QueryLoop, asked: Asked) 
     engine = engine_of()
     note(loop, engine, autoscaler("a", "queue"))
     assert asked.rounds.get(timeout=SOON)
-    engine.store.remove(autoscaler("a", "queue").key)
+    engine._writer.take_out(autoscaler("a", "queue").key)
     note(loop, engine, cluster())
     note(loop, engine, autoscaler("b", "hits"))
     while asked.rounds.get(timeout=SOON) != ("sum(hits{})",):

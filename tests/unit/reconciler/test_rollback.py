@@ -211,6 +211,8 @@ def told(loop: RollbackLoop, world: World, *others: Deployment) -> Engine:
     """The loop is told that the Deployment changed, and these."""
     engine = Engine((), source=random.Random(0))
     engine._writer.store = world.store
+    engine._writer._unpublished = [Changed(obj.key, None, obj) for obj in world.store]
+    engine._publish()
     loop.note(engine, [Changed(one.key, None, one) for one in (*others, live(world))])
     return engine
 

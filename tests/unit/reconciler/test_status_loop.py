@@ -2,6 +2,7 @@
 
 import base64
 import queue
+import threading
 import time
 
 import msgspec
@@ -17,16 +18,11 @@ from objects.secrets import SecretValue
 from reconciler.charge.holding import InCharge
 from reconciler.charge.rules import CHARGE_PATH, parse_record, render_record
 from reconciler.desired.commits import read_restored
-from reconciler.state.messages import Desired
+from reconciler.state.messages import Desired, Recorded, Recording
+from reconciler.status import batch as batch_module
 from reconciler.status import content as status
-from reconciler.status import loop as loop_module
-from reconciler.status.loop import (
-    BURST_SECONDS,
-    SETTLE_SECONDS,
-    Refusal,
-    StatusLoop,
-    settling_seconds,
-)
+from reconciler.status.batch import BatchMaker, Refusal
+from reconciler.status.loop import BURST_SECONDS, SETTLE_SECONDS, StatusLoop, settling_seconds
 from reconciler.status.pod_files import is_pod_path, pods_document
 from sources.git.repository import Repository
 from sources.git.status_branch import StatusBranch
@@ -78,6 +74,17 @@ class Written:
     def flush(self) -> None:
         self.loop.flush(self.cluster.engine, timeout_seconds=20)
         self.loop = self._start()
+
+    def publish(self) -> None:
+        """A commit of what is known now, and the engine hears what came of it."""
+        assert self.loop._write_newest()
+        self._note()
+
+    def files(self) -> list[str]:
+        return self.remote.in_remote("ls-tree", "-r", "--name-only", "berth/status").splitlines()
+
+    def kinds(self) -> set[str]:
+        return {path.split("/")[2] for path in self.files() if path.startswith("objects/")}
 
     def commits(self) -> list[str]:
         return self.remote.in_remote("log", "--format=%s", "berth/status").splitlines()
@@ -199,13 +206,15 @@ def test_an_object_whose_file_cannot_be_made_hides_no_other(written, monkeypatch
 
     monkeypatch.setattr(status, "object_document", document)
     written.run(written.desired())
-    documents = written.loop._batch(written.cluster.engine).documents
-    kinds = {path.split("/")[2] for path in documents if path.startswith("objects/")}
-    assert kinds == {"application", "deployment", "pods"}
+    written.publish()
+    assert written.kinds() == {"application", "deployment", "pods"}
     assert [part for part, _ in written.cluster.engine.holds] == ["status file"]
     monkeypatch.setattr(status, "object_document", real)
+    written.publish()
+    assert "replicaset" not in written.kinds(), "its time has not come"
     written.run()
-    assert any("replicaset" in path for path in written.loop._batch(written.cluster.engine).documents)
+    written.publish()
+    assert written.kinds() == {"application", "deployment", "pods", "replicaset"}
     assert not written.cluster.engine.holds
 
 
@@ -217,15 +226,15 @@ def test_pods_whose_file_cannot_be_made_hide_no_others_and_are_written_when_it_c
             raise ValueError("no colour")
         return pods_document(view, keys)
 
-    monkeypatch.setattr(loop_module, "pods_document", document)
-    paths = [path for path in written.loop._batch(written.cluster.engine).documents if is_pod_path(path)]
-    assert paths == ["objects/default/pods/replicaset.db-webv1/0.yaml"]
+    monkeypatch.setattr(batch_module, "pods_document", document)
+    written.publish()
+    assert [*filter(is_pod_path, written.files())] == ["objects/default/pods/replicaset.db-webv1/0.yaml"]
     held = ("status file of pods", ObjectKey("ReplicaSet", "default", "web-webv1"))
     assert [*written.cluster.engine.holds] == [held]
-    monkeypatch.setattr(loop_module, "pods_document", pods_document)
+    monkeypatch.setattr(batch_module, "pods_document", pods_document)
     written.run()
-    paths = [path for path in written.loop._batch(written.cluster.engine).documents if is_pod_path(path)]
-    assert paths == ["objects/default/pods/replicaset.web-webv1/0.yaml"]
+    written.publish()
+    assert "objects/default/pods/replicaset.web-webv1/0.yaml" in written.files()
     assert not written.cluster.engine.holds
 
 
@@ -278,7 +287,7 @@ def test_pods_that_wait_for_their_record_get_it_at_once_and_are_told_of(written)
         written.branch,
         wake_engine=lambda: None,
         in_charge=written.in_charge,
-        on_recorded=told.put,
+        tell=told.put,
         is_reluctant=True,
     )
     loop.start()
@@ -300,22 +309,18 @@ def test_pods_that_wait_for_their_record_get_it_at_once_and_are_told_of(written)
     assert len(written.commits()) == 1, "nothing but what must be recorded"
 
 
-def test_what_could_not_be_made_is_made_by_the_next_call_and_nobody_waits_for_ever(written, monkeypatch):
-    engine, real = written.cluster.engine, status.render_readme
-    written.run(written.desired())
-    assert written.loop._is_asked.wait(10)
-
+def test_what_cannot_be_made_at_all_is_held_and_made_when_it_can(written, monkeypatch):
     def fail(*_, **__):
         raise ValueError("no colour")
 
-    monkeypatch.setattr(status, "render_readme", fail)
-    with pytest.raises(ValueError, match="no colour"):
-        written.loop.note(engine, ())
-    monkeypatch.setattr(status, "render_readme", real)
-    written.loop.note(engine, ())
-    began = time.monotonic()
-    while not read_restored(written.branch).objects and time.monotonic() - began < 20:
-        time.sleep(0.05)
+    with monkeypatch.context() as patched:
+        patched.setattr(status, "render_readme", fail)
+        written.run(written.desired())
+        assert not written.loop._write_newest()
+        written._note()
+        assert [*written.cluster.engine.holds] == [("status", written.cluster.engine.cluster_key)]
+    written.publish()
+    assert not written.cluster.engine.holds
     assert {obj.KIND for obj in read_restored(written.branch).objects} == {"Node", "Pod", "ReplicaSet"}
 
 
@@ -326,3 +331,52 @@ def test_the_last_status_that_cannot_be_made_does_not_keep_the_process(written, 
     monkeypatch.setattr(status, "render_readme", fail)
     written.loop.flush(written.cluster.engine, timeout_seconds=20)
     assert not written.loop._thread.is_alive()
+
+
+def test_what_went_before_the_first_commit_of_a_process_is_not_on_the_branch_any_more(written):
+    """A commit of the time when nobody ran: what it no longer has comes from the branch and goes in one step."""
+    written.run(written.desired())
+    written.flush()
+    restored = read_restored(written.branch)
+    written.cluster.engine = FakeCluster("a", "b").engine
+    written._note(restored)
+    written.run(written.cluster.desired(commit=written.commit, confirmations=("all",)))
+    written.flush()
+    assert [path for path in written.files() if path.endswith(("/web.yaml", "/shop.yaml", "/0.yaml"))] == []
+
+
+def test_a_change_makes_anew_only_the_files_that_tell_of_it(written):
+    maker, engine = BatchMaker(), written.cluster.engine
+    written.run(written.cluster.desired(deployment(), deployment(name="db"), commit=written.commit))
+    assert len(maker.make(engine.published, commit="1", by="x").documents) > 8
+    assert maker.make(engine.published, commit="1", by="x").documents == {}
+    (pod, *_) = [one for one in engine.store.all_of(Pod) if one.name.startswith("db")]
+    status_of_pod = msgspec.structs.replace(pod.status, message="out of the way")
+    engine._writer.put(msgspec.structs.replace(pod, status=status_of_pod))
+    written.cluster.step()
+    changed = maker.make(engine.published, commit="1", by="x")
+    assert [*changed.documents] == ["objects/default/pods/replicaset.db-webv1/0.yaml"]
+
+
+def test_the_engine_knows_before_the_branch_says_another_place(written):
+    """Else a pod that comes back to its earlier host could begin there while the commit that says so is replaced."""
+    cluster = written.cluster
+    cluster.engine.writes_ahead = True
+    key, told = ObjectKey("Pod", "default", "db-0"), []
+    loop = StatusLoop(written.branch, wake_engine=lambda: None, in_charge=written.in_charge, tell=told.append)
+    cluster.step(cluster.desired(default(stateful_set(replicas=1)), commit=written.commit))
+    loop.note(cluster.engine, cluster.step(*map(cluster.report, cluster.hosts)).changed)
+    writing = threading.Thread(target=loop._write_newest)
+    writing.start()
+    began = time.monotonic()
+    while not told and time.monotonic() - began < 20:
+        time.sleep(0.01)
+    (announced,) = told
+    assert isinstance(announced, Recording)
+    assert announced.places.keys() == {key}
+    writing.join(0.2)
+    assert (writing.is_alive(), written.branch.known_paths()) == (True, ()), "not before the engine has heard of it"
+    loop.note(cluster.engine, cluster.step(announced).changed)
+    writing.join(20)
+    assert [type(one) for one in told] == [Recording, Recorded]
+    assert key in {obj.key for obj in read_restored(written.branch).objects}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -43,6 +44,49 @@ def test_a_commit_its_tree_and_its_blobs(remote: Remote, repository: Repository)
         {"apps": remote.git("rev-parse", "HEAD:apps"), "apps/web": remote.git("rev-parse", "HEAD:apps/web")},
     )
     assert repository.read_blob(tree.entries["apps/web/a.yaml"].sha) == b"a: 1\n"
+
+
+def test_a_tree_read_from_the_one_before_is_the_same_as_listed(
+    remote: Remote, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever changes: files come, go, become folders, programs, links; names that nobody can write."""
+    remote.push({"b/x/1": "1", "b/x/2": "2", "b.c": "3", "z": "4"})
+    repository.fetch("main")
+    repository.read_tree(remote.git("rev-parse", "HEAD"))
+    listed: list[Commit] = []
+    real = Repository._list_tree
+    monkeypatch.setattr(Repository, "_list_tree", lambda self, commit: listed.append(commit) or real(self, commit))
+
+    def changed(name: str) -> bool:
+        """Whether the next tree is the one that a fresh clone lists, and was not listed here."""
+        sha = remote.push(message=name)
+        repository.fetch("main")
+        listed.clear()
+        mine, followed = repository.read_tree(sha), not listed
+        with Repository(remote.url, tmp_path / name.replace(" ", "-")) as fresh:
+            fresh.fetch("main")
+            whole = fresh.read_tree(sha)
+        assert (mine, [*mine.entries], [*mine.folders]) == (whole, [*whole.entries], [*whole.folders])
+        return followed
+
+    remote.write({"b/x/1": "other", "a": "new", "b/y/é": "new"})
+    assert changed("some files")
+    (remote.work / "b/x/2").unlink()
+    (remote.work / "z").unlink()
+    remote.write({"z/deep/er": "5"})
+    assert changed("a file becomes a folder")
+    shutil.rmtree(remote.work / "z")
+    shutil.rmtree(remote.work / "b")
+    remote.write({"b": "6"})
+    assert changed("folders become a file and nothing")
+    (remote.work / "b.c").chmod(0o755)
+    (remote.work / "link").symlink_to("b")
+    assert changed("a program and a link")
+    assert changed("nothing")
+    remote.write({"tab\there": "7"})
+    assert not changed("a name that cannot be shown")
+    remote.write({f"many/{number}": str(number) for number in range(300)})
+    assert not changed("more than is worth following")
 
 
 def test_many_blobs_at_once(remote: Remote, repository: Repository) -> None:
