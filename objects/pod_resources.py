@@ -46,8 +46,10 @@ def is_best_effort(pod: Pod) -> bool:
 
 
 def _qos_of(parts: tuple[ResourceRequirements, ...]) -> QosClass:
-    if not any(_says_something(part) for part in parts):
+    if not any(map(_says_something, parts)):
         return "BestEffort"
+    if not all(part.limits for part in parts):
+        return "Burstable"
     for name in _QOS_RESOURCES:
         limits = [nano_value(part.limits.get(name, 0)) for part in parts]
         requests = [nano_value(part.requests.get(name, 0)) for part in parts]

@@ -11,12 +11,46 @@ import ipaddress
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
+from objects.api.meta import ObjectKey
+from objects.api.pods import Pod
 from objects.own.config import Host, NetworkSettings
 from reconciler.assigning.slices import SliceBook
 from reconciler.state.host_status import GIVEN_AWAY
+from reconciler.state.pod_state import holds_address
 
 _RESERVED_AT_START = 2
 """Network address and the bridge's own (the gateway)."""
+
+
+class AddressBook:
+    """Which addresses pods hold on which host, and which one each host gave out last; told of every write of a pod."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, dict[ObjectKey, str]] = {}
+        self._last: dict[str, str] = {}
+
+    def observe(self, old: Pod | None, new: Pod | None) -> None:
+        """To be told of the same write twice does no harm."""
+        before = old.spec.node_name if old is not None and old.status.pod_ip else ""
+        after = new.spec.node_name if new is not None and new.status.pod_ip and holds_address(new) else ""
+        if old is not None and before and before != after:
+            held = self._held.get(before, {})
+            held.pop(old.key, None)
+            if not held:
+                self._held.pop(before, None)
+        if new is not None and after and (before != after or old is None or old.status.pod_ip != new.status.pod_ip):
+            self._held.setdefault(after, {})[new.key] = new.status.pod_ip
+
+    def taken_on(self, host: str) -> set[str]:
+        """The addresses that nobody else may get there."""
+        return set(self._held.get(host, {}).values())
+
+    def last_on(self, host: str) -> str:
+        """What the host gave out last; '' for nothing."""
+        return self._last.get(host, "")
+
+    def give(self, host: str, address: str) -> None:
+        self._last[host] = address
 
 
 class Slice(NamedTuple):
@@ -88,15 +122,16 @@ def choose_address(subnet: str, taken: Collection[str], *, after: str = "") -> s
     """A free pod address in `subnet`, or None when it is full.
 
     The search starts behind `after` (the address given out last), so that an address rests before it is used again:
-    stale connections and caches must not meet another pod.
+    stale connections and caches must not meet another pod. taken: of IPv4, as they are written everywhere.
     """
     first, last = _range_of(subnet)
     # An IPv4 address has one spelling: texts are compared, since a host has many addresses and each pod asks.
-    used = {_canonical(address) if ":" in address else address for address in taken}
-    start = int(ipaddress.ip_address(after)) + 1 if after else first
+    is_long = ":" in subnet
+    used = {_canonical(address) for address in taken} if is_long else taken
+    start = _number_of(after) + 1 if after else first
     start = start if first <= start <= last else first
     for number in _around(start, first, last):
-        address = str(ipaddress.ip_address(number))
+        address = str(ipaddress.IPv6Address(number)) if is_long else _text_of(number)
         if address not in used:
             return address
     return None
@@ -107,6 +142,17 @@ def _range_of(subnet: str) -> tuple[int, int]:
     """The first and the last number that a pod may have in a subnet."""
     network = ipaddress.ip_network(subnet)
     return int(network.network_address) + _RESERVED_AT_START, int(network.broadcast_address) - 1
+
+
+def _number_of(address: str) -> int:
+    if ":" in address:
+        return int(ipaddress.ip_address(address))
+    first, second, third, fourth = address.split(".")
+    return (int(first) << 24) + (int(second) << 16) + (int(third) << 8) + int(fourth)
+
+
+def _text_of(number: int) -> str:
+    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
 def _canonical(address: str) -> str:

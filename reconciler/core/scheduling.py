@@ -36,7 +36,7 @@ from policies.scheduling.queue import ANY_EVENT, SchedulingQueue, host_events, p
 from policies.scheduling.rules import Event
 from policies.scheduling.scheduler import Scheduler
 from policies.scheduling.state.snapshot import Snapshot
-from reconciler.assigning.addresses import choose_address
+from reconciler.assigning.addresses import AddressBook, choose_address
 from reconciler.controllers.base import Change, Delete, Occurrence, Put
 from reconciler.controllers.volumes.binding import (
     DEFAULT_CLASS,
@@ -48,7 +48,6 @@ from reconciler.controllers.volumes.binding import (
 )
 from reconciler.state.foreign import foreign_ports, foreign_requests, frees_room
 from reconciler.state.host_status import HostStatus
-from reconciler.state.pod_state import holds_address
 from reconciler.state.store import Changed, View
 
 Decision = tuple[Change, Occurrence | None]
@@ -79,7 +78,7 @@ class SchedulingLoop:
         self._scheduler = self._make_scheduler(self._settings)
         self._queue = SchedulingQueue()
         self._unaddressed: set[ObjectKey] = set()
-        self._last_address: dict[str, str] = {}
+        self._addresses = AddressBook()
         self._foreign: dict[str, tuple[ForeignLoad, ...]] = {}
         self._next_descheduling: datetime | None = None
 
@@ -152,6 +151,7 @@ class SchedulingLoop:
             self.snapshot.set_foreign(host, foreign_requests(loads), foreign_ports(loads))
 
     def _observe_pod(self, old: Pod | None, new: Pod | None) -> None:
+        self._addresses.observe(old, new)
         pod = new or old
         assert pod is not None
         waits = new is not None and not new.is_terminating and not new.is_finished
@@ -281,7 +281,7 @@ class SchedulingLoop:
         if problem:
             yield from self._wait_for_claims(pod, problem, now)
             return
-        address = host.spec.address if pod.spec.host_network else self._free_address(view, node, status.pod_subnet)
+        address = host.spec.address if pod.spec.host_network else self._free_address(node, status.pod_subnet)
         if address is None:
             self.snapshot.remove_pod(pod.uid)
             message = f"no free address in {status.pod_subnet} on host {node}"
@@ -320,11 +320,11 @@ class SchedulingLoop:
             if not pod.spec.node_name:
                 self._queue.add(pod.key)
 
-    def _free_address(self, view: View, node: str, subnet: str) -> str | None:
-        taken = {pod.status.pod_ip for pod in view.pods_on(node) if holds_address(pod)}
-        address = choose_address(subnet, taken, after=self._last_address.get(node, ""))
+    def _free_address(self, node: str, subnet: str) -> str | None:
+        book = self._addresses
+        address = choose_address(subnet, book.taken_on(node), after=book.last_on(node))
         if address is not None:
-            self._last_address[node] = address
+            book.give(node, address)
         return address
 
 

@@ -74,8 +74,8 @@ class RowScores:
             return True
         self._mark = journal.mark()
         self._amounts.refresh()
-        is_closed_anew = self._refresh_cluster_checks()
-        is_scored_anew = self._refresh_own_of_cluster()
+        is_closed_anew = bool(self._cluster_checks) and self._refresh_cluster_checks()
+        is_scored_anew = bool(self._own_of_cluster) and self._refresh_own_of_cluster()
         flipped = [row for row in changed if self._refresh_row(row)]
         if is_closed_anew or is_scored_anew:
             for scorer in self._relative:
@@ -159,7 +159,7 @@ class RowScores:
 
     def _refresh_row(self, row: int) -> bool:
         """Judge one host again, but for its relative scores. Returns whether its verdict flipped."""
-        score = int(self._amounts.by_place[self._snapshot.states.ids[row]])
+        score = self._amounts.by_place.item(self._snapshot.states.ids[row])
         if self._row_checks:
             is_open = bool(self._fixed[row]) and (self._cluster_open is None or bool(self._cluster_open[row]))
             self._open[row] = is_open and all(check.allows(row) for check in self._row_checks)
@@ -169,8 +169,8 @@ class RowScores:
                 raw[row] = scorer.raw_of(row)
             own += self._own[scorer] * int(raw[row])
         self._own_total[row] = own
-        fits = score >= 0 and bool(self._open[row])
-        if fits == bool(self.feasible[row]):
+        fits = score >= 0 and self._open.item(row)
+        if fits == self.feasible.item(row):
             return False
         self.feasible[row] = fits
         return True
@@ -194,7 +194,7 @@ class RowScores:
         found = set()
         for row in rows:
             number = scorer.raw_of(row)
-            if number != raw[row]:
+            if number != raw.item(row):
                 raw[row] = number
                 found.add(row)
         return found
@@ -220,10 +220,10 @@ class RowScores:
             self._combine_keys()
             return
         for row in rows:
-            if not self.feasible[row]:
+            if not self.feasible.item(row):
                 self.keys[row] = -1
                 continue
-            total = int(self._own_total[row])
+            total = self._own_total.item(row)
             for scorer, points in self._points.items():
-                total += self._relative[scorer] * int(points[row])
-            self.keys[row] = (total << TIE_BITS) + int(self._ties[row])
+                total += self._relative[scorer] * points.item(row)
+            self.keys[row] = (total << TIE_BITS) + self._ties.item(row)

@@ -68,14 +68,14 @@ class _SelectorSpread(Scorer):
     def changed_rows(self) -> Collection[int] | None:
         entries = self._count.journal.since(self._mark)
         self._mark = self._count.journal.mark()
-        return None if entries is None else {entry if entry >= 0 else ~entry for entry in entries}
+        return None if entries is None else {max(entry, ~entry) for entry in entries}
 
     def raw(self, rows: Rows) -> IntArray:
         self._mark = self._count.journal.mark()
         return self._count.per_row[: self._snapshot.size][rows]
 
     def raw_of(self, row: int) -> int:
-        return int(self._count.per_row[row])
+        return self._count.per_row.item(row)
 
     def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
         self._counted = np.where(feasible, raw, -1)
@@ -98,7 +98,7 @@ class _SelectorSpread(Scorer):
             return None
         if not self._zones:
             for row in rows:
-                points[row] = int(MAX_SCORE * ((most - int(raw[row])) / most)) if most else MAX_SCORE
+                points[row] = int(MAX_SCORE * ((most - raw.item(row)) / most)) if most else MAX_SCORE
             return rows
         if by_zone is None:
             return None
@@ -116,7 +116,7 @@ class _SelectorSpread(Scorer):
     def _is_still_most(self, most: int, raw: IntArray, feasible: BoolArray, rows: Sequence[int]) -> bool:
         """Takes in the rows; whether `most` is still the greatest number of a host that fits."""
         for row in rows:
-            before, now = int(self._counted[row]), int(raw[row]) if feasible[row] else -1
+            before, now = self._counted.item(row), raw.item(row) if feasible.item(row) else -1
             self._counted[row] = now
             self._at_most += (now == most) - (before == most)
             if now > most:

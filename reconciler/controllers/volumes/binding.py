@@ -47,6 +47,8 @@ _NO_CLASS = "none"
 
 def claims_of(pod: Pod) -> tuple[str, ...]:
     """Names of the claims that a pod mounts, each once."""
+    if not pod.spec.volumes:
+        return ()
     sources = (volume.persistent_volume_claim for volume in pod.spec.volumes)
     return tuple(dict.fromkeys(source.claim_name for source in sources if source is not None))
 
@@ -161,6 +163,8 @@ def why_never(view: Reader, claim: PersistentVolumeClaim) -> str:
 
 def why_not_on(view: View, pod: Pod, host: str) -> str:
     """Why the claims of `pod` cannot be had on `host` now; '' when they can."""
+    if not pod.spec.volumes:
+        return ""
     problems = (_why_claim_not_on(view, pod.namespace, name, host) for name in claims_of(pod))
     return next(filter(None, problems), "")
 

@@ -1,12 +1,14 @@
 """Slices of hosts and addresses of pods."""
 
+import itertools
+
 import msgspec
 import pytest
 
 from objects.api.batch import Job, JobSpec
 from objects.api.core import Namespace, Node
 from objects.api.meta import ObjectMeta
-from objects.api.pods import Container, PodSpec, PodTemplateSpec, Toleration
+from objects.api.pods import Container, Pod, PodSpec, PodStatus, PodTemplateSpec, Toleration
 from objects.conditions import find_condition
 from objects.defaults import default
 from objects.own.config import (
@@ -15,7 +17,7 @@ from objects.own.config import (
     Host,
     NetworkSettings,
 )
-from reconciler.assigning.addresses import Slice, choose_address, slice_for_host
+from reconciler.assigning.addresses import AddressBook, Slice, choose_address, slice_for_host
 from reconciler.assigning.slices import SliceBook
 from reconciler.cli.printing.cluster import host_state
 from reconciler.state.host_status import HostStatus
@@ -82,6 +84,38 @@ def test_a_slice_that_is_remembered_stays_its_hosts():
 )
 def test_choose_address(taken, after, chosen):
     assert choose_address("10.1.0.0/29", taken, after=after) == chosen
+
+
+def test_choose_address_of_a_long_slice():
+    taken = ["fd00:0:0:0::2", "FD00::3"]
+    assert choose_address("fd00::/120", taken, after="fd00::1") == "fd00::4"
+
+
+def a_pod(address: str = "10.1.0.2", *, on: str = "h1", **status) -> Pod:
+    spec = PodSpec(node_name=on, host_network=status.pop("host_network", False))
+    return Pod(metadata=ObjectMeta(name="p", namespace="n"), spec=spec, status=PodStatus(pod_ip=address, **status))
+
+
+@pytest.mark.parametrize(
+    ("writes", "on_h1"),
+    [
+        pytest.param([a_pod()], {"10.1.0.2"}, id="bound"),
+        pytest.param([a_pod("")], set(), id="without an address"),
+        pytest.param([a_pod(host_network=True)], set(), id="the host's own address"),
+        pytest.param([a_pod(), a_pod("10.1.0.3")], {"10.1.0.3"}, id="another one"),
+        pytest.param([a_pod(), a_pod(on="h2")], set(), id="on another host"),
+        pytest.param([a_pod(on="h2"), a_pod()], {"10.1.0.2"}, id="from another host"),
+        pytest.param([a_pod(), a_pod(phase="Failed")], set(), id="ended"),
+        pytest.param([a_pod(), None], set(), id="gone"),
+        pytest.param([a_pod(), None, a_pod()], {"10.1.0.2"}, id="made again"),
+    ],
+)
+def test_addresses_that_pods_hold(writes, on_h1):
+    book = AddressBook()
+    for old, new in itertools.pairwise([None, *writes]):
+        book.observe(old, new)
+        book.observe(old, new)
+    assert book.taken_on("h1") == on_h1
 
 
 HELD = "10.1.0.0/24"
