@@ -76,20 +76,21 @@ IMPURE_CALLS = {
 FROM_RANDOM = {"Random"}
 
 
-class Module(NamedTuple):
-    """name: dotted; room: its first part."""
-
-    name: str
-    room: str
-    tree: ast.Module
-
-
 class Use(NamedTuple):
     """An import, wherever in the module it stands. names: what is taken from it, empty for `import module`."""
 
     module: str
     names: tuple[str, ...]
     line: int
+
+
+class Module(NamedTuple):
+    """name: dotted; room: its first part; uses: its imports."""
+
+    name: str
+    room: str
+    tree: ast.Module
+    uses: tuple[Use, ...]
 
 
 @cache
@@ -99,7 +100,8 @@ def read_modules() -> list[Module]:
     for room in sorted(ROOMS):
         for path in sorted((ROOT / room).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            modules.append(Module(name, room, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))))
+            tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+            modules.append(Module(name, room, tree, tuple(uses(tree))))
     return modules
 
 
@@ -119,7 +121,7 @@ def forbidden_imports(module: Module) -> list[str]:
     allowed = MAY_IMPORT[module.room] | {module.room}
     return [
         f"{module.name}:{use.line} imports {use.module}"
-        for use in uses(module.tree)
+        for use in module.uses
         if (top(use.module) in ROOMS and top(use.module) not in allowed) or top(use.module) == "tests"
     ]
 
@@ -127,14 +129,14 @@ def forbidden_imports(module: Module) -> list[str]:
 def foreign_imports(module: Module) -> list[str]:
     return [
         f"{module.name}:{use.line} imports {use.module}, which belongs to {EDGES[top(use.module)]}"
-        for use in uses(module.tree)
+        for use in module.uses
         if EDGES.get(top(use.module), module.room) != module.room
     ]
 
 
 def impurities(module: Module) -> list[str]:
-    found = [f"{module.name}:{use.line} imports {use.module}" for use in uses(module.tree) if _is_impure(use)]
-    random_names = {"random"} if any(use.module == "random" and not use.names for use in uses(module.tree)) else set()
+    found = [f"{module.name}:{use.line} imports {use.module}" for use in module.uses if _is_impure(use)]
+    random_names = {"random"} if any(use.module == "random" and not use.names for use in module.uses) else set()
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
@@ -168,13 +170,14 @@ def part_of(name: str) -> str:
     return ".".join(name.removesuffix(".__init__").split(".")[:2])
 
 
+@cache
 def arrows_between_parts() -> dict[str, set[str]]:
     """part -> the other parts of its room that it imports."""
     names = {module.name.removesuffix(".__init__") for module in read_modules()}
     arrows: dict[str, set[str]] = {}
     for module in read_modules():
         part = part_of(module.name)
-        for use in uses(module.tree):
+        for use in module.uses:
             for name in use.names or ("",):
                 target = f"{use.module}.{name}" if f"{use.module}.{name}" in names else use.module
                 if target in names and "." in target and top(target) == module.room and part_of(target) != part:
@@ -196,7 +199,7 @@ def test_foreign_libraries_stay_at_their_edge() -> None:
 
 @pytest.mark.parametrize("library", SINGLE_MODULE_EDGES)
 def test_known_to_one_module_only(library: str) -> None:
-    knowing = {module.name for module in read_modules() for use in uses(module.tree) if top(use.module) == library}
+    knowing = {module.name for module in read_modules() for use in module.uses if top(use.module) == library}
     assert len(knowing) <= 1
     assert {top(name) for name in knowing} <= {"reconciler"}
 
@@ -238,7 +241,7 @@ def test_the_brain_is_pure() -> None:
     assert [
         f"{module.name}:{use.line} imports {use.module}"
         for module in brain
-        for use in uses(module.tree)
+        for use in module.uses
         if top(use.module) in {"hosts", "sources"}
     ] == []
 
@@ -301,4 +304,5 @@ def _is_folder(module: Module) -> bool:
 )
 def test_the_rules_find_what_they_forbid(room: str, source: str, rule: object, expected: list[str]) -> None:
     assert callable(rule)
-    assert rule(Module("m", room, ast.parse(source))) == expected
+    tree = ast.parse(source)
+    assert rule(Module("m", room, tree, tuple(uses(tree)))) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -83,21 +84,26 @@ def test_every_rule_names_a_field_that_exists() -> None:
     def is_field(root: type[msgspec.Struct], path: str) -> bool:
         current: Any = root
         for step in path.replace("[]", "").split("."):
-            fields = {field.encode_name: field for field in msgspec.structs.fields(current)}
+            fields = structs_of_fields(current)
             if step not in fields:
                 return False
-            current = _struct_in(inspect.type_info(current), step)
+            current = fields[step]
         return True
 
     tables = [(PodSpec, POD_TABLE), *((BY_KIND[kind].kind, one.table) for kind, one in KIND_SUPPORT.items())]
     assert [rule.path for root, table in tables for rule in table.rules if not is_field(root, rule.path)] == []
 
 
-def _struct_in(struct: inspect.Type, field: str) -> Any:
-    assert isinstance(struct, inspect.StructType)
-    found = next(one.type for one in struct.fields if one.encode_name == field)
-    members = found.types if isinstance(found, inspect.UnionType) else (found,)
-    for member in members:
+@cache
+def structs_of_fields(struct: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct] | None]:
+    """Field, as it is spelled in a file -> the struct in it, or that its list is of."""
+    info = inspect.type_info(struct)
+    assert isinstance(info, inspect.StructType)
+    return {field.encode_name: _struct_in(field.type) for field in info.fields}
+
+
+def _struct_in(found: inspect.Type) -> type[msgspec.Struct] | None:
+    for member in found.types if isinstance(found, inspect.UnionType) else (found,):
         inner = member.item_type if isinstance(member, inspect.VarTupleType) else member
         if isinstance(inner, inspect.StructType):
             return inner.cls

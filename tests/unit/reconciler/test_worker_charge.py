@@ -17,13 +17,14 @@ from hosts.simulated.host import SimulatedHost
 from objects.api.pods import Pod, PodStatus
 from objects.errors import DiskFull, HostError, Superseded
 from objects.own.charge import Charge
+from reconciler.charge import rules
 from reconciler.charge.holding import InCharge
-from reconciler.charge.rules import SETTLE_SECONDS
 from reconciler.state.messages import HostReport, Message
 from reconciler.workers.worker import HostWorker
 from tests.unit.reconciler.cluster import START, bare_pod
 
 WAIT_SECONDS = 10.0
+SETTLE_SECONDS = 1.0
 OURS = Charge(epoch=7, holder="a1", name="berth run of a")
 EARLIER = Charge(epoch=6, holder="b2", name="berth run of b")
 LATER = Charge(epoch=8, holder="b2", name="berth run of b")
@@ -87,6 +88,11 @@ def bare_pod_on_host() -> Pod:
 def assignment(*pods: Pod) -> HostAssignment:
     network = PodNetwork(subnet="10.1.0.0/24", cluster_cidr="10.1.0.0/16")
     return HostAssignment(host="h", host_ip="192.0.2.1", network=network, pause_image="pause:3.9", pods=pods)
+
+
+@pytest.fixture(autouse=True)
+def _settles_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "SETTLE_SECONDS", SETTLE_SECONDS)
 
 
 @pytest.fixture

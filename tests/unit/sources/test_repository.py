@@ -394,22 +394,24 @@ def test_what_a_killed_fetch_left_is_removed(remote: Remote, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("script", "outcome"),
+    ("script", "deadline_seconds", "stall_seconds", "outcome"),
     [
         pytest.param(
-            "for i in 1 2 3 4 5; do echo $i >&2; sleep 0.5; done; echo out", "out\n", id="slow, and it gets on"
+            "for i in 1 2 3 4 5; do echo $i >&2; sleep 0.5; done; echo out", 60, 2, "out\n", id="slow, and it gets on"
         ),
-        pytest.param("echo 1 >&2; sleep 60", "git slow did not get on for 2 s", id="silent"),
-        pytest.param("while sleep 0.1; do echo 1 >&2; done", "git slow did not finish in 5 s", id="for ever"),
+        pytest.param("echo 1 >&2; sleep 60", 60, 1, "git slow did not get on for 1 s", id="silent"),
+        pytest.param("while sleep 0.1; do echo 1 >&2; done", 1, 60, "git slow did not finish in 1 s", id="for ever"),
     ],
 )
-def test_a_transfer_may_take_long_while_it_gets_on(script: str, outcome: str, tmp_path: Path) -> None:
+def test_a_transfer_may_take_long_while_it_gets_on(
+    script: str, deadline_seconds: float, stall_seconds: float, outcome: str, tmp_path: Path
+) -> None:
     (tmp_path / "slow.sh").write_text(script)
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     git = GitProcess(tmp_path / "x.git", environment)
     arguments = ["-c", f"alias.slow=!sh {tmp_path}/slow.sh", "slow"]
     try:
-        said = git.run(arguments, deadline_seconds=5, stall_seconds=2).stdout.decode()
+        said = git.run(arguments, deadline_seconds=deadline_seconds, stall_seconds=stall_seconds).stdout.decode()
     except SourceUnreachable as error:
         said = str(error).replace("git -c", "git slow")
     assert said == outcome
