@@ -35,6 +35,10 @@ _UNPRINTABLE = re.compile("[\x7f-\xa0\xad\u2000-\u200f\u2028-\u202f\u205f-\u206f
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 
+_MOST_KNOWN: Final = 20_000
+"""Values that are kept at a time, before a document is read: 5 MB."""
+
+
 class _OutOfForm(Exception):
     """Not as `dump` writes: PyYAML knows what to do."""
 
@@ -159,10 +163,18 @@ def _is_literal(text: str) -> bool:
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def load(content: bytes) -> Any:
-    """What is in a YAML text of one document. Raises yaml.YAMLError."""
+Known = dict[str, Any]
+"""What is on one line → what it says: of many documents, most say the same again and again."""
+
+
+def load(content: bytes, known: Known | None = None) -> Any:
+    """What is in a YAML text of one document. Raises yaml.YAMLError.
+
+    known: filled and used by calls one after another. Parts that are alike are one object then: nobody may write to
+    what is inside of these documents.
+    """
     try:
-        return _Reader(content.decode()).read()
+        return _Reader(content.decode(), {} if known is None else known).read()
     except (_OutOfForm, UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return yaml.load(content, Loader=yaml.CSafeLoader)
 
@@ -170,13 +182,16 @@ def load(content: bytes) -> Any:
 class _Reader:
     """Goes through the lines of a text once. Whatever is not in the form of `dump` raises."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, known: Known) -> None:
         if text[-1:] != "\n" or "\t" in text or "\r" in text:
             raise _OutOfForm
         # Of each line: margin, dash, key, what follows the key, what there is without a key.
         self._lines: list[tuple[str, str, str, str, str]] = _LINE.findall(text, 0, len(text) - 1)
         self._text = text
         self._at = 0
+        if len(known) > _MOST_KNOWN:
+            known.clear()
+        self._known = known
 
     def read(self) -> dict[str, Any]:
         if self._text == "{}\n":
@@ -189,31 +204,43 @@ class _Reader:
     def _mapping(self, indent: int, *, is_item: bool) -> dict[str, Any]:
         """Its first line has a dash before it when it is an item of a list."""
         found: dict[str, Any] = {}
-        lines, count = self._lines, len(self._lines)
-        while self._at < count:
-            margin, dash, name, text, _ = lines[self._at]
-            begins = len(margin)
+        lines, count, known = self._lines, len(self._lines), self._known
+        at = self._at
+        while at < count:
+            margin, dash, name, text, _ = lines[at]
             if is_item:
                 is_item = False
-            elif begins != indent or dash:
-                if begins > indent:
+            elif dash or len(margin) != indent:
+                if len(margin) > indent:
                     raise _OutOfForm
                 break
             if not name:
                 raise _OutOfForm
-            self._at += 1
-            key = _read_scalar(name)
+            at += 1
+            key = known.get(name)
+            if key is None:
+                key = self._scalar(name)
             if type(key) is not str or key in found:
                 raise _OutOfForm
             if not text:
+                self._at = at
                 found[key] = self._inner(indent)
+                at = self._at
             elif text in ("|", "|-"):
+                self._at = at
                 found[key] = self._literal(indent + 2, text)
+                at = self._at
             else:
-                found[key] = _read_scalar(text)
+                value = known.get(text)
+                found[key] = self._scalar(text) if value is None else value
+        self._at = at
         if not found:
             raise _OutOfForm
         return found
+
+    def _scalar(self, text: str) -> Any:
+        value = self._known[text] = _read_scalar(text)
+        return value
 
     def _inner(self, indent: int) -> Any:
         """What stands below a key that nothing follows."""
@@ -241,7 +268,8 @@ class _Reader:
                 items.append(self._mapping(indent + 2, is_item=True))
             else:
                 self._at += 1
-                items.append(_read_scalar(rest))
+                value = self._known.get(rest)
+                items.append(self._scalar(rest) if value is None else value)
         return items
 
     def _literal(self, indent: int, style: str) -> str:

@@ -43,6 +43,7 @@ class Writer:
         self.slices = SliceBook()
         self.snapshots = SnapshotWriter()
         self._unpublished: list[Changed] = []
+        self._is_marking = False
         self.on_removed: Callable[[ObjectKey, datetime], None] = lambda *_: None
         self.now = datetime.min.replace(tzinfo=UTC)
         self.changed: list[Changed] = []
@@ -62,7 +63,8 @@ class Writer:
         self.mark_hosts()
 
     def mark_all(self) -> None:
-        """All controllers look at everything."""
+        """All controllers look at everything; from now on, at what changes."""
+        self._is_marking = True
         for obj in self.store:
             self.loop.mark(self.store, None, obj)
 
@@ -129,7 +131,9 @@ class Writer:
             self.scheduling.observe(changed)
         except Exception as error:  # noqa: BLE001 - one object's bug must not stop the others; it is said as an event
             self.isolation.fail("scheduler's view", changed.key, error, partial(self._show, changed.key), self.now)
-        self.loop.mark(self.store, changed.old, changed.new)
+        if self._is_marking or changed.new is None:
+            # Until all is marked at once, only what is gone by then has to be marked by itself.
+            self.loop.mark(self.store, changed.old, changed.new)
         try:
             self.book.mark(self.store, changed.old, changed.new)
         except Exception as error:  # noqa: BLE001 - whom it concerns is not known: all hosts are looked at

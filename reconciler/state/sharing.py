@@ -7,6 +7,7 @@ containers, tolerations and labels of its own: 8 KiB a pod for what is the same 
 from __future__ import annotations
 
 import hashlib
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,8 @@ _SPEC: Final = (
     "topology_spread_constraints",
     "security_context",
 )
+_parts_of_metadata = attrgetter(*_METADATA)
+_parts_of_spec = attrgetter(*_SPEC)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -31,20 +34,32 @@ class Sharing:
 
     def __init__(self) -> None:
         self._parts: dict[tuple[str, bytes], Any] = {}
+        self._groups: dict[bytes, tuple[Any, ...]] = {}
 
     def pod(self, pod: Pod) -> Pod:
         """An equal pod that has its parts in common with those that were asked about before."""
-        metadata = {name: self._part(name, getattr(pod.metadata, name)) for name in _METADATA}
-        spec = {name: self._part(name, getattr(pod.spec, name)) for name in _SPEC}
+        metadata = self._group(_METADATA, _parts_of_metadata(pod.metadata))
+        spec = self._group(_SPEC, _parts_of_spec(pod.spec))
         return msgspec.structs.replace(
             pod,
-            metadata=msgspec.structs.replace(pod.metadata, **metadata),
-            spec=msgspec.structs.replace(pod.spec, **spec),
+            metadata=msgspec.structs.replace(pod.metadata, **dict(zip(_METADATA, metadata, strict=True))),
+            spec=msgspec.structs.replace(pod.spec, **dict(zip(_SPEC, spec, strict=True))),
         )
+
+    def _group(self, names: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Several parts at once: pods of one template have all of them alike, and are asked about one after another."""
+        digest = _digest(values)
+        known = self._groups.get(digest)
+        if known is None:
+            known = self._groups[digest] = tuple(map(self._part, names, values))
+        return known if known == values else values
 
     def _part(self, name: str, value: Any) -> Any:
         if not value:
             return value
-        digest = hashlib.blake2b(_ENCODER.encode(value), digest_size=16).digest()
-        known = self._parts.setdefault((name, digest), value)
+        known = self._parts.setdefault((name, _digest(value)), value)
         return known if known == value else value
+
+
+def _digest(value: Any) -> bytes:
+    return hashlib.blake2b(_ENCODER.encode(value), digest_size=16).digest()

@@ -23,8 +23,8 @@ from typing import Any
 
 import msgspec
 
+from differ.documents.compact_yaml import Known, load
 from differ.documents.compact_yaml import dump as dump
-from differ.documents.compact_yaml import load
 from objects import codec
 from objects.api.apps import ControllerRevision, ReplicaSet
 from objects.api.core import Node
@@ -213,6 +213,7 @@ def restore(
     copies: dict[str, bytes] = {}
     is_ahead = False
     pods = PodReader()
+    known: Known = {}
     for path, content in files:
         with _said_of(path):
             if path == INVENTORY_PATH:
@@ -231,7 +232,7 @@ def restore(
             elif path.startswith(FOLDER):
                 copies[path] = content
             elif path.startswith(("objects/", "hosts/")):
-                document = unseal(load(content))
+                document = unseal(load(content, known))
                 document.pop("health", None)
                 if document["kind"] == POD_FILE:
                     objects += pods.read(document)

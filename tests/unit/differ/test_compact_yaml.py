@@ -92,3 +92,20 @@ def test_other_yaml(text):
 def test_bad_yaml_is_an_error():
     with pytest.raises(yaml.YAMLError):
         load(b"a: [")
+
+
+def test_documents_read_one_after_another_have_in_common_what_they_say_alike():
+    known: dict[str, object] = {}
+    first, second = (load(b'a: x\nb: {"c": "d"}\ne: null\n', known) for _ in range(2))
+    assert first == second == {"a": "x", "b": {"c": "d"}, "e": None}
+    assert first["b"] is second["b"]
+    assert load(b'"null": 1\n', known) == {"null": 1}
+    assert load(b"null: 1\n", known) == {None: 1}, "what is not a text is no key of ours, also when it is known"
+
+
+def test_what_is_known_of_many_documents_has_an_end(monkeypatch):
+    monkeypatch.setattr("differ.documents.compact_yaml._MOST_KNOWN", 3)
+    known: dict[str, object] = {}
+    for number in range(20):
+        assert load(f"a: x{number}\n".encode(), known) == {"a": f"x{number}"}
+    assert len(known) < 6
