@@ -116,8 +116,13 @@ def _remapped_users(facts: HostFacts) -> Finding | None:
     )
 
 
+def _is_refused_anyhow(facts: HostFacts) -> bool:
+    """Whether the engine is one that no kernel setting would make fit."""
+    return "rootless" in facts.traits.security_options or facts.traits.engine == "Podman"
+
+
 def _no_memory_limit(facts: HostFacts) -> Finding | None:
-    if facts.traits.limits_memory or "rootless" in facts.traits.security_options or facts.traits.engine == "Podman":
+    if facts.traits.limits_memory or _is_refused_anyhow(facts):
         return None
     return Finding(
         condition=READY,
@@ -132,7 +137,7 @@ def _no_memory_limit(facts: HostFacts) -> Finding | None:
 
 
 def _no_cpu_limit(facts: HostFacts) -> Finding | None:
-    if facts.traits.limits_cpu or "rootless" in facts.traits.security_options or facts.traits.engine == "Podman":
+    if facts.traits.limits_cpu or _is_refused_anyhow(facts):
         return None
     return Finding(
         condition=LIMITS,
@@ -143,7 +148,7 @@ def _no_cpu_limit(facts: HostFacts) -> Finding | None:
 
 
 def _no_cpu_weight(facts: HostFacts) -> Finding | None:
-    if facts.traits.weighs_cpu or "rootless" in facts.traits.security_options or facts.traits.engine == "Podman":
+    if facts.traits.weighs_cpu or _is_refused_anyhow(facts):
         return None
     return Finding(
         condition=LIMITS,

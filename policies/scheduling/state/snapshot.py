@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from policies.scheduling.state.arrays import (
 )
 from policies.scheduling.state.budgets import BudgetIndex
 from policies.scheduling.state.columns import LabelColumn, TaintSets
+from policies.scheduling.state.derived import Derived, Remembered
+from policies.scheduling.state.homeless import HomelessPods
 from policies.scheduling.state.images import ImageIndex
 from policies.scheduling.state.leaders import StateLeaders
 from policies.scheduling.state.occupants import (
@@ -45,10 +47,6 @@ from policies.scheduling.state.volumes import VolumeIndex
 from policies.scheduling.state.workloads import WorkloadIndex
 
 _FIRST_CAPACITY: Final = 64
-_MOST_LEADERS: Final = 16
-_MOST_REMEMBERED: Final = 1024
-
-Remembered = TypeVar("Remembered")
 
 
 class Snapshot:
@@ -86,14 +84,10 @@ class Snapshot:
         self._free_rows: list[int] = []
         self._columns: dict[str, LabelColumn] = {}
         self._occupants: dict[str, Occupant] = {}
-        # Pods of hosts that are not known: by host, and the host by pod.
-        self._homeless: dict[str, dict[str, Pod]] = {}
-        self._waits_for: dict[str, str] = {}
+        self._homeless = HomelessPods()
         self._priorities: Counter[int] = Counter()
         self._conditions: dict[tuple[str, str], set[int]] = {}
-        self._leaders: dict[tuple[int, int], StateLeaders] = {}
-        self._remembered: dict[tuple[object, ...], object] = {}
-        self._remembered_at = -1
+        self._derived = Derived(self.states)
 
     # --- hosts ----------------------------------------------------------------------------------------------------
 
@@ -104,30 +98,11 @@ class Snapshot:
 
     def remember(self, key: tuple[object, ...], make: Callable[[], Remembered]) -> Remembered:
         """What `make` gives, once for all shapes that ask by the same key, until `structure` moves."""
-        structure = self.structure
-        if self._remembered_at != structure:
-            self._remembered.clear()
-            self._leaders.clear()
-            self._remembered_at = structure
-        found = self._remembered.get(key)
-        if found is None:
-            if len(self._remembered) >= _MOST_REMEMBERED:
-                self._remembered.clear()
-            found = self._remembered[key] = make()
-        return found  # type: ignore[return-value]
+        return self._derived.remember(self.structure, key, make)
 
     def leaders_of(self, ties: IntArray, is_open: BoolArray) -> StateLeaders:
         """The winners among hosts in one state, up to date as `states` is. Kept for the very arrays that are given."""
-        key = (id(ties), id(is_open))
-        found = self._leaders.get(key)
-        if found is None:
-            if len(self._leaders) >= _MOST_LEADERS:
-                del self._leaders[next(iter(self._leaders))]
-            # The arrays are held by what is made of them, so that nobody else gets their identities.
-            found = self._leaders[key] = StateLeaders(self.states, ties, is_open)
-        else:
-            found.refresh()
-        return found
+        return self._derived.leaders_of(ties, is_open)
 
     @property
     def host_count(self) -> int:
@@ -159,10 +134,7 @@ class Snapshot:
         self.journal.append(row)
         if old is None or _structure_of(old) != _structure_of(node):
             self._write_structure(row, node)
-        homeless = self._homeless.pop(node.name, {})
-        for uid in homeless:
-            del self._waits_for[uid]
-        for pod in homeless.values():
+        for pod in self._homeless.take(node.name):
             self.add_pod(pod)
 
     def remove_node(self, name: str) -> None:
@@ -174,7 +146,7 @@ class Snapshot:
         pods = [occupant.pod for occupant in self._uses[row].occupants.values()]
         for pod in pods:
             self.remove_pod(pod.uid)
-        self._wait_for(name, [pod for pod in pods if pod.node_name])
+        self._homeless.add(name, [pod for pod in pods if pod.node_name])
         self.journal.append(row)
         self._nodes[row] = None
         self.names[row] = ""
@@ -286,16 +258,10 @@ class Snapshot:
         if pod.is_finished:
             return
         if row is None:
-            self._wait_for(pod.node_name, [pod])
+            self._homeless.add(pod.node_name, [pod])
             return
         is_victim = is_preemption_victim(pod) or (known is not None and known.is_victim)
         self.put_back(Occupant(pod, self.shapes.shape_of(pod), row, is_victim=is_victim))
-
-    def _wait_for(self, host: str, pods: Iterable[Pod]) -> None:
-        """Remember pods of a host that is not known."""
-        for pod in pods:
-            self._homeless.setdefault(host, {})[pod.uid] = pod
-            self._waits_for[pod.uid] = host
 
     def _is_counted_so(self, pod: Pod, row: int) -> bool:
         """Whether only the pod's status changed, or its binding to where it was assumed: then take that over."""
@@ -335,11 +301,7 @@ class Snapshot:
         """The pod is gone, finished or bound elsewhere. Unknown pods are no error."""
         occupant = self._occupants.pop(uid, None)
         if occupant is None:
-            host = self._waits_for.pop(uid, "")
-            if host:
-                del self._homeless[host][uid]
-                if not self._homeless[host]:
-                    del self._homeless[host]
+            self._homeless.forget(uid)
             return
         self._uses[occupant.row].leave(occupant)
         self._priorities[occupant.priority] -= 1
