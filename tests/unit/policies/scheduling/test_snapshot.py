@@ -54,7 +54,9 @@ def test_what_is_found_before_its_host_costs_no_look_at_the_pods_of_all_others()
             looks.append("")
             return super().pop(*arguments)  # type: ignore[call-overload]
 
-    snapshot._homeless = {name: Watched(pods) for name, pods in snapshot._homeless.items()}
+    homeless = snapshot._homeless
+    assert len(homeless._by_host) == 50
+    homeless._by_host = {name: Watched(pods) for name, pods in homeless._by_host.items()}
     snapshot.remove_pod("uid-nobody")
     assert looks == []
 
