@@ -128,7 +128,8 @@ class Observer:
         with self._lock:
             self._must_ask_network = True
 
-    def invalidate_images(self) -> None:
+    def invalidate_facts(self) -> None:
+        """What the host tells of itself may have changed: an image was pulled, the engine may be set up anew."""
         self._facts.expire()
 
     def observe(self) -> HostObservation:

@@ -152,6 +152,7 @@ class DockerRuntime:
 
         def on_lost(_: HostError) -> None:
             self._observer.hear_of_charges(hears=False)
+            self._observer.invalidate_facts()  # an engine that ended may have other settings when it is back
             wake()  # the next look tells what is wrong
 
         self._events = EngineEvents(
@@ -186,13 +187,13 @@ class DockerRuntime:
         try:
             pull_image(self._engine, action)
         finally:
-            self._observer.invalidate_images()
+            self._observer.invalidate_facts()
 
     def _remove_image(self, action: RemoveImage) -> None:
         try:
             remove_image(self._engine, action)
         finally:
-            self._observer.invalidate_images()
+            self._observer.invalidate_facts()
 
     def _create(self, action: CreateContainer) -> tuple[str, ...]:
         spec = action.spec
@@ -205,7 +206,7 @@ class DockerRuntime:
         except EngineError as error:
             if error.status == NOT_FOUND:
                 # Its image or network has gone since we looked.
-                self._observer.invalidate_images()
+                self._observer.invalidate_facts()
                 self._observer.invalidate_network()
             if error.status != CONFLICT:
                 raise without_secrets(error, spec) from None
@@ -282,7 +283,7 @@ class DockerRuntime:
         try:
             prepare_volume(self._engine, action)
         finally:
-            self._observer.invalidate_images()
+            self._observer.invalidate_facts()
 
     def _remove_volume(self, action: RemoveVolume) -> None:
         try:
@@ -292,7 +293,7 @@ class DockerRuntime:
             if is_marker_name(action.volume):
                 self._observer.invalidate_charges()
             elif not action.pod_uid:
-                self._observer.invalidate_images()
+                self._observer.invalidate_facts()
 
     def _mark_charge(self, action: MarkCharge) -> None:
         try:

@@ -10,6 +10,7 @@ what is measured: sshd and the recordings are others. As root's programs the hos
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import random
 import resource
@@ -23,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from hosts.docker.engine import Engine as DockerEngine
 from hosts.runtime.docker_runtime import DockerRuntime
@@ -240,8 +242,9 @@ def _check_stand_ins(sshd: LocalSshd, programs: Path) -> None:
 
 
 @contextmanager
-def recorded_engines(folder: Path, count: int) -> Iterator[subprocess.Popen[str]]:
-    argv = [sys.executable, "-m", "tests.bench.recorded_engine", str(folder), str(count)]
+def recorded_engines(folder: Path, count: int, **info: Any) -> Iterator[subprocess.Popen[str]]:
+    """info: what they tell of themselves otherwise than recorded."""
+    argv = [sys.executable, "-m", "tests.bench.recorded_engine", str(folder), str(count), json.dumps(info)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -3,7 +3,8 @@
 For what many hosts cost the reconciler, on a machine that could not run their engines. Each socket has containers and a
 network of its own, which are kept as they were asked for and never run; events are told as Docker tells them.
 
-    python -m tests.bench.recorded_engine FOLDER COUNT      sockets FOLDER/0000.sock …, until its input ends
+    python -m tests.bench.recorded_engine FOLDER COUNT [INFO]   sockets FOLDER/0000.sock …, until its input ends;
+                                                                INFO: JSON, what /info tells otherwise than recorded
 """
 
 from __future__ import annotations
@@ -227,4 +228,5 @@ async def _run(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
+    INFO |= json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
     asyncio.run(_run(Path(sys.argv[1]), int(sys.argv[2])))

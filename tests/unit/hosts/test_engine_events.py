@@ -115,6 +115,20 @@ def test_events_are_followed_again_when_the_engine_is_back(watch: Callable[[], W
         await_condition(is_followed, "events are not followed again")
 
 
+def test_an_engine_that_comes_back_with_other_settings_is_known_by_them_at_once(
+    watch: Callable[[], Watched], tmp_path: Path
+) -> None:
+    with recorded_engines(tmp_path, 1, SecurityOptions=["name=userns"]):
+        host = watch()
+        host.follow()
+        assert host.runtime.observe().facts.traits.security_options == ("userns",)
+        woken = host.woken
+    await_condition(lambda: host.woken > woken, "the loss of events does not wake")
+    socket_path(tmp_path, 0).unlink()
+    with recorded_engines(tmp_path, 1, SecurityOptions=["name=seccomp"]):
+        assert host.runtime.observe().facts.traits.security_options == ("seccomp",)
+
+
 def test_nothing_is_followed_after_the_end(watch: Callable[[], Watched], tmp_path: Path) -> None:
     with recorded_engines(tmp_path, 1):
         host = watch()
