@@ -57,6 +57,8 @@ class SchedulingQueue:
 
     def happened(self, events: Iterable[Event]) -> None:
         """Something happened to the cluster."""
+        if not self._sorts:
+            return
         seen = frozenset(events)
         for helped_by in [sort for sort in self._sorts if not seen.isdisjoint(sort)]:
             keys = self._sorts.pop(helped_by)

@@ -308,13 +308,18 @@ class ShapeBook:
         self._shapes: dict[bytes, PodShape] = {}
         self._limit = limit
         self._last: tuple[Pod, str, PodShape] | None = None
+        self._sharing: dict[int, tuple[Pod, str, PodShape]] = {}
+        """By the identity of their containers, which pods of one template share: it is that of a pod that is held."""
 
     def shape_of(self, pod: Pod, *, node_name: str = "") -> PodShape:
-        """Pods of one template come in a row as a rule: comparing with the last one is cheaper than a key."""
-        if self._last is not None and self._last[1] == node_name and _is_cut_alike(self._last[0], pod):
-            return self._last[2]
+        """Pods of one template come in a row as a rule, or share its parts: comparing is cheaper than a key."""
+        for known in (self._sharing.get(id(pod.spec.containers)), self._last):
+            if known is not None and known[1] == node_name and _is_cut_alike(known[0], pod):
+                return known[2]
         shape = self._find(pod, node_name)
-        self._last = pod, node_name, shape
+        if len(self._sharing) >= self._limit:
+            self._sharing.clear()
+        self._last = self._sharing[id(pod.spec.containers)] = pod, node_name, shape
         return shape
 
     def _find(self, pod: Pod, node_name: str) -> PodShape:

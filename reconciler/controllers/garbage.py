@@ -149,6 +149,12 @@ def _keys_of_both(view: View, obj: KubeObject) -> tuple[ObjectKey, ...]:
     return (*own_key(view, obj), *_keys_of_dependents(view, obj), *used)
 
 
+def _is_owned_otherwise(_view: View, old: KubeObject, new: KubeObject) -> bool:
+    """Of an object that is there, only other owners, or another uid, matter: its owners are watched themselves."""
+    before, after = old.metadata, new.metadata
+    return before.uid != after.uid or before.owner_references != after.owner_references
+
+
 def _keys_of_claims(view: View, _node: KubeObject) -> tuple[ObjectKey, ...]:
     """A node that is seen for the first time, or leaves, may end the wait of a claim."""
     return tuple(claim.key for claim in view.all_of(PersistentVolumeClaim) if claim.metadata.owner_references)
@@ -161,6 +167,6 @@ CONTROLLER = Controller(
         **{kind.KIND: own_key for kind in _DEPENDENTS},
         **{kind.KIND: _keys_of_both if kind in _DEPENDENTS else _keys_of_dependents for kind in _OWNERS},
     },
-    concerns={Node.KIND: may_show_pods},
+    concerns={Node.KIND: may_show_pods, Pod.KIND: _is_owned_otherwise},
     reconcile=reconcile,
 )

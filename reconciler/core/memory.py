@@ -32,7 +32,7 @@ class Memory:
 
     def shared(self, pod: Pod) -> Pod:
         """An equal pod that holds in common with others what they have alike, as long as many are found."""
-        return pod if self._sharing is None else self._sharing.pod(pod)
+        return pod if self._sharing is None else self._sharing.pod(pod, self.pods.get(pod.uid))
 
     def _keep(self, pods: dict[str, Pod]) -> None:
         self.pods, self._pods_on = pods, {}

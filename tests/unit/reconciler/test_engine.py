@@ -255,3 +255,29 @@ def test_uids_of_objects_from_git_are_the_same_in_every_process():
 
 def _with_uid(pod: Pod, uid: str) -> Pod:
     return msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, uid=uid))
+
+
+def test_until_all_hosts_were_seen_what_comes_is_not_looked_at_twice():
+    """All is looked at when the engine starts; before that, to note it for each of 50,000 pods costs seconds."""
+    cluster = FakeCluster("a", "b")
+    cluster.step(cluster.desired(deployment()), cluster.report("a"))
+    assert not cluster.engine.is_started
+    assert cluster.engine._writer.loop.is_idle
+    cluster.settle()
+    assert len([*cluster.pods()]) == 3
+
+
+def test_a_pod_that_becomes_ready_is_no_work_for_who_tidies_away(monkeypatch):
+    cluster = FakeCluster("a")
+    cluster.settle(cluster.desired(deployment()))
+    looked_at = []
+    loop = cluster.engine._writer.loop
+    run = loop._run_one
+    monkeypatch.setattr(loop, "_run_one", lambda task, *rest: looked_at.append(task) or run(task, *rest))
+    said = cluster.report("a")
+    uid, status = next(iter(said.statuses.items()))
+    not_ready = msgspec.structs.replace(status, message="it does not answer", conditions=())
+    cluster.step(msgspec.structs.replace(said, statuses={**said.statuses, uid: not_ready}))
+    names = {name for name, key in looked_at}
+    assert "replicaset-controller" in names
+    assert "garbage-collector" not in names

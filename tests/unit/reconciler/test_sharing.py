@@ -41,6 +41,15 @@ def test_what_is_alike_is_there_once_and_pods_stay_what_they_are():
     assert a.metadata.owner_references is b.metadata.owner_references
 
 
+def test_a_pod_that_is_known_already_gives_its_parts_where_they_are_equal():
+    sharing = Sharing()
+    known, same, other = sharing.pod(found("a")), found("a"), found("a", image="web:2")
+    assert sharing.pod(same, known) == same
+    assert sharing.pod(same, known).spec.containers is known.spec.containers
+    assert sharing.pod(other, known) == other
+    assert sharing.pod(other, known).metadata.labels is known.metadata.labels
+
+
 def test_a_fresh_engine_holds_the_pods_that_it_finds_once_and_forgets_what_it_was_told_of_them():
     cluster = FakeCluster("a", "b")
     cluster.settle(cluster.desired(deployment(replicas=4)))

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from objects.api.core import Node
-from objects.api.pods import Pod
-from policies.scheduling.shape import HostPort
+from objects.api.meta import ObjectMeta
+from objects.api.pods import Container, Pod, PodSpec
+from policies.scheduling.shape import HostPort, ShapeBook
 from policies.scheduling.state.snapshot import Snapshot
 from tests.unit.policies.scheduling.cluster import cluster, host, place, pod, where
 
@@ -172,3 +173,18 @@ def test_growing_keeps_what_is_counted() -> None:
         snapshot.add_pod(one)
         place(snapshot, pod(f"p{number}", requests={"cpu": "9"}))
     assert [_requested(snapshot, f"h{number}") for number in range(1, 200)] == list(range(1, 200))
+
+
+def test_pods_that_share_their_parts_get_their_shape_without_a_key(monkeypatch):
+    """A host has pods of many templates, so that no pod is like the one before."""
+    book, found = ShapeBook(), []
+    real = ShapeBook._find
+    monkeypatch.setattr(ShapeBook, "_find", lambda self, pod, node: found.append(pod) or real(self, pod, node))
+    one, other = (
+        Pod(metadata=ObjectMeta(name="a"), spec=PodSpec(containers=(Container(name=name),))) for name in ("x", "y")
+    )
+    shapes = [book.shape_of(pod) for pod in (one, other) * 3]
+    assert shapes == [shapes[0], shapes[1]] * 3
+    assert len(found) == 2
+    labelled = msgspec.structs.replace(one, metadata=ObjectMeta(name="b", labels={"a": "b"}))
+    assert book.shape_of(labelled) is not shapes[0], "the same containers, and yet another pod"
