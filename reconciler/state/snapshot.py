@@ -102,12 +102,13 @@ class Snapshot:
 class Journal:
     """A bounded past, immutable as the snapshot beside it."""
 
-    __slots__ = ("_steps", "begin")
+    __slots__ = ("_size", "_steps", "begin")
 
-    def __init__(self, begin: int = 0, steps: tuple[tuple[JournalEntry, ...], ...] = ()) -> None:
-        """begin: the version since which it tells everything. steps: none of them empty."""
+    def __init__(self, begin: int = 0, steps: tuple[tuple[JournalEntry, ...], ...] = (), size: int = 0) -> None:
+        """begin: the version since which it tells everything. steps: none of them empty. size: entries of all."""
         self.begin = begin
         self._steps = steps
+        self._size = size
 
     def since(self, version: int) -> Iterator[JournalEntry]:
         """All that was written after `version`, in order of version. Raises Expired at once."""
@@ -118,14 +119,10 @@ class Journal:
 
     def followed_by(self, entries: tuple[JournalEntry, ...]) -> Journal:
         """With one more step, and without what is too long ago."""
-        steps = (*self._steps[-(MOST_STEPS - 1) :], entries)
-        begin = self._steps[-MOST_STEPS][-1].version if len(self._steps) >= MOST_STEPS else self.begin
-        left = MOST_CHANGES
-        for number in range(len(steps) - 1, -1, -1):
-            left -= len(steps[number])
-            if left < 0:
-                return Journal(steps[number][-1].version, steps[number + 1 :])
-        return Journal(begin, steps)
+        steps, size, begin, first = (*self._steps, entries), self._size + len(entries), self.begin, 0
+        while size > MOST_CHANGES or len(steps) - first > MOST_STEPS:
+            begin, size, first = steps[first][-1].version, size - len(steps[first]), first + 1
+        return Journal(begin, steps[first:] if first else steps, size)
 
 
 class SnapshotWriter:
