@@ -140,8 +140,10 @@ def choose_address(subnet: str, taken: Collection[str], *, after: str = "") -> s
 @functools.lru_cache(maxsize=8192)
 def _range_of(subnet: str) -> tuple[int, int]:
     """The first and the last number that a pod may have in a subnet."""
-    network = ipaddress.ip_network(subnet)
-    return int(network.network_address) + _RESERVED_AT_START, int(network.broadcast_address) - 1
+    address, _, length = subnet.partition("/")
+    free_bits = (128 if ":" in address else 32) - int(length)
+    network = _number_of(address) >> free_bits << free_bits
+    return network + _RESERVED_AT_START, network + (1 << free_bits) - 2
 
 
 def _number_of(address: str) -> int:

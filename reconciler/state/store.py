@@ -148,8 +148,9 @@ class Store:
 
     def selecting(self, kind: type[H], obj: KubeObject) -> list[H]:
         """Objects of a kind whose selector fits the labels of `obj`: its budgets, Services, policies, workloads."""
-        found = self._selectors.selecting(obj.namespace, obj.labels)
-        return _sorted(kind, ((key, self._objects[key]) for key in found if key.kind == kind.KIND))
+        found = [key for key in self._selectors.selecting(obj.namespace, obj.labels) if key.kind == kind.KIND]
+        # Nothing of most kinds selects a pod, and every write of a pod asks for all of them.
+        return _sorted(kind, ((key, self._objects[key]) for key in found)) if found else []
 
     def selected(self, kind: type[K], holder: KubeObject, *, only_orphans: bool = False) -> list[K]:
         """The objects of a kind that `holder` (a workload, budget, Service, policy; in the store or not) selects.

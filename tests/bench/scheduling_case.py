@@ -46,6 +46,7 @@ def _through_engine(name: str, settings: Settings) -> list[Figure]:
     title = f"scheduling through engine.step: {name}, {HOSTS:,} hosts"
     figures = [
         Figure(f"{title}, a pod's place", 1e6 * found.choosing_seconds / found.pods, "us", 1e6 / rate),
+        Figure(f"{title}, a pod is bound", 1e6 * found.binding_seconds / found.pods, "us"),
         Figure(f"{title}, a pod in the whole step", 1e6 * found.seconds / found.pods, "us"),
     ]
     for one in figures:

@@ -87,6 +87,7 @@ def test_choose_address(taken, after, chosen):
 
 
 def test_choose_address_of_a_long_slice():
+    assert choose_address("fd00::/120", [], after="fd00::fe") == "fd00::2"
     taken = ["fd00:0:0:0::2", "FD00::3"]
     assert choose_address("fd00::/120", taken, after="fd00::1") == "fd00::4"
 
