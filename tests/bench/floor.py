@@ -137,6 +137,11 @@ class Floor:
 
         return self._in_parallel(requests, work, parallel)
 
+    def start(self, host: str, id_: str) -> None:
+        """Start a container that is there."""
+        api = self._engines[host].api
+        api.check(api.post(api.versioned(f"/containers/{id_}/start")))
+
     def run_to_end(self, request: Request) -> None:
         """Create and start it, and wait until it has ended."""
         api = self._engines[request.host].api
@@ -184,7 +189,7 @@ class Floor:
         answer = api.post(api.versioned("/containers/create"), params={"name": request.name}, json=request.body)
         api.check(answer)
         id_ = str(answer.json()["Id"])
-        api.check(api.post(api.versioned(f"/containers/{id_}/start")))
+        self.start(request.host, id_)
         return id_
 
     def _stop(self, host: str, id_: str) -> None:
