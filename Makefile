@@ -123,6 +123,11 @@ contract: $(VENV) lab-engines ## simulated and real hosts behave alike
 lab-tests: $(VENV) lab-engines ## on real hosts: sshd, Docker Engines, Git remote, registry (root)
 	$(AS_ROOT) $(PY) -m pytest -n $(LABS) --dist loadfile --no-loadscope-reorder $(TESTS) $(ARGS)
 
+.PHONY: lab-cgroup2
+lab-cgroup2: $(VENV) lab-engines ## what speaks of control groups, on hosts with cgroup v2 alone (a virtual machine; an hour)
+	@.ci/packages user-mode-linux
+	$(AS_ROOT) $(PY) -m tests.lab.pure_cgroup2 $(ARGS)
+
 .PHONY: bench
 bench: $(VENV) lab-packages bench-packages ## how fast, beside what one would use instead; all in one run
 	$(AS_ROOT) $(PY) -m tests.bench $(ARGS)
