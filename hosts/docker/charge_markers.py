@@ -1,4 +1,4 @@
-"""The marks of who is in charge on one host: Docker volumes, listed and made by one call each."""
+"""The marks of who is in charge on one host: Docker volumes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hosts.docker.engine import Engine
-from objects.names import LABEL_CHARGE
 from objects.own.charge import (
     Charge,
     marker_labels,
     marker_name,
     parse_marker,
 )
-
-
-def list_charges(engine: Engine) -> tuple[Charge, ...]:
-    """Everybody who left a mark, in the order of their charges. Raises HostError."""
-    answer: dict[str, Any] = engine.api.volumes(filters={"label": LABEL_CHARGE})
-    return read_charges(answer.get("Volumes") or ())
 
 
 def read_charges(volumes: Iterable[Mapping[str, Any]]) -> tuple[Charge, ...]:

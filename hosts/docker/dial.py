@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from hosts.docker.channel_socket import EngineSocket
 from hosts.ssh.link import SshLink
 from hosts.ssh.sessions import Use
-from hosts.ssh.transport import ChannelRefused, SshTransport
+from hosts.ssh.transport import SshTransport
+from hosts.ssh.waited_channel import ChannelRefused
 from objects.errors import DeadlineExceeded, EngineUnavailable, HostError, HostUnreachable
 
 if TYPE_CHECKING:

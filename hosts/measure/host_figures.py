@@ -26,11 +26,11 @@ DISK_SECONDS = 60.0
 
 
 class HostMeter:
-    """Reads one host. Thread-safe."""
+    """Reads one host. Thread-safe. shell: whoever gives it closes it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, shell: LastingShell) -> None:
         self._engine = engine
-        self._shell = LastingShell(engine.link)
+        self._shell = shell
         self._docker_root = ""
 
     def read(self, *, containers: bool, disk: bool) -> Measurement:
@@ -55,10 +55,6 @@ class HostMeter:
         for container, size in sizes.items():
             samples[container] = structs.replace(samples.get(container, ContainerSample()), disk_bytes=size)
         return Measurement(vitals=vitals, uptime_seconds=uptime, containers=samples, volumes=volumes)
-
-    def close(self) -> None:
-        """Let go of the host; the link stays."""
-        self._shell.close()
 
     def _ask_root(self) -> str:
         return str(self._engine.api.info().get("DockerRootDir") or "/var/lib/docker")

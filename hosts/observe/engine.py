@@ -1,30 +1,44 @@
 """Looks at one engine: complete or not at all, and cheap when nothing changed.
 
-A look lists all containers in one call. What the list does not show (exit codes, settings) is asked for container by
-container, once, and again when the list differs, an event named it, or a minute has passed. A container that the engine
-is slow to answer for is shown as it was before, and named as such.
+A look lists all containers. What the list does not show (exit codes, settings) is asked for container by container,
+once, and again when the list differs, an event named it, or a minute has passed: then all known ones in one piece with
+the list, and by themselves those that are not as they were. A container that the engine is slow to answer for is shown
+as it was before, and named as such.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import structs
 
 from differ.kubelet.identity import is_ours as is_our_container
 from differ.kubelet.identity import own_name
-from hosts.docker.charge_markers import list_charges
 from hosts.docker.engine import Engine
 from hosts.network.declared_state import HostState, HostStateFact
-from hosts.network.pod_network import is_ours
+from hosts.observe.answers import (
+    CHARGES,
+    CONTAINERS,
+    FACTS,
+    INFO,
+    NETWORKS,
+    VOLUMES,
+    container_path,
+    digest_of,
+    read_list,
+    read_object,
+)
 from hosts.observe.container_facts import compose_container, compose_just_made, parse_time
 from hosts.observe.facts import FactsReader
 from hosts.observe.inspection import Inspections
 from hosts.observe.last_words import read_last_words
+from hosts.ssh.shell import LastingShell
+from hosts.streams.engine_reading import EngineReading
+from hosts.streams.engine_requests import Reply
 from objects.errors import EngineError
 from objects.names import LABEL_MANAGED
 from objects.observation.host import (
@@ -35,10 +49,20 @@ from objects.observation.host import (
 )
 from objects.own.charge import Charge, marker_name
 
+OK = 200
+
 COMPLETE_SECONDS = 60.0
 """After this everything is asked for anew: events are hints, and hints get lost."""
 ANSWER_SECONDS = 20.0
 """For one answer to a question. Lists come in milliseconds; while a fresh process waits for a hung host, all wait."""
+
+
+class _Known(NamedTuple):
+    """A container as it was seen last. digest: of the answer that showed it so, b"" while that was not compared."""
+
+    fingerprint: Any
+    container: ObservedContainer
+    digest: bytes = b""
 
 
 class Observer:
@@ -47,17 +71,27 @@ class Observer:
     """
 
     def __init__(
-        self, engine: Engine, *, network: str, host_state: HostState, on_late: Callable[[], None] = lambda: None
+        self,
+        engine: Engine,
+        *,
+        network: str,
+        host_state: HostState,
+        reading: EngineReading,
+        shell: LastingShell,
+        on_late: Callable[[], None] = lambda: None,
     ) -> None:
-        """on_late: called when the engine has answered for a container that a look did not wait for."""
+        """on_late: called when the engine has answered for a container that a look did not wait for. The others are the
+        ways to ask: whoever gives them closes them.
+        """
         self._engine = engine
+        self._reading = reading
         self._host_state = host_state
         self._inspections = Inspections(self._inspect, on_late=on_late, name=engine.host)
         self._network = network
         self._clock = engine.link.clock
-        self._facts = FactsReader(engine)
+        self._facts = FactsReader(engine, shell)
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[Any, ObservedContainer]] = {}
+        self._known: dict[str, _Known] = {}
         self._changed: set[str] = set()
         self._acted_on: set[str] = set()
         self._doubted: set[str] = set()
@@ -99,7 +133,7 @@ class Observer:
     def has_own(self, container_id: str) -> bool:
         """Whether the last look showed a container of ours by this id."""
         known = self._known.get(container_id)
-        return known is not None and is_our_container(known[1])
+        return known is not None and is_our_container(known.container)
 
     def invalidate_all(self) -> None:
         """Anything may have changed (events were missed, the host was restarted)."""
@@ -145,16 +179,27 @@ class Observer:
             self._must_ask_network = self._must_ask_charges = False
             doubted = self._doubted_charge
         try:
-            with self._engine.deadline(ANSWER_SECONDS):
+            facts = None if is_complete else self._facts.known(max_age_seconds=COMPLETE_SECONDS)
+            told, compared = self._ask(
+                has_facts=facts is not None,
+                network=asks_network,
+                charges=asks_charges,
+                compare=self._to_compare() if is_complete else (),
+            )
+            if facts is None:
                 if is_complete:
-                    self._host_time = self._ask_time()
+                    self._host_time = _time_of(told[INFO])
                     self._steady_time = self._steady_time or self._host_time
-                facts = self._facts.read(max_age_seconds=COMPLETE_SECONDS)
-                if asks_network:
-                    self._network_fact = self._ask_network()
-                charges = list_charges(self._engine) if asks_charges else self._charges
-                now, steady = self.host_now(), self.steady_now()
-                containers, unanswered = self._look(changed, is_complete=is_complete)
+                facts = self._facts.read({path: told[path].content for path in FACTS})
+            if asks_network:
+                self._network_fact = self._facts.networks(told[NETWORKS].content).named(self._network)
+            charges = self._charges
+            if asks_charges:
+                charges = self._facts.charges(told[VOLUMES if VOLUMES in told else CHARGES].content)
+            now, steady = self.host_now(), self.steady_now()
+            summaries = read_list(told[CONTAINERS].content)
+            unchanged = self._unchanged(compared)
+            containers, unanswered = self._look(summaries, changed, is_complete=is_complete, unchanged=unchanged)
         except BaseException:
             with self._lock:
                 self._changed |= changed
@@ -180,10 +225,49 @@ class Observer:
             steady=steady,
         )
 
-    def _look(self, changed: set[str], *, is_complete: bool) -> tuple[tuple[ObservedContainer, ...], frozenset[str]]:
+    def _ask(
+        self, *, has_facts: bool, network: bool, charges: bool, compare: Sequence[str]
+    ) -> tuple[dict[str, Reply], dict[str, Reply]]:
+        """(replies by path, replies by the ids of the containers to compare, as far as they came). In one piece; the
+        list of containers comes after all that pods may be judged by.
+        """
+        paths = list(() if has_facts else FACTS)
+        if has_facts and network:
+            paths.append(NETWORKS)
+        if has_facts and charges:
+            paths.append(CHARGES)
+        paths.append(CONTAINERS)
+        extra = [container_path(container_id) for container_id in compare]
+        replies = self._reading.get(paths, extra=extra, timeout_seconds=ANSWER_SECONDS)
+        # Those for containers may be fewer than were asked for.
+        return dict(zip(paths, replies, strict=False)), dict(zip(compare, replies[len(paths) :], strict=False))
+
+    def _to_compare(self) -> Sequence[str]:
+        """The containers that are known and that the engine answers for at once, as far as can be told before."""
+        late = self._inspections.late
+        return [one for one in self._known if one not in self._acted_on and one not in late]
+
+    def _unchanged(self, replies: Mapping[str, Reply]) -> set[str]:
+        """The ids of those that are as they were when they were asked for last."""
+        unchanged: set[str] = set()
+        for container_id, reply in replies.items():
+            known, digest = self._known[container_id], digest_of(reply.content)
+            if reply.status != OK or (known.digest != digest and not self._shows(reply.content, known.container)):
+                continue
+            self._known[container_id] = known._replace(digest=digest)
+            unchanged.add(container_id)
+        return unchanged
+
+    def _shows(self, content: bytes, container: ObservedContainer) -> bool:
+        """Whether it is shown like this; an engine lists mounts in any order."""
+        shown = compose_container(read_object(content), network=self._network)
+        return shown == structs.replace(container, termination_message="")
+
+    def _look(
+        self, summaries: Sequence[Mapping[str, Any]], changed: set[str], *, is_complete: bool, unchanged: set[str]
+    ) -> tuple[tuple[ObservedContainer, ...], frozenset[str]]:
         """(all containers, the ids of those that are shown as they were)."""
-        summaries: list[dict[str, Any]] = self._engine.api.containers(all=True)
-        known: dict[str, tuple[Any, ObservedContainer]] = {}
+        known: dict[str, _Known] = {}
         asked: dict[str, Any] = {}
         anew: set[str] = set()
         for summary in summaries:
@@ -192,8 +276,14 @@ class Observer:
             before = self._known.get(container_id)
             # A container that was just made may have been acted on by its name.
             called = {container_id, *(str(name).lstrip("/") for name in summary.get("Names") or ())}
-            is_new = is_complete or not changed.isdisjoint(called)
-            if before is not None and before[0] == print_ and not is_new and container_id not in self._inspections.late:
+            is_same = container_id in unchanged and self._doubted.isdisjoint(called)
+            is_new = not is_same and (is_complete or not changed.isdisjoint(called))
+            if (
+                before is not None
+                and before.fingerprint == print_
+                and not is_new
+                and container_id not in self._inspections.late
+            ):
                 known[container_id] = before
                 continue
             if before is not None and container_id in self._acted_on:
@@ -201,7 +291,7 @@ class Observer:
                 known[container_id] = before
                 continue
             if _is_just_made(summary) and self._doubted.isdisjoint(called) and not is_complete:
-                known[container_id] = (print_, compose_just_made(summary))
+                known[container_id] = _Known(print_, compose_just_made(summary))
                 continue
             if is_new and self._inspections.is_under_way(container_id):
                 self.invalidate(container_id)  # the answer to come may be older than the change
@@ -217,10 +307,10 @@ class Observer:
             raise
         for container_id, container in answers.found.items():
             if container is not None:
-                known[container_id] = (asked[container_id], container)
+                known[container_id] = _Known(asked[container_id], container)
         known |= {container_id: self._known[container_id] for container_id in answers.late}
         self._known = known
-        shown = sorted((container for _, container in known.values()), key=lambda container: container.id)
+        shown = sorted((one.container for one in known.values()), key=lambda container: container.id)
         return tuple(shown), answers.late
 
     def _inspect(self, container_id: str) -> ObservedContainer | None:
@@ -236,26 +326,6 @@ class Observer:
             said = read_last_words(self._engine, details)
         return structs.replace(container, termination_message=said) if said else container
 
-    def _ask_network(self) -> NetworkFact | None:
-        try:
-            network: dict[str, Any] = self._engine.api.inspect_network(self._network)
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
-        if not is_ours(network):
-            return None
-        ranges = (network.get("IPAM") or {}).get("Config") or [{}]
-        return NetworkFact(
-            name=self._network, subnet=str(ranges[0].get("Subnet", "")), gateway=str(ranges[0].get("Gateway", ""))
-        )
-
-    def _ask_time(self) -> tuple[datetime, float]:
-        """(the host's clock, ours at the same time)."""
-        before = self._clock()
-        told = parse_time(str(self._engine.api.info().get("SystemTime", "")))
-        return told or datetime.fromtimestamp(0, UTC), (before + self._clock()) / 2
-
     def host_now(self) -> datetime:
         """The host's clock, as far as the last complete look told."""
         return self._running_on(*self._host_time)
@@ -266,6 +336,12 @@ class Observer:
 
     def _running_on(self, told: datetime, at: float) -> datetime:
         return told + timedelta(seconds=self._clock() - at)
+
+
+def _time_of(info: Reply) -> tuple[datetime, float]:
+    """(the host's clock, ours at the same time)."""
+    told = parse_time(str(read_object(info.content).get("SystemTime", "")))
+    return told or datetime.fromtimestamp(0, UTC), (info.asked_at + info.came_at) / 2
 
 
 def _with_state(traits: HostTraits, state: HostStateFact) -> HostTraits:

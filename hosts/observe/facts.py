@@ -1,4 +1,4 @@
-"""What a host is and has, in one pass: three calls to its engine and one command, kept for a while.
+"""What a host is and has, kept for a while: from answers of its engine (`hosts.observe.answers`), and one command.
 
 The command reads what the engine does not tell: free space of Docker's disk, available memory, the boot.
 """
@@ -6,7 +6,7 @@ The command reads what the engine does not tell: free space of Docker's disk, av
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,20 +14,31 @@ from msgspec import structs
 
 from hosts.docker.engine import Engine
 from hosts.measure.host_resources import parse_vitals, vitals_script
-from hosts.observe.traits import compose_traits, try_tcp_forwarding
-from objects.errors import HostError, HostUnreachable
-from objects.names import (
-    LABEL_CLAIM,
-    LABEL_POD_UID,
-    claim_volume_generation,
-    claim_volume_name,
-    pod_of_volume,
+from hosts.observe.answers import (
+    IMAGES,
+    INFO,
+    NETWORKS,
+    VERSION,
+    VOLUMES,
+    NetworkFacts,
+    Remembered,
+    VolumeFacts,
+    read_images,
+    read_networks,
+    read_object,
+    read_volumes,
 )
+from hosts.observe.traits import compose_traits, try_tcp_forwarding
+from hosts.ssh.shell import LastingShell
+from objects.errors import HostError, HostUnreachable
 from objects.observation.figures import HostVitals
 from objects.observation.host import HostFacts, HostTraits, ImageFact
+from objects.own.charge import Charge
 
 COMMAND_SECONDS = 15.0
 """A `stat` on a dying disk hangs; nothing else takes longer than 0.3 s."""
+MACHINE_SECONDS = 600.0
+"""Between two readings of the machine on one connection: what moves of it is measured every few seconds anyway."""
 
 
 class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,51 +66,80 @@ def parse_machine(output: str) -> MachineFacts:
 
 
 class FactsReader:
-    """Facts of one host. Thread-safe; what rarely changes is asked for rarely."""
+    """Facts of one host, from what a look has asked its engine. Thread-safe; what rarely changes is asked for rarely.
 
-    def __init__(self, engine: Engine) -> None:
+    shell: for what only the machine knows.
+    """
+
+    def __init__(self, engine: Engine, shell: LastingShell) -> None:
         self._engine = engine
+        self._shell = shell
         self._clock = engine.link.clock
         self._lock = threading.Lock()
         self._facts: HostFacts | None = None
         self._machine: MachineFacts | None = None
+        self._machine_read_at = 0.0
+        self._machine_read_on = -1
         self._read_at = 0.0
         self._asked_sshd_on = -1
         self._forwards_tcp: bool | None = None
+        self._version = Remembered(read_object)
+        self._images = Remembered(read_images)
+        self._volumes = Remembered(read_volumes)
+        self._networks = Remembered(read_networks)
 
-    def read(self, *, max_age_seconds: float = 0.0) -> HostFacts:
-        """All facts, at most so old. Raises what the engine or the link raise; never gives partial facts.
+    def known(self, *, max_age_seconds: float) -> HostFacts | None:
+        """What was read last, if it is not older; None when all has to be read."""
+        with self._lock:
+            is_recent = self._clock() - self._read_at < max_age_seconds
+            return self._facts if is_recent else None
 
-        What only a command tells (memory, disk) stays as it was known when sshd or the command refuses: the engine's
+    def read(self, told: Mapping[str, bytes]) -> HostFacts:
+        """All facts from what was told by path. Raises what the link raises; never gives partial facts.
+
+        What only the machine tells (memory, disk) stays as it was known when sshd or the command refuses: the engine's
         word is what a look needs, and these figures are measured by themselves, which says what is wrong.
         """
+        facts = self._read(told)
         with self._lock:
-            facts = self._facts
-            if facts is not None and self._clock() - self._read_at < max_age_seconds:
-                return facts
-        facts = self._read()
-        with self._lock:
+            if facts == self._facts:
+                facts = self._facts  # whoever compares them has an easy time
             self._facts, self._read_at = facts, self._clock()
         return facts
 
-    def _read(self) -> HostFacts:
-        """Ask the host now. Takes 100 to 300 ms, nearly all of it for the command."""
-        info: dict[str, Any] = self._engine.api.info()
+    def charges(self, volumes: bytes) -> tuple[Charge, ...]:
+        """What a list of volumes says of who left a mark."""
+        return self._volumes.of(volumes).charges
+
+    def networks(self, networks: bytes) -> NetworkFacts:
+        """What the list of networks says."""
+        return self._networks.of(networks)
+
+    def _read(self, told: Mapping[str, bytes]) -> HostFacts:
+        info, version = read_object(told[INFO]), self._version.of(told[VERSION])
+        machine = self._read_machine(str(info.get("DockerRootDir") or "/var/lib/docker"))
+        facts = compose_facts(info, version, self._images.of(told[IMAGES]), machine, self._volumes.of(told[VOLUMES]))
+        return structs.replace(facts, traits=self._traits(info, version, self.networks(told[NETWORKS])))
+
+    def _read_machine(self, docker_root: str) -> MachineFacts:
+        """A boot ends the connection, so that the machine is asked with a new one, and now and then."""
+        link, now = self._engine.link, self._clock()
+        known = self._machine
+        is_recent = self._machine_read_on == link.connection_number and now - self._machine_read_at < MACHINE_SECONDS
+        if known is not None and is_recent:
+            return known
         try:
-            machine = self._machine = read_machine(self._engine, str(info.get("DockerRootDir") or "/var/lib/docker"))
+            self._machine = read_machine(self._shell, docker_root, host=self._engine.host)
         except HostUnreachable:
             raise
         except HostError:
-            if self._machine is None:
+            if known is None:
                 raise
-            machine = self._machine
-        api = self._engine.api
-        volumes: dict[str, Any] = api.volumes()
-        version = api.version()
-        facts = compose_facts(info, version, api.images(), machine, volumes.get("Volumes") or [])
-        return structs.replace(facts, traits=self._traits(info, version))
+            return known
+        self._machine_read_on, self._machine_read_at = link.connection_number, now
+        return self._machine
 
-    def _traits(self, info: dict[str, Any], version: dict[str, Any]) -> HostTraits:
+    def _traits(self, info: dict[str, Any], version: dict[str, Any], networks: NetworkFacts) -> HostTraits:
         link = self._engine.link
         if self._asked_sshd_on != link.connection_number:
             # sshd may be set up anew between two connections, and it notes each refusal in its log.
@@ -107,7 +147,7 @@ class FactsReader:
         return compose_traits(
             info,
             version,
-            self._engine.api.networks(),
+            networks.others,
             forwards_tcp=self._forwards_tcp,
             forwards_sockets=self._engine.forwards_sockets,
         )
@@ -118,21 +158,21 @@ class FactsReader:
             self._facts = None
 
 
-def read_machine(engine: Engine, docker_root: str) -> MachineFacts:
-    """What the machine says of itself, by one command. Raises HostError."""
-    result = engine.link.run(machine_script(docker_root), timeout_seconds=COMMAND_SECONDS, check=True)
+def read_machine(shell: LastingShell, docker_root: str, *, host: str) -> MachineFacts:
+    """What the machine says of itself. Raises HostError."""
+    output = shell.ask(machine_script(docker_root), timeout_seconds=COMMAND_SECONDS)
     try:
-        return parse_machine(result.stdout.decode(errors="replace"))
+        return parse_machine(output)
     except ValueError as error:
-        raise HostError(f"cannot read disk and memory: {error}", host=engine.host) from error
+        raise HostError(f"cannot read disk and memory: {error}", host=host) from error
 
 
 def compose_facts(
     info: dict[str, Any],
     version: dict[str, Any],
-    images: list[dict[str, Any]],
+    images: tuple[ImageFact, ...],
     machine: MachineFacts,
-    volumes: list[dict[str, Any]],
+    volumes: VolumeFacts,
 ) -> HostFacts:
     """Put together what `/info`, `/version`, `/images/json`, `/volumes` and the machine said. Pure.
 
@@ -152,31 +192,7 @@ def compose_facts(
         # Engines before 20.10 do not say, and they know version 1 only.
         cgroup_version=int(info.get("CgroupVersion") or 1),
         boot_id=machine.boot_id,
-        images=tuple(sorted((_image_fact(image) for image in images), key=lambda fact: fact.id)),
-        claim_volumes=_names_of(volumes, _is_of_claim),
-        pod_volumes=_names_of(volumes, _is_of_pod),
-    )
-
-
-def _names_of(volumes: list[dict[str, Any]], is_ours: Callable[[str, dict[str, str]], bool]) -> tuple[str, ...]:
-    """The names of those that `is_ours` says so of by name and labels: of a volume of ours the two agree."""
-    told = ((str(volume["Name"]), volume.get("Labels") or {}) for volume in volumes)
-    return tuple(sorted(name for name, labels in told if is_ours(name, labels)))
-
-
-def _is_of_pod(name: str, labels: dict[str, str]) -> bool:
-    return bool(pod_of_volume(name)) and labels.get(LABEL_POD_UID) == pod_of_volume(name)
-
-
-def _is_of_claim(name: str, labels: dict[str, str]) -> bool:
-    namespace, _, claim = labels.get(LABEL_CLAIM, "").partition("/")
-    return bool(claim) and claim_volume_generation(name)[0] == claim_volume_name(namespace, claim)
-
-
-def _image_fact(image: dict[str, Any]) -> ImageFact:
-    names = [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
-    return ImageFact(
-        id=str(image["Id"]),
-        names=tuple(name for name in names if not name.startswith("<none>")),
-        size_bytes=int(image.get("Size", 0)),
+        images=images,
+        claim_volumes=volumes.claim_volumes,
+        pod_volumes=volumes.pod_volumes,
     )

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hosts.docker.engine import Engine
-from hosts.network.pod_network import is_ours
-from hosts.ssh.transport import ChannelRefused
+from hosts.ssh.waited_channel import ChannelRefused
 from objects.errors import HostError
 from objects.observation.host import HostTraits, NetworkRange
 
@@ -19,12 +18,12 @@ TRIED_PORT = 1
 def compose_traits(
     info: Mapping[str, Any],
     version: Mapping[str, Any],
-    networks: Iterable[Mapping[str, Any]] = (),
+    networks: tuple[NetworkRange, ...] = (),
     *,
     forwards_tcp: bool | None = None,
     forwards_sockets: bool | None = None,
 ) -> HostTraits:
-    """What `/info`, `/version`, `/networks` and sshd say. Pure.
+    """What `/info`, `/version` and sshd say, and the networks of others. Pure.
 
     An engine that does not say whether it limits (a field is missing) is taken to do so.
     """
@@ -37,7 +36,7 @@ def compose_traits(
         limits_cpu=bool(info.get("CpuCfsQuota", True)),
         weighs_cpu=bool(info.get("CPUShares", True)),
         has_containerd_images=("driver-type", "io.containerd.snapshotter.v1") in status,
-        networks=tuple(_ranges(networks)),
+        networks=networks,
         forwards_tcp=forwards_tcp,
         forwards_sockets=forwards_sockets,
     )
@@ -55,16 +54,6 @@ def _pairs(option: str) -> Iterable[tuple[str, str]]:
     for part in option.split(","):
         name, _, value = part.partition("=")
         yield name, value
-
-
-def _ranges(networks: Iterable[Mapping[str, Any]]) -> Iterable[NetworkRange]:
-    """The addresses of all networks but ours."""
-    for network in sorted(networks, key=lambda one: str(one.get("Name", ""))):
-        if is_ours(network):
-            continue
-        for one in (network.get("IPAM") or {}).get("Config") or ():
-            if one.get("Subnet"):
-                yield NetworkRange(name=str(network.get("Name", "")), subnet=str(one["Subnet"]))
 
 
 def try_tcp_forwarding(engine: Engine) -> bool | None:

@@ -51,7 +51,9 @@ from hosts.probes.checks import Asker, run_hook
 from hosts.probes.prober import Prober
 from hosts.runtime.hooks import HookRunner
 from hosts.runtime.outdated_files import remove_outdated
+from hosts.ssh.shell import LastingShell
 from hosts.streams.engine_events import EngineEvents
+from hosts.streams.engine_reading import EngineReading
 from hosts.volumes.claims import prepare_volume
 from objects.errors import ChargeInDoubt, ContainerConfigError, EngineError, HostError
 from objects.names import LABEL_CONTAINER, LABEL_POD_UID, LABEL_SPEC_HASH
@@ -74,8 +76,17 @@ class DockerRuntime:
         self._host_state = HostState(
             engine.link, on_change=self._woken, may_watch=lambda: engine.forwards_sockets is not False
         )
-        self._observer = Observer(engine, network=POD_NETWORK, host_state=self._host_state, on_late=self._woken)
-        self._gauge = HostMeter(engine)
+        self._shell = LastingShell(engine.link)
+        self._reading = EngineReading(engine)
+        self._observer = Observer(
+            engine,
+            network=POD_NETWORK,
+            host_state=self._host_state,
+            reading=self._reading,
+            shell=self._shell,
+            on_late=self._woken,
+        )
+        self._gauge = HostMeter(engine, self._shell)
         self._events: EngineEvents | None = None
         self._wake: Callable[[], None] = lambda: None
         steady = self._observer.steady_now
@@ -165,7 +176,8 @@ class DockerRuntime:
         self._hooks.close()
         if self._events is not None:
             self._events.close()
-        self._gauge.close()
+        self._reading.close()
+        self._shell.close()
         self._host_state.close()
         self._engine.close()
 

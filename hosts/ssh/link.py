@@ -26,9 +26,11 @@ from hosts.ssh.commands import (
     shell_line,
 )
 from hosts.ssh.login import TurnedAway, connect_transport, open_socket
+from hosts.ssh.packets import Clock
 from hosts.ssh.sessions import Sessions, Use
 from hosts.ssh.target import SshTarget
-from hosts.ssh.transport import Clock, SessionRefused, SshTransport
+from hosts.ssh.transport import SshTransport
+from hosts.ssh.waited_channel import SessionRefused
 from hosts.ssh.watchdog import Watchdog
 from objects.errors import DeadlineExceeded, HostError, HostUnreachable, Needs
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from random import Random
 
 from hosts.ssh.link import SshLink
+from hosts.ssh.packets import Clock
 from hosts.ssh.target import SshTarget
-from hosts.ssh.transport import Clock
 from hosts.ssh.watchdog import Watchdog
 
 CONNECTS_AT_ONCE = 8

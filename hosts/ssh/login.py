@@ -11,8 +11,9 @@ import socket
 import paramiko
 from paramiko.pkey import UnknownKeyType
 
+from hosts.ssh.packets import Clock
 from hosts.ssh.target import PublicKey, SshTarget
-from hosts.ssh.transport import MISSED_KEEPALIVES, Clock, SshTransport
+from hosts.ssh.transport import MISSED_KEEPALIVES, SshTransport
 from objects.errors import AuthenticationRefused, HostKeyMismatch, HostUnreachable
 
 RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")

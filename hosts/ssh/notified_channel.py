@@ -21,7 +21,8 @@ from paramiko.message import Message
 from objects.errors import HostError
 
 if TYPE_CHECKING:
-    from hosts.ssh.transport import ChannelRefused, SshTransport
+    from hosts.ssh.transport import SshTransport
+    from hosts.ssh.waited_channel import ChannelRefused
 
 LARGEST_PACKET_BYTES = 32 * 1024 - 64
 

@@ -4,8 +4,9 @@ paramiko leaves gaps that are closed here: there is no `direct-streamlocal` chan
 in one variable for all threads; a channel whose opening timed out stays open at the server; keepalives expect no
 answer, so a half-open peer is never noticed. Getting in is `hosts.ssh.login`, connecting again `hosts.ssh.link`.
 
-Every wait is bounded by its argument, or by the watchdog that severs a connection whose peer fell silent. Channels
-that nobody waits for are `hosts.ssh.notified_channel`.
+Every wait is bounded by its argument, or by the watchdog that severs a connection whose peer fell silent. Its packets
+are `hosts.ssh.packets`; its channels `hosts.ssh.waited_channel`, and those that nobody waits for
+`hosts.ssh.notified_channel`.
 """
 
 from __future__ import annotations
@@ -15,35 +16,38 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
 
 import paramiko
 from paramiko.common import (
     DEBUG,
     OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
-    cMSG_CHANNEL_OPEN,
     cMSG_CHANNEL_REQUEST,
     cMSG_GLOBAL_REQUEST,
 )
 from paramiko.message import Message
-from paramiko.packet import Packetizer
 
 from hosts.ssh.notified_channel import ToldChannel
+from hosts.ssh.packets import Clock, HearingPacketizer
 from hosts.ssh.sessions import Sessions
 from hosts.ssh.target import SshTarget
+from hosts.ssh.waited_channel import (
+    PACKET_BYTES,
+    WINDOW_BYTES,
+    ChannelRefused,
+    NumbersSeen,
+    SessionRefused,
+    WaitedChannel,
+    called_by_name,
+    open_message,
+)
 from objects.errors import DeadlineExceeded, HostError, HostUnreachable
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
     from paramiko.transport import ChannelMap
 
-Clock = Callable[[], float]
-
 LOGGER_NAME = "hosts.ssh.paramiko"
-WINDOW_BYTES = 2 * 1024 * 1024
-PACKET_BYTES = 32 * 1024
-READ_AHEAD_BYTES = 64 * 1024
 
 QUIET_MOST_SECONDS = 5.0
 """So long, at most, a connection's thread waits before it looks at paramiko's flags: new keys may be due."""
@@ -52,189 +56,16 @@ MISSED_KEEPALIVES = 3
 """A peer that answered nothing for so many keepalive intervals is gone: 6 s by default, three tries on a bad line."""
 
 
-class ChannelRefused(HostError):
-    """The host answers but would not open this channel: nothing listens there, or its sshd forbids it."""
-
-    reason = "ChannelRefused"
-
-    def __init__(self, message: str, *, host: str, is_forbidden: bool) -> None:
-        super().__init__(message, host=host)
-        self.is_forbidden = is_forbidden
-
-
-class SessionRefused(HostError):
-    """sshd opened no further session (MaxSessions), or would not run the command."""
-
-    reason = "SessionRefused"
-
-
-class _ReadingAhead:
-    """A socket as paramiko uses it, which asks for two pieces of each packet: they are taken out of what came at once.
-
-    Read by the connection's thread alone. before_wait: called before more is asked for.
-    """
-
-    def __init__(self, sock: socket.socket | paramiko.Channel, before_wait: Callable[[], None]) -> None:
-        self._came = memoryview(b"")
-        self.first_words = b""
-        self._recv = sock.recv
-        self._before_wait = before_wait
-        self.send = sock.send
-        self.close = sock.close
-
-    @property
-    def has_more(self) -> bool:
-        return bool(self._came)
-
-    def recv(self, size: int) -> bytes:
-        if not self._came:
-            self._before_wait()
-            self._came = memoryview(self._recv(READ_AHEAD_BYTES))
-            if not self.first_words:
-                self.first_words = bytes(self._came[:64])
-        block, self._came = bytes(self._came[:size]), self._came[size:]
-        return block
-
-
-class _HearingPacketizer(Packetizer):
-    """Notes when the peer was last heard; `on_quiet` is called about once a poll interval while nothing comes in.
-
-    What is sent in answer to packets that came together goes out together, and so does what is sent inside `together`.
-    Each write costs more than the packets in it.
-    """
-
-    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
-        self._ahead = _ReadingAhead(sock, self.flush)
-        self._order = threading.RLock()
-        self._held = bytearray()
-        self._holders: set[int] = set()
-        self.reader = 0
-        super().__init__(self._ahead)  # type: ignore[arg-type]
-
-    def send_message(self, data: Message) -> None:
-        with self._order:  # else what another thread holds back could be overtaken
-            super().send_message(data)
-
-    def write_all(self, data: Buffer) -> None:
-        with self._order:
-            me = threading.get_ident()
-            if me in self._holders or (me == self.reader and self._ahead.has_more):
-                self._held += data
-                return
-            if self._held:
-                data = bytes(self._held + data)
-                self._held.clear()
-            super().write_all(data)
-
-    def flush(self) -> None:
-        """Write what is held back. Raises EOFError when the connection ended."""
-        if self._held:
-            with self._order:
-                held = bytes(self._held)
-                self._held.clear()
-                if held:
-                    super().write_all(held)
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """What this thread sends inside the block goes out at its end, or with what another thread sends."""
-        me = threading.get_ident()
-        self._holders.add(me)
-        try:
-            yield
-        finally:
-            self._holders.discard(me)
-            self.flush()
-
-    @property
-    def first_words(self) -> bytes:
-        """The beginning of what the peer said first; b"" as long as it has said nothing."""
-        return self._ahead.first_words
-
-    clock: Clock | None = None
-    heard_at = 0.0
-    on_quiet: Callable[[], None] | None = None
-
-    def read_message(self) -> tuple[int, Message]:
-        message = super().read_message()
-        if self.clock is not None:
-            self.heard_at = self.clock()
-            self.reader = threading.get_ident()
-        return message
-
-    def _check_keepalive(self) -> None:
-        if self.on_quiet is not None:
-            self.on_quiet()
-
-
-class _NumbersSeen(dict[int, bool]):
-    """Which channel numbers were ever in use. paramiko notes each of them for ever: with 300 probes every 10 s, that
-    is 3 million a day. They are given out in order, so the highest tells."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._highest = -1
-
-    def __setitem__(self, number: int, _: bool) -> None:
-        self._highest = max(self._highest, number)
-
-    def __contains__(self, number: object) -> bool:
-        return isinstance(number, int) and number <= self._highest
-
-
-def _by_name(name: str) -> Callable[[object, Message], None]:
-    def hand_on(channel: Any, message: Message) -> None:
-        getattr(channel, name)(message)
-        if name == "_handle_close":
-            # After our own "closed" has gone out: only then sshd lets another session in.
-            channel.transport.sessions.ended(channel.chanid)
-
-    return hand_on
-
-
-class _Channel(paramiko.Channel):
-    """Says nothing after "closed". paramiko lets go of its lock between composing data and sending them: the answer to
-    the peer's end, by the connection's thread, could go out first, and sshd ends a connection that speaks of a channel
-    which is no more.
-    """
-
-    def _send(self, block: bytes, message: Message) -> int:
-        with self.lock:
-            if self.closed:
-                raise OSError("Socket is closed")
-            size: int = self._wait_for_send_window(len(block))  # type: ignore[attr-defined]
-            if not size:
-                return 0
-            message.add_string(block[:size])
-        self._say(message)
-        return size
-
-    def shutdown(self, how: int) -> None:
-        if how != 1:
-            self.eof_received = True
-        if how != 0:
-            with self.lock:
-                message: Message | None = self._send_eof()  # type: ignore[attr-defined]
-            if message is not None:
-                with suppress(OSError):  # closed: that there is no more is said already
-                    self._say(message)
-
-    def _say(self, message: Message) -> None:
-        transport = self.get_transport()
-        assert isinstance(transport, SshTransport)
-        transport.send_unless_closed(self, message)
-
-
 class SshTransport(paramiko.Transport):
-    """A connected peer. Made by `ssh_login.connect_transport`; dead for good once its connection is lost."""
+    """A connected peer. Made by `hosts.ssh.login.connect_transport`; dead for good once its connection is lost."""
 
     # paramiko calls its own class's methods, whatever a channel is.
     _channel_handler_table: ClassVar[dict[int, Callable[[object, Message], None]]] = {
-        kind: _by_name(method.__name__)
+        kind: called_by_name(method.__name__)
         for kind, method in paramiko.Transport._channel_handler_table.items()  # type: ignore[attr-defined]
     }
 
-    packetizer: _HearingPacketizer
+    packetizer: HearingPacketizer
     if TYPE_CHECKING:  # what paramiko has but does not declare; kept in one place, looked at when paramiko is updated
         _channels: ChannelMap
 
@@ -244,7 +75,7 @@ class SshTransport(paramiko.Transport):
         def _send_message(self, data: Message) -> None: ...
 
     def __init__(self, sock: socket.socket | paramiko.Channel, target: SshTarget, clock: Clock) -> None:
-        super().__init__(sock, WINDOW_BYTES, PACKET_BYTES, packetizer_class=_HearingPacketizer)
+        super().__init__(sock, WINDOW_BYTES, PACKET_BYTES, packetizer_class=HearingPacketizer)
         self.target = target
         self.clock = clock
         self.connected_at = clock()
@@ -254,7 +85,7 @@ class SshTransport(paramiko.Transport):
         self._refusals: dict[int, tuple[int, str]] = {}
         self._abandoned: dict[int, paramiko.Channel | ToldChannel] = {}
         self._after_exchange: deque[Message] = deque()
-        self.channels_seen = _NumbersSeen()
+        self.channels_seen = NumbersSeen()
         self.sessions = Sessions(clock=clock)
         self.packetizer.clock = clock
         self.packetizer.heard_at = self.connected_at
@@ -375,14 +206,14 @@ class SshTransport(paramiko.Transport):
         assert threading.current_thread() is not self, "this thread reads the answer: it must not wait for it"
         with self.lock:
             number = self._next_channel()
-            channel = _Channel(number)
+            channel = WaitedChannel(number)
             self._channels.put(number, channel)
             self.channel_events[number] = answered = threading.Event()
             self.channels_seen[number] = True
             channel._set_transport(self)  # type: ignore[attr-defined]
             channel._set_window(WINDOW_BYTES, PACKET_BYTES)  # type: ignore[attr-defined]
         try:
-            self._send_user_message(_open_message(kind, number, arguments))
+            self._send_user_message(open_message(kind, number, arguments))
         except paramiko.SSHException as error:
             raise HostUnreachable(f"{self.target} does not finish a key exchange", host=self.target.name) from error
         return self._await_open(channel, answered, kind, timeout_seconds)
@@ -396,7 +227,7 @@ class SshTransport(paramiko.Transport):
             channel = ToldChannel(self, number, window_bytes=WINDOW_BYTES, on_news=on_news)
             self._channels.put(number, channel)  # type: ignore[arg-type]
             self.channels_seen[number] = True
-        self.send_without_waiting(_open_message(kind, number, arguments))
+        self.send_without_waiting(open_message(kind, number, arguments))
         return channel
 
     @contextmanager
@@ -540,21 +371,6 @@ class SshTransport(paramiko.Transport):
             if not self.is_active():
                 raise self.lost()
             raise SessionRefused("sshd refuses to run commands", host=self.target.name)
-
-
-def _open_message(kind: str, number: int, arguments: tuple[str | int, ...]) -> Message:
-    message = Message()
-    message.add_byte(cMSG_CHANNEL_OPEN)
-    message.add_string(kind)
-    message.add_int(number)
-    message.add_int(WINDOW_BYTES)
-    message.add_int(PACKET_BYTES)
-    for argument in arguments:
-        if isinstance(argument, int):
-            message.add_int(argument)
-        else:
-            message.add_string(argument)
-    return message
 
 
 def _shut_down(sock: socket.socket) -> None:

@@ -12,7 +12,8 @@ import ssl
 import paramiko
 
 from hosts.ssh.link import SshLink
-from hosts.ssh.transport import ChannelRefused, SshTransport
+from hosts.ssh.transport import SshTransport
+from hosts.ssh.waited_channel import ChannelRefused
 from hosts.streams.coroutines import Stream
 from objects.errors import DeadlineExceeded, HostError, Needs
 

@@ -20,7 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,10 +60,11 @@ MOST_SECONDS = 900.0
 """For all hosts to be seen, or to run their pods."""
 
 STAND_INS = {
-    # All rules are as they should be. The script that watches them would load this machine and not us: it sleeps on.
+    # All rules are as they should be. The script that watches them would load this machine and not us: it waits for a
+    # writer who never comes, but at the end.
     "iptables": 'case "$*" in *-S*) echo "-A BERTH-POSTROUTING" ;; esac',
     "iptables-restore": "cat >/dev/null",
-    "sleep": "exec /bin/sleep 100000",
+    "sleep": "exec cat {folder}/end",
 }
 
 
@@ -215,8 +216,9 @@ def recorded_sshd(folder: Path) -> Iterator[LocalSshd]:
     """An sshd of our own whose sessions find the stand-ins before anything of this machine."""
     programs = folder / "bin"
     programs.mkdir()
+    os.mkfifo(folder / "end")
     for name, script in STAND_INS.items():
-        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).write_text(f"#!/bin/sh\n{script.replace('{folder}', str(folder))}\n")
         (programs / name).chmod(0o755)
     # An empty home: what a person's shell does when it begins is no part of this.
     environment = f"SetEnv PATH={programs}:/usr/sbin:/usr/bin:/sbin:/bin HOME={folder}"
@@ -228,6 +230,8 @@ def recorded_sshd(folder: Path) -> Iterator[LocalSshd]:
         yield sshd
     finally:
         sshd.stop()
+        with suppress(OSError):  # ENXIO: nobody sleeps
+            os.close(os.open(folder / "end", os.O_WRONLY | os.O_NONBLOCK))
 
 
 def _check_stand_ins(sshd: LocalSshd, programs: Path) -> None:

@@ -20,7 +20,7 @@ from hosts.docker.streams import (
     run_exec,
     start_exec,
 )
-from hosts.observe.facts import FactsReader
+from hosts.runtime.docker_runtime import DockerRuntime
 from hosts.ssh.commands import CommandResult
 from hosts.ssh.shell import LastingShell
 from objects.errors import (
@@ -341,8 +341,8 @@ def test_a_user_outside_the_docker_group_is_told_what_to_do(lab: Lab, extra_host
 def test_facts_are_what_the_host_says(lab: Lab) -> None:
     host = lab.hosts[0]
     with engine_of(host) as engine:
-        reader = FactsReader(engine)
-        facts = reader.read()
+        runtime = DockerRuntime(engine, random=Random(1))
+        facts = runtime.observe().facts
         info, version = host.api().info(), host.api().version()
         assert (facts.hostname, facts.cpus, facts.memory_bytes) == ("host-1", info["NCPU"], info["MemTotal"])
         assert (facts.architecture, facts.kernel_version) == (version["Arch"], info["KernelVersion"])
@@ -355,7 +355,8 @@ def test_facts_are_what_the_host_says(lab: Lab) -> None:
         assert len(facts.boot_id) == 36
         tags = {name for image in facts.images for name in image.names}
         assert "busybox:latest" in tags
-        assert reader.read(max_age_seconds=3600) is facts
+        again = runtime.observe().facts
+        assert (again.images, again.boot_id) == (facts.images, facts.boot_id)
 
 
 class Recorder:

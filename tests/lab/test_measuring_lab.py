@@ -52,7 +52,7 @@ def test_containers(containers: tuple[LabHost, str, str]) -> None:
         return int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e6
 
     with engine_of(host) as engine:
-        gauge = HostMeter(engine)
+        gauge = HostMeter(engine, LastingShell(engine.link))
         settled(gauge, full)
         earliest = used_millis()
         before = gauge.read(containers=True, disk=False)
@@ -79,13 +79,12 @@ def test_containers(containers: tuple[LabHost, str, str]) -> None:
         whole = gauge.read(containers=True, disk=True)
         assert whole.volumes["data"] == pytest.approx(20_000_000, abs=100_000)
         assert 0 < (whole.containers[full].disk_bytes or 0) < 10_000
-        gauge.close()
 
 
 def test_what_the_host_has_left(lab: Lab, extra_host: AddHost) -> None:
     small = extra_host(HostSpec("small", user="deploy", disk_bytes=256 << 20))
     with engine_of(small) as engine:
-        gauge = HostMeter(engine)
+        gauge = HostMeter(engine, LastingShell(engine.link))
         left = gauge.read(containers=False, disk=False).vitals
         size = int(small.exec(["df", "-B1", "--output=size", "/var/lib/docker"]).stdout.split()[-1])
         assert left.disk_bytes == size < 256 << 20

@@ -13,7 +13,7 @@ import pytest
 from hosts.runtime.files import FileToWrite, write_files
 from hosts.ssh.commands import CommandResult
 from hosts.ssh.link import SshLink
-from hosts.ssh.transport import ChannelRefused
+from hosts.ssh.waited_channel import ChannelRefused
 from objects.errors import (
     AuthenticationRefused,
     CommandFailed,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hosts.docker.engine import choose_api_version
 from hosts.docker.events import ContainerEvent, parse_event
+from hosts.observe.answers import read_images, read_volumes
 from hosts.observe.facts import MachineFacts, compose_facts, parse_machine
 from objects.observation.figures import HostVitals
 from objects.observation.host import HostFacts, ImageFact
@@ -148,7 +151,9 @@ def test_facts_are_composed() -> None:
         {"Name": "copied-too", "Labels": {"berth.dev/claim": "default/a"}},
         {"Name": "berth-claim_default_a_2", "Labels": {"berth.dev/claim": "default/a"}},
     ]
-    facts = compose_facts(info, {"Arch": "arm64", "Version": "27.1", "ApiVersion": "1.46"}, images, MACHINE, volumes)
+    version = {"Arch": "arm64", "Version": "27.1", "ApiVersion": "1.46"}
+    found = read_volumes(json.dumps({"Volumes": volumes}).encode())
+    facts = compose_facts(info, version, read_images(json.dumps(images).encode()), MACHINE, found)
     assert facts == HostFacts(
         hostname="h1",
         cpus=4,

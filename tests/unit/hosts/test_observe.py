@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -11,46 +12,76 @@ from typing import Any
 import pytest
 
 from hosts.network.declared_state import HostStateFact
-from hosts.observe.engine import Observer
-from hosts.ssh.commands import CommandResult
+from hosts.observe.answers import CHARGES, CONTAINERS, IMAGES, NETWORKS, VOLUMES
+from hosts.observe.engine import COMPLETE_SECONDS, Observer
+from hosts.streams.engine_requests import Reply
 from objects.errors import EngineUnavailable
+from objects.observation.host import HostObservation
 from objects.own.charge import Charge, marker_labels, marker_name
 
-FACTS = b"disk 4096 1000 250 64 32\nmemory 2048 kB\ntasks 1\nlimit 9\nboot 5a1c\n"
+FACTS = "disk 4096 1000 250 64 32\nmemory 2048 kB\ntasks 1\nlimit 9\nboot 5a1c\n"
 
 
 WAIT_SECONDS = 10
 
 
 class PlainEngine:
-    """The calls of an engine that a look makes. state: of its one container; asked: how often it was asked for.
+    """What a look asks of an engine. state: of its one container; asked: how often it was asked for by itself.
 
     listed: what the list says of it, if that is something else. may_answer: while it is not set, nobody gets an answer
-    for the container.
+    for the container; is_slow: while lists are answered at once. paths: all that was asked for.
     """
 
     host = "h"
 
     def __init__(self) -> None:
         self.state = "running"
+        self.memory = 0
+        self.mounts = ["a", "b"]
         self.listed = ""
         self.asked = 0
+        self.is_slow = False
+        self.paths: list[str] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.charges: list[Charge] = []
-        self.asked_for_charges = 0
+        self.now = 0.0
         channel = SimpleNamespace(close=lambda: None)
         self.link = SimpleNamespace(
-            clock=lambda: 0.0,
-            run=lambda *_, **__: CommandResult(0, FACTS, b""),
+            clock=lambda: self.now,
             connection_number=1,
             open_tcp=lambda *_, **__: channel,
         )
         self.forwards_sockets = True
         self.api = self
 
-    def containers(self, *, all: bool) -> list[dict[str, Any]]:  # noqa: A002 - the SDK's word
-        return [{"Id": "1", "Names": ["/n"], "Image": "web:v1", "State": self.listed or self.state, "Status": ""}]
+    def get(self, paths: Sequence[str], *, extra: Sequence[str], timeout_seconds: float) -> tuple[Reply, ...]:
+        self.paths += paths
+        asked = [*paths, *(() if self.is_slow else extra)]
+        return tuple(Reply(200, json.dumps(self._answer(path)).encode(), 0.0, 0.0) for path in asked)
+
+    def _answer(self, path: str) -> Any:
+        match path:
+            case _ if path == CONTAINERS:
+                return [
+                    {"Id": "1", "Names": ["/n"], "Image": "web:v1", "State": self.listed or self.state, "Status": ""}
+                ]
+            case _ if path in (VOLUMES, CHARGES):
+                return {
+                    "Volumes": [
+                        {"Name": marker_name(charge), "Labels": marker_labels(charge)} for charge in self.charges
+                    ]
+                    or None
+                }
+            case _ if path in (IMAGES, NETWORKS):
+                return []
+            case "/containers/1/json":
+                return self._details("1")
+        return {}
+
+    @property
+    def asked_for_charges(self) -> int:
+        return self.paths.count(VOLUMES) + self.paths.count(CHARGES)
 
     def deadline(self, _seconds: float) -> nullcontext[None]:
         return nullcontext()
@@ -58,31 +89,18 @@ class PlainEngine:
     def inspect_container(self, container_id: str) -> dict[str, Any]:
         self.asked += 1
         assert self.may_answer.wait(WAIT_SECONDS)
+        return self._details(container_id)
+
+    def _details(self, container_id: str) -> dict[str, Any]:
         state = {"Status": self.state, "StartedAt": "", "FinishedAt": ""}
-        return {"Id": container_id, "Name": "/n", "State": state, "Config": {}, "HostConfig": {}}
-
-    def inspect_network(self, _: str) -> dict[str, Any]:
-        return {}
-
-    def info(self) -> dict[str, Any]:
-        return {}
-
-    def version(self) -> dict[str, Any]:
-        return {}
-
-    def networks(self) -> list[dict[str, Any]]:
-        return []
-
-    def images(self) -> list[dict[str, Any]]:
-        return []
-
-    def volumes(self, *, filters: dict[str, str] | None = None) -> dict[str, Any]:
-        if filters is None:
-            return {"Volumes": None}
-        self.asked_for_charges += 1
+        host = {"Memory": self.memory}
         return {
-            "Volumes": [{"Name": marker_name(charge), "Labels": marker_labels(charge)} for charge in self.charges]
-            or None
+            "Id": container_id,
+            "Name": "/n",
+            "State": state,
+            "Config": {},
+            "HostConfig": host,
+            "Mounts": self.mounts,
         }
 
 
@@ -102,7 +120,15 @@ def late() -> threading.Semaphore:
 @pytest.fixture
 def observer(engine: PlainEngine, late: threading.Semaphore) -> Observer:
     state = SimpleNamespace(observe=HostStateFact, invalidate=lambda: None)
-    return Observer(engine, network="pods", host_state=state, on_late=late.release)  # type: ignore[arg-type]
+    shell = SimpleNamespace(ask=lambda *_, **__: FACTS)
+    return Observer(
+        engine,  # type: ignore[arg-type]
+        network="pods",
+        host_state=state,  # type: ignore[arg-type]
+        reading=engine,  # type: ignore[arg-type]
+        shell=shell,  # type: ignore[arg-type]
+        on_late=late.release,
+    )
 
 
 def look(observer: Observer) -> list[str]:
@@ -142,6 +168,51 @@ def test_a_list_that_still_says_created_is_not_believed_after_a_start(engine: Pl
         pass
     observer.invalidate("1")
     assert (look(observer), engine.asked) == (["running"], 2)
+
+
+def look_at_all(engine: PlainEngine, observer: Observer) -> HostObservation:
+    """The look that is due each minute."""
+    engine.now += COMPLETE_SECONDS
+    return observer.observe()
+
+
+def test_a_complete_look_asks_for_nothing_by_itself_when_all_is_as_it_was(
+    engine: PlainEngine, observer: Observer
+) -> None:
+    first = observer.observe()
+    second, engine.mounts = look_at_all(engine, observer), ["b", "a"]
+    third = look_at_all(engine, observer)
+    assert engine.asked == 1
+    assert third.containers[0] is second.containers[0] is first.containers[0]
+    assert third.facts.images is first.facts.images
+
+
+@pytest.mark.parametrize("is_slow", [pytest.param(False, id="compared"), pytest.param(True, id="not told in time")])
+def test_what_no_list_and_no_event_tells_is_seen_by_a_complete_look(
+    engine: PlainEngine, observer: Observer, is_slow: bool
+) -> None:
+    observer.observe()
+    look_at_all(engine, observer)
+    engine.memory, engine.is_slow = 64, is_slow
+    assert [one.memory_bytes for one in observer.observe().containers] == [0]
+    assert [one.memory_bytes for one in look_at_all(engine, observer).containers] == [64]
+    engine.memory = 0  # its details are again what they were
+    observer.invalidate("1")
+    assert [one.memory_bytes for one in observer.observe().containers] == [0]
+    engine.memory = 64
+    assert [one.memory_bytes for one in look_at_all(engine, observer).containers] == [64]
+
+
+def test_details_that_are_again_what_they_were_before_a_change_are_not_taken_for_unchanged(
+    engine: PlainEngine, observer: Observer
+) -> None:
+    observer.observe()
+    look_at_all(engine, observer)
+    engine.memory = 64
+    observer.invalidate("1")
+    assert [one.memory_bytes for one in observer.observe().containers] == [64]
+    engine.memory = 0
+    assert [one.memory_bytes for one in look_at_all(engine, observer).containers] == [0]
 
 
 def test_one_that_nobody_has_seen_before_is_asked_for(engine: PlainEngine, observer: Observer) -> None:

@@ -31,7 +31,7 @@ from hosts.ssh.links import SshLinks
 from hosts.ssh.sessions import Sessions, Use
 from hosts.ssh.shell import LastingShell
 from hosts.ssh.target import SshTarget
-from hosts.ssh.transport import ChannelRefused, SessionRefused
+from hosts.ssh.waited_channel import ChannelRefused, SessionRefused
 from hosts.ssh.watchdog import Watchdog
 from hosts.streams.routes import NotifiedRoute, NotifiedRoutes
 from objects.errors import DeadlineExceeded, HostKeyMismatch, HostUnreachable

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hosts.observe.answers import ranges_of_others
 from hosts.observe.traits import compose_traits
 from objects.observation.host import HostFacts
 from policies.host_support import engine_release, findings_of
@@ -118,7 +119,7 @@ STORE = {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
 def test_findings(
     info: dict[str, Any], release: dict[str, Any], networks: tuple[Any, ...], known: dict[str, Any], expected: list[str]
 ) -> None:
-    traits = compose_traits({**DOCKER, **info}, release, networks)
+    traits = compose_traits({**DOCKER, **info}, release, tuple(ranges_of_others(networks)))
     traits = type(traits)(**{name: getattr(traits, name) for name in traits.__struct_fields__} | known)
     facts = HostFacts(engine_version=release["Version"], api_version=release["ApiVersion"], traits=traits)
     found = findings_of(facts, pod_subnet="10.244.1.0/24")
