@@ -188,6 +188,7 @@ class Observer:
             )
             if facts is None:
                 if is_complete:
+                    self._engine.streams.close_idle()  # of actions that were done since the last minute
                     self._host_time = _time_of(told[INFO])
                     self._steady_time = self._steady_time or self._host_time
                 facts = self._facts.read({path: told[path].content for path in FACTS})

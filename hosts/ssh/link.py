@@ -130,6 +130,10 @@ class SshLink:
         with self._changed:
             return self._transport.open_channels if self._transport is not None else 0
 
+    def connect(self, *, timeout_seconds: float) -> None:
+        """See to it that there is a connection: what is asked then has its time for itself. Raises HostUnreachable."""
+        self._connected(self.clock() + timeout_seconds)
+
     # --- channels ----------------------------------------------------------------------------------------------------
 
     def open_unix(self, path: str, *, timeout_seconds: float) -> paramiko.Channel:

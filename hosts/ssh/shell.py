@@ -94,11 +94,13 @@ class LastingShell:
     def _exchange(self, channel: Channel, script: str, deadline: float) -> CommandResult:
         self._asked += 1
         end = f"END-OF-ANSWER-{self._asked}-"
-        # In a subshell: what the script sets or leaves by `exit` is not there for the next one.
+        # In a subshell: what the script sets or leaves by `exit` is not there for the next one. Said in one piece: each
+        # piece that comes by itself wakes two threads here, and five small programs say five.
         channel.settimeout(max(0.001, deadline - self._link.clock()))
         output = bytearray()
         try:
-            channel.sendall(f"(\n{script}\n) </dev/null 2>&1; echo {end}$?-\n".encode())
+            asked = f"said=$( (\n{script}\n) </dev/null 2>&1; echo {end}$?- )"
+            channel.sendall(f"{asked}; printf '%s\\n' \"$said\"\n".encode())
             while not (found := _split(output, end.encode())):
                 channel.settimeout(max(0.001, deadline - self._link.clock()))
                 chunk = channel.recv(CHUNK_BYTES)

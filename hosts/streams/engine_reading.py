@@ -28,9 +28,13 @@ class EngineReading:
     def get(self, paths: Sequence[str], *, extra: Sequence[str] = (), timeout_seconds: float) -> tuple[Reply, ...]:
         """GET these paths of the API; all or nothing. Raises HostError, also where the engine refuses one of them.
 
+        timeout_seconds: for connecting, if there is no connection, and again for the answers: with a thousand hosts
+        that connect one after the other, some would have no time left to answer.
+
         extra: asked for in the same piece where that holds no thread, and given up, with those behind it, when the
         engine is slow to answer. Their replies follow the others', whatever their status.
         """
+        self._engine.link.connect(timeout_seconds=timeout_seconds)
         replies = self._told(paths, extra, timeout_seconds) or self._waited_for(paths, timeout_seconds)
         for reply in replies[: len(paths)]:
             if reply.status >= 400:

@@ -53,6 +53,7 @@ class PlainEngine:
             open_tcp=lambda *_, **__: channel,
         )
         self.forwards_sockets = True
+        self.streams = SimpleNamespace(close_idle=lambda: None)
         self.api = self
 
     def get(self, paths: Sequence[str], *, extra: Sequence[str], timeout_seconds: float) -> tuple[Reply, ...]:

@@ -31,7 +31,7 @@ from hosts.ssh.links import SshLinks
 from hosts.ssh.sessions import Sessions, Use
 from hosts.ssh.shell import LastingShell
 from hosts.ssh.target import SshTarget
-from hosts.ssh.waited_channel import ChannelRefused, SessionRefused
+from hosts.ssh.waited_channel import ChannelRefused, SessionRefused, WaitedChannel
 from hosts.ssh.watchdog import Watchdog
 from hosts.streams.routes import NotifiedRoute, NotifiedRoutes
 from objects.errors import DeadlineExceeded, HostKeyMismatch, HostUnreachable
@@ -175,6 +175,19 @@ def test_a_shell_that_nobody_asks_makes_room(sshd: LocalSshd, links: SshLinks) -
     assert shells[0].ask("echo c", timeout_seconds=10) == "c\n"
     for shell in shells:
         shell.close()
+
+
+def test_what_a_shell_says_comes_in_one_piece(
+    sshd: LocalSshd, links: SshLinks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each piece by itself wakes two threads, and measuring asks a thousand hosts every few seconds."""
+    pieces: list[object] = []
+    feed = Channel._feed  # type: ignore[attr-defined]
+    monkeypatch.setattr(WaitedChannel, "_feed", lambda *said: (pieces.append(said), feed(*said)), raising=False)
+    shell = LastingShell(links.link(structs.replace(sshd.target(), name="pieces")))
+    assert shell.ask("echo a; sleep 0.1; echo b; sleep 0.1; printf c", timeout_seconds=10) == "a\nb\nc"
+    assert len(pieces) == 1
+    shell.close()
 
 
 def test_streams_leave_places_for_others() -> None:
