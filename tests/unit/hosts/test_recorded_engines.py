@@ -12,6 +12,7 @@ import pytest
 from hosts.docker.engine import _message_of, choose_api_version
 from hosts.docker.events import ContainerEvent, parse_event
 from hosts.network.pod_network import _subnet, is_ours
+from hosts.observe.answers import network_fact, read_networks
 from hosts.observe.container_facts import compose_container, compose_just_made
 from hosts.observe.traits import compose_traits
 from hosts.runtime.docker_runtime import _already, warnings_of
@@ -63,7 +64,7 @@ def test_it_is_supported(engine: Recorded) -> None:
     assert engine_release(version["Version"])[0] == int(engine.major.partition(".")[0])
     api = choose_api_version(version["ApiVersion"], version["MinAPIVersion"])
     assert tuple(map(int, version["MinAPIVersion"].split("."))) <= tuple(map(int, api.split(".")))
-    traits = compose_traits(info, version, engine["networks"].body)
+    traits = compose_traits(info, version, read_networks(json.dumps(engine["networks"].body).encode()).others)
     facts = HostFacts(engine_version=version["Version"], api_version=version["ApiVersion"], traits=traits)
     found = findings_of(facts, pod_subnet=NETWORK.subnet)
     assert {one.condition for one in found} <= {NOTE}
@@ -128,6 +129,9 @@ def test_its_networks(engine: Recorded) -> None:
     found = engine["inspect network"].body
     assert engine["create network"].status == 201
     assert (is_ours(found), _subnet(found)) == (True, NETWORK.subnet)
+    fact = network_fact(found)
+    assert fact is not None
+    assert (fact.name, fact.subnet) == (NETWORK.name, NETWORK.subnet)
 
 
 def test_its_events(engine: Recorded) -> None:
