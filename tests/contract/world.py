@@ -35,7 +35,7 @@ from objects.observation.host import HostObservation, ObservedContainer
 from objects.own.charge import Charge, marker_labels, marker_name
 from tests.lab.host import LabHost
 from tests.lab.links import engine_of
-from tests.lab.processes import wait_until
+from tests.lab.processes import slowness, wait_until
 
 NETWORK = PodNetwork(subnet="10.244.9.0/24", cluster_cidr="10.244.0.0/16")
 PAUSE = "pause:3.9"
@@ -310,11 +310,15 @@ class Kubelet:
         return f"not so after {seconds} s: {statuses}; planned: {plan.actions}; errors: {self.errors}"
 
     def until(self, is_so: Callable[[HostPlan], bool], *pods: Pod, seconds: float = 60) -> HostPlan:
-        """Go on until a plan is as wanted. Fails after `seconds` of the world's time, with what there was last."""
-        end = self.world.now() + timedelta(seconds=seconds)
+        """Go on until a plan is as wanted. Fails after `seconds` of the world's time, with what there was last.
+
+        seconds: on an idle machine; a busy one has longer.
+        """
+        begun = self.world.now()
         plan = self.step(*pods)
         while not is_so(plan):
-            assert self.world.now() < end, self._picture(plan, seconds)
+            waited = self.world.now() - begun
+            assert waited < timedelta(seconds=seconds * slowness()), self._picture(plan, seconds)
             if not plan.actions:
                 self.world.pass_time(0.05)
             plan = self.step(*pods)

@@ -16,7 +16,6 @@ import yaml
 
 from differ.kubelet.actions import ApplyHostPart
 from differ.kubelet.pods import HostPlan
-from hosts.probes.exec_guard import ExecGuard
 from hosts.runtime import outdated_files
 from objects.api.core import ConfigMap, Secret
 from objects.api.meta import LocalObjectReference, ObjectMeta
@@ -547,10 +546,10 @@ def test_a_probe_whose_program_is_gone_says_so(world: DockerWorld) -> None:
 HANGS = "test -e /hang || exit 0; echo begun >> /begun; sleep 997 & sleep 998"
 
 
-def hanging_pod() -> Pod:
+def hanging_pod(**spec: object) -> Pod:
     """Ready until there is a file /hang; then its probe never ends."""
     probe = Probe(exec=ExecAction(command=("sh", "-c", HANGS)), period_seconds=1, timeout_seconds=1)
-    return make_pod("hangs", msgspec.structs.replace(container("sleeper"), readiness_probe=probe))
+    return make_pod("hangs", msgspec.structs.replace(container("sleeper"), readiness_probe=probe), **spec)
 
 
 def commands_begun(host: LabHost, pod: Pod) -> int:
@@ -570,17 +569,19 @@ def test_commands_of_probes_that_hang_do_not_pile_up(host: LabHost, world: Docke
     assert "sleep 99" not in host.docker("top", running_name(host, "sleeper", "hangs"))
 
 
-def test_a_command_that_hangs_and_cannot_be_killed_is_waited_for(
-    host: LabHost, world: DockerWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ExecGuard, "end", lambda *_: None)  # as where sudo refuses us
-    kubelet, pod = Kubelet(world), hanging_pod()
+def test_a_command_that_hangs_and_cannot_be_killed_is_waited_for(extra_host: Callable[[HostSpec], LabHost]) -> None:
+    host = extra_host(HostSpec("no-sudo", user="deploy", has_sudo=False))
+    with docker_world(host) as world:
+        waits_for_a_command_that_hangs(host, Kubelet(world), hanging_pod(host_network=True))
+
+
+def waits_for_a_command_that_hangs(host: LabHost, kubelet: Kubelet, pod: Pod) -> None:
     kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running ready [sleeper running r0]", pod)
     in_container(host, pod, "sleeper", "touch /hang")
     kubelet.until(lambda plan: show(plan.statuses[pod.uid]) == "Running [sleeper running r0]", pod)
     for _ in range(20):
         kubelet.step(pod)
-        world.pass_time(0.2)
+        kubelet.world.pass_time(0.2)
     assert commands_begun(host, pod) == 1
     in_container(host, pod, "sleeper", "rm /hang")
     on_host(host, "pkill -9 -f 'sleep 99[78]'")
