@@ -105,15 +105,22 @@ def hog(name: str, size: int) -> str:
     return pod(name, spec)
 
 
-def test_a_host_short_of_disk(lab: Lab, extra_host: Callable[[HostSpec], LabHost], tmp_path: Path) -> None:
+def test_a_host_short_of_disk_and_a_full_volume(
+    lab: Lab, extra_host: Callable[[HostSpec], LabHost], tmp_path: Path
+) -> None:
     tight = extra_host(HostSpec("tight", disk_bytes=400 * MIB))
     lab.hosts[0].load(build_image("big:v1", files={"/big": os.urandom(40 * MIB)}, command=["/big"]))
     reference = lab.registry.push("big:v1", through=lab.hosts[0])
     tight.api().pull(reference, auth_config=lab.registry.auth())
     thresholds = {"diskAvailable": "80Mi", "pressureTransitionSeconds": 2}
     thresholds |= {"imageGcHighPercent": 99, "imageGcLowPercent": 98}
-    files = {f"hosts/{tight.name}.yaml": host_yaml(tight, labels=PINNED, eviction=thresholds)}
-    cluster = Cluster.create(lab, "disk", tmp_path, hosts=[tight], files=files)
+    limited = hog("limited", 30 * MIB).replace("emptyDir: {}", "emptyDir: {sizeLimit: 20Mi}")
+    files = {
+        f"hosts/{tight.name}.yaml": host_yaml(tight, labels=PINNED, eviction=thresholds),
+        # Meanwhile, elsewhere: disk use of pods is looked at once a minute.
+        "apps/demo/limited.yaml": limited.replace("pool: small", f"kubernetes.io/hostname: {lab.hosts[0].name}"),
+    }
+    cluster = Cluster.create(lab, "disk", tmp_path, hosts=[tight, lab.hosts[0]], files=files)
     with cluster.running():
         cluster.push("One hog", {"apps/demo/first.yaml": hog("first", free_bytes(tight) - 65 * MIB)})
         cluster.wait(
@@ -134,16 +141,7 @@ def test_a_host_short_of_disk(lab: Lab, extra_host: Callable[[HostSpec], LabHost
         cluster.berth.kill()  # type: ignore[union-attr]
     with cluster.running():
         cluster.wait(lambda: claim(cluster, "tight", "DiskPressure") == "False", "the pressure to end")
-        assert [found.pod for found in cluster.running_pods()] == ["second"]
-
-
-def test_a_pod_that_fills_its_volume(lab: Lab, tmp_path: Path) -> None:
-    limited = (
-        hog("limited", 30 * MIB).replace("emptyDir: {}", "emptyDir: {sizeLimit: 20Mi}").replace("  pool: small", "")
-    )
-    files = {"apps/demo/limited.yaml": limited.replace("nodeSelector:", "")}
-    cluster = Cluster.create(lab, "limits", tmp_path, hosts=lab.hosts[:1], files=files)
-    with cluster.running():
-        cluster.wait(lambda: evicted(cluster, "limited"), "the pod to be evicted", timeout_seconds=90)
+        cluster.wait(lambda: evicted(cluster, "limited"), "the pod that fills its volume to be evicted")
         (gone,) = evicted(cluster, "limited")
         assert gone["status"]["message"] == 'Usage of EmptyDir volume "cache" exceeds the limit "20Mi". '
+        assert [found.pod for found in cluster.running_pods()] == ["second"]
