@@ -34,7 +34,7 @@ def test_what_crashes_on_a_distant_host_backs_off(
     with cluster.running():
         for name in LOOPS:
             cluster.wait(lambda name=name: is_backing_off(cluster, name), f"back-off of {name}", pod=name)
-        before, begun = starts(host), time.monotonic()
+        begun, before = time.monotonic(), starts(host)
         assert before.keys() == LOOPS.keys()
         time.sleep(BACK_OFF_SECONDS - 1)
         after = starts(host)

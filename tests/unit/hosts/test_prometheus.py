@@ -161,7 +161,7 @@ def test_a_server_that_hangs_delays_a_round_by_two_deadlines() -> None:
         began = time.monotonic()
         results = ask_prometheus(server.settings(), queries)
         # Fifty of them, four at once, would take twelve seconds.
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 10
     assert {result.problem for result in results} == {"the metrics server does not answer within 1 s"}
 
 

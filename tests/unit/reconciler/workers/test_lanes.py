@@ -146,7 +146,8 @@ def test_what_has_not_begun_is_cancelled_at_the_end_and_a_successor_begins_afres
         settled(calls, 1)
         began = time.monotonic()
         host.close()
-        assert (waiting.cancelled(), running.running(), time.monotonic() - began < 1) == (True, True, True)
+        was_quick = time.monotonic() - began < WAIT_SECONDS / 2
+        assert (waiting.cancelled(), running.running(), was_quick) == (True, True, True)
         assert host.submit(Kind.ACTION, lambda: "late").cancelled()
         assert lanes.of_host("a").submit(Kind.ACTION, lambda: "anew").result(WAIT_SECONDS) == "anew"
     assert running.result(WAIT_SECONDS) == "runs"
