@@ -69,8 +69,11 @@ def stable_uid(key: ObjectKey, *, salt: str = "") -> str:
 
 
 def random_uid(source: random.Random) -> str:
-    """A uid from a seeded source."""
-    return str(uuid.UUID(int=source.getrandbits(128), version=4))
+    """A uid (UUID, version 4) from a seeded source. Spelled here: 50,000 pods get one in a step."""
+    number = source.getrandbits(128)
+    number = number & ~(0xF000 << 64 | 0xC000 << 48) | 0x4000 << 64 | 0x8000 << 48
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def random_suffix(source: random.Random, length: int = 5) -> str:

@@ -82,17 +82,22 @@ def host_events(old: Node | None, new: Node | None) -> frozenset[Event]:
     return frozenset(events)
 
 
+_NOTHING: Final[frozenset[Event]] = frozenset()
+_ADDED: Final = frozenset((Event.POD_ADDED,))
+_REMOVED: Final = frozenset((Event.POD_REMOVED,))
+
+
 def pod_events(old: Pod | None, new: Pod | None) -> frozenset[Event]:
     """What a change of a pod means for others: it arrived on a host, left one, or its labels changed there."""
     was = old is not None and bool(old.node_name) and not old.is_finished
     is_now = new is not None and bool(new.node_name) and not new.is_finished
     if was and not is_now:
-        return frozenset((Event.POD_REMOVED,))
+        return _REMOVED
     if is_now and not was:
-        return frozenset((Event.POD_ADDED,))
+        return _ADDED
     if old is not None and new is not None and was and old.labels != new.labels:
-        return frozenset((Event.POD_ADDED, Event.POD_REMOVED))
-    return frozenset()
+        return _ADDED | _REMOVED
+    return _NOTHING
 
 
 def _gained(old: Node, new: Node) -> set[str]:

@@ -263,7 +263,7 @@ class HostReports:
     def _put_found(self, pod: Pod) -> None:
         """A pod that its host has. One that is only remembered, and not there, gave its address on: it gets another."""
         pod = self._memory.shared(pod)
-        for other in with_same_address(self._writer.store.pods_on(pod.spec.node_name), pod):
+        for other in with_same_address(self._writer.store, pod):
             self._writer.put(without_address(other))
         self._writer.put(pod)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from objects.api.meta import Condition
 from objects.api.pods import Pod, PodStatus
 from objects.conditions import IN_SYNC
+from reconciler.state.store import Index, View
 
 DEFAULT_GRACE_SECONDS = 30
 
@@ -66,11 +66,19 @@ def with_past(pod: Pod, before: Pod) -> Pod:
     return msgspec.structs.replace(pod, metadata=metadata, status=before.status if is_waiting else pod.status)
 
 
-def with_same_address(pods: Iterable[Pod], pod: Pod) -> list[Pod]:
-    """Those of `pods` of the same host that are said to have the address of `pod`. One that has ended needs none."""
+_BY_ADDRESS = Index(
+    Pod,
+    lambda pod: ((pod.spec.node_name, pod.status.pod_ip),) if pod.status.pod_ip else (),
+    lambda pod: (pod.spec.node_name, pod.status.pod_ip),
+)
+
+
+def with_same_address(view: View, pod: Pod) -> list[Pod]:
+    """Other pods of the same host that are said to have the address of `pod`. One that has ended needs none."""
     if not holds_address(pod):
         return []
-    return [p for p in pods if p.uid != pod.uid and p.status.pod_ip == pod.status.pod_ip and holds_address(p)]
+    alike = view.by_index(_BY_ADDRESS, (pod.spec.node_name, pod.status.pod_ip))
+    return [other for other in alike if other.uid != pod.uid and holds_address(other)]
 
 
 def holds_address(pod: Pod) -> bool:

@@ -148,6 +148,8 @@ class Store:
 
     def selecting(self, kind: type[H], obj: KubeObject) -> list[H]:
         """Objects of a kind whose selector fits the labels of `obj`: its budgets, Services, policies, workloads."""
+        if kind.KIND not in self._by_kind:
+            return []
         found = [key for key in self._selectors.selecting(obj.namespace, obj.labels) if key.kind == kind.KIND]
         # Nothing of most kinds selects a pod, and every write of a pod asks for all of them.
         return _sorted(kind, ((key, self._objects[key]) for key in found)) if found else []
