@@ -226,6 +226,14 @@ class Scorer(ABC):
         """True when, as things are, every host gets 0: then nothing is computed until `stale`."""
         return False
 
+    def is_steady(self) -> bool:
+        """Relative ones: true when pods that come move the points of other hosts in one direction only, if at all.
+
+        Then points that are after some pods what they were before were so all the while (as long as the same hosts are
+        feasible), and many pods can be placed at once.
+        """
+        return False
+
     def changed_rows(self) -> Collection[int] | None:
         """CLUSTER, when `stale`: the only rows whose `raw` may differ from the last time; None: all may."""
         return None
@@ -270,6 +278,9 @@ class ScaledPoints(Scorer):
 
     def raw(self, rows: Rows) -> IntArray:
         return self._numbers[rows]
+
+    def is_steady(self) -> bool:
+        return True
 
     def normalise(self, raw: IntArray, feasible: BoolArray) -> IntArray:
         self._greatest = int(raw.max(where=feasible, initial=0))

@@ -11,8 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from objects.api.pods import Pod
 from policies.scheduling.judging.state_scores import StateScores
 from policies.scheduling.rules import Check, PreparedScorer, Scope, Scorer
+from policies.scheduling.shape import PodShape
 from policies.scheduling.state.arrays import BoolArray, IntArray, Mark
 from policies.scheduling.state.snapshot import Snapshot
 from policies.scheduling.ties import TIE_BITS
@@ -60,6 +62,43 @@ class RowScores:
         self._own_of_cluster = [scorer for scorer in self._own if scorer.scope is Scope.CLUSTER]
         self._mark: Mark
         self.judge()
+
+    # --- many at once ---------------------------------------------------------------------------------------------
+
+    @property
+    def takes_runs(self) -> bool:
+        """Whether hosts are set apart by nothing but amounts and steady scores."""
+        if self._row_checks or self._cluster_checks or self._own:
+            return False
+        return all(scorer.is_steady() for scorer in self._relative)
+
+    def place_run(self, pods: Sequence[Pod], shape: PodShape) -> list[int]:
+        """Place pods of one shape on the best hosts, one on each, if that is what comes of one after another.
+
+        Returns their rows, or nothing when it is not, and nothing was changed then. It is, when afterwards every other
+        host's key is what it was, and all of theirs are below the one that was chosen last: then each of these hosts
+        was the best at its turn. To be called when up to date and `takes_runs`.
+        """
+        before, number = self.keys.copy(), len(pods)
+        if number >= len(before):
+            return []
+        best = np.argpartition(before, -number)[-number:]
+        best = best[np.argsort(-before[best])]
+        last = before[best[-1]]
+        if last < 0 or np.count_nonzero(before >= last) != number:
+            return []
+        rows: list[int] = best.tolist()
+        for pod, row in zip(pods, rows, strict=True):
+            self._snapshot.place(pod, shape, row)
+        self.refresh()
+        theirs, others = self.keys[best], self.keys.copy()
+        others[best] = before[best]
+        if ((theirs >= 0) & (theirs < last)).all() and np.array_equal(others, before):
+            return rows
+        for pod in pods:
+            self._snapshot.remove_pod(pod.uid)
+        self.refresh()
+        return []
 
     # --- bringing up to date --------------------------------------------------------------------------------------
 

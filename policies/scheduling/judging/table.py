@@ -6,10 +6,12 @@ host (`StateScores`), and the best host is the winner of the best state. Else ea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 
+from objects.api.pods import Pod
 from policies.scheduling.judging.row_scores import RowScores, see_the_cluster
 from policies.scheduling.judging.standing import standing_of
 from policies.scheduling.judging.state_scores import StateScores
@@ -193,6 +195,18 @@ class HostTable:
         self._rejections: tuple[Rejection, ...] | None = None
         self._passes: list[BoolArray] | None = None
         self._answers_mark: Mark = self.snapshot.journal.mark()
+
+    def place_run(self, pods: Sequence[Pod]) -> list[int]:
+        """See `RowScores.place_run`. To be called when `takes_runs`."""
+        self.refresh()
+        rows = self._by_rows().place_run(pods, self.shape) if self.takes_runs else []
+        self._forget_answers()
+        return rows
+
+    @property
+    def takes_runs(self) -> bool:
+        """Whether many pods may be placed at once. Where states alone decide, one by one is as fast."""
+        return not self._is_by_state and self._by_rows().takes_runs
 
     # --- answers --------------------------------------------------------------------------------------------------
 

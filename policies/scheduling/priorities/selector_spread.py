@@ -62,6 +62,10 @@ class _SelectorSpread(Scorer):
         self._counted: IntArray = np.zeros(0, dtype=np.int64)
         self._at_most = 0
 
+    def is_steady(self) -> bool:
+        """The most pods on a host only become more; of zones some points rise while others fall."""
+        return not self._zones
+
     def stale(self) -> bool:
         return self._count.journal.mark() != self._mark
 
