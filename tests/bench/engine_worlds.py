@@ -33,7 +33,8 @@ from objects.api.pods import (
     ResourceRequirements,
 )
 from objects.api.policy import PodDisruptionBudget, PodDisruptionBudgetSpec
-from objects.api.storage import PersistentVolumeClaim, PersistentVolumeClaimSpec
+from objects.api.storage import PersistentVolumeClaim
+from objects.api.volumes import PersistentVolumeClaimSpec, VolumeResourceRequirements
 from objects.names import ANNOTATION_TEMPLATE_HASH
 from objects.own.config import Cluster, ClusterSpec, NetworkSettings
 from reconciler.cli import collect_garbage_seldom
@@ -146,7 +147,7 @@ def some_sets_with_claims(count: int, *, replicas: int) -> list[StatefulSet]:
     claim = PersistentVolumeClaim(
         metadata=ObjectMeta(name="data"),
         spec=PersistentVolumeClaimSpec(
-            access_modes=("ReadWriteOnce",), resources=ResourceRequirements(requests={"storage": "1Gi"})
+            access_modes=("ReadWriteOnce",), resources=VolumeResourceRequirements(requests={"storage": "1Gi"})
         ),
     )
     return [

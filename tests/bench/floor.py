@@ -52,7 +52,7 @@ def halves(times: Mapping[str, Sequence[float]], *, is_quick: bool) -> tuple[tup
 
     times: samples of earlier rounds. All are tried in the first, the better half afterwards.
     """
-    parallel = QUICK if is_quick else PARALLEL
+    parallel: tuple[int, ...] = QUICK if is_quick else PARALLEL
     if not is_quick and any(name_of(number) in times for number in parallel):
         parallel = tuple(sorted(parallel, key=lambda number: median(times[name_of(number)])))[: len(parallel) // 2]
     return parallel[: len(parallel) // 2], parallel[len(parallel) // 2 :]

@@ -140,10 +140,10 @@ def _measure(settings: Settings, remote: Path, reader: CommitReader) -> list[Fig
         before = desired
         seconds, desired = _timed(reader.read_newest)
         reads.append(seconds)
-        seconds, plan = _timed(lambda before=before, desired=desired: _plan(cluster, before, desired))  # type: ignore[misc]
+        seconds, plan = _timed(lambda before=before, desired=desired: _plan(cluster, before, desired))
         plans.append(seconds)
         _check(plan, created=2)
-        seconds, _ = _timed(lambda desired=desired: cluster.engine.step((desired,), cluster.clock.now))  # type: ignore[misc]
+        seconds, _ = _timed(lambda desired=desired: cluster.engine.step((desired,), cluster.clock.now))
         steps.append(seconds)
         cluster.run_to_rest()
     name = f"manifests: {sum(COUNTS.values()):,}"

@@ -196,7 +196,7 @@ def test_drift_of_an_application_that_heals_nothing_is_shown(cluster: Cluster) -
 
     def shown() -> dict[str, str]:
         conditions = cluster.status("Pod", first.pod).get("status", {}).get("conditions", ())
-        found = next((one for one in conditions if one["type"] == "InSync"), {})
+        found: dict[str, str] = next((one for one in conditions if one["type"] == "InSync"), {})
         return {name: found[name] for name in said if name in found}
 
     cluster.wait(lambda: shown() == said, "the drift in the pod's status", pod="lenient-")

@@ -546,10 +546,11 @@ def test_a_probe_whose_program_is_gone_says_so(world: DockerWorld) -> None:
 HANGS = "test -e /hang || exit 0; echo begun >> /begun; sleep 997 & sleep 998"
 
 
-def hanging_pod(**spec: object) -> Pod:
+def hanging_pod(*, host_network: bool = False) -> Pod:
     """Ready until there is a file /hang; then its probe never ends."""
     probe = Probe(exec=ExecAction(command=("sh", "-c", HANGS)), period_seconds=1, timeout_seconds=1)
-    return make_pod("hangs", msgspec.structs.replace(container("sleeper"), readiness_probe=probe), **spec)
+    sleeper = msgspec.structs.replace(container("sleeper"), readiness_probe=probe)
+    return make_pod("hangs", sleeper, host_network=host_network)
 
 
 def commands_begun(host: LabHost, pod: Pod) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ spec:
 """
 
 
-def with_room(host: LabHost, **spec: object) -> str:
+def with_room(host: LabHost, **spec: Any) -> str:
     reserved = host.api().info()["MemTotal"] - ROOM[host.name]
     taints = [{"key": "gpu", "value": "true", "effect": "NoSchedule"}] if host.name == "host-3" else []
     return host_yaml(host, reserved={"memory": reserved}, taints=taints, **spec)
