@@ -27,7 +27,7 @@ TESTS ?= tests/lab
 .PHONY: help
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of"
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: $(VENV) lab-packages ## a push, a rollout, a revert and a killed container on three real hosts, in a minute
