@@ -30,6 +30,7 @@ CASES = {
     "scale": "tests.bench.scale",
     "engine_cost": "tests.bench.engine_cost",
     "many_hosts": "tests.bench.many_hosts",
+    "look": "tests.bench.look",
     "push": "tests.bench.push",
     "rollout": "tests.bench.rollout",
     "ordered": "tests.bench.ordered",
@@ -39,7 +40,7 @@ CASES = {
     "idle": "tests.bench.idle",
     "probes": "tests.bench.probes",
 }
-WITHOUT_HOSTS = {"help", "manifests", "years", "converged", "scheduling", "scale", "engine_cost", "many_hosts"}
+WITHOUT_HOSTS = {"help", "manifests", "years", "converged", "scheduling", "scale", "engine_cost", "many_hosts", "look"}
 
 
 CASE_SECONDS = 1800
