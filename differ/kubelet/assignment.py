@@ -7,6 +7,9 @@ deletes it). A pod to be stopped stays in the assignment, with a deletion timest
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
 from typing import dataclass_transform
 
 import msgspec
@@ -75,3 +78,40 @@ class HostAssignment(DifferStruct):
     measure: MeasureOrder = MeasureOrder()
     eviction: EvictionThresholds = EvictionThresholds()
     has_disk_pressure: bool = False
+
+
+class Part(StrEnum):
+    """What an assignment is made of. Each part changes, is compared and is acted on by itself."""
+
+    PODS = "pods"
+    FILES = "files"
+    VOLUMES = "volumes"
+    NETWORK = "network"
+    HOST = "host"
+    MEASUREMENTS = "measurements"
+
+
+ALL_PARTS = frozenset(Part)
+FIELDS: Mapping[Part, tuple[str, ...]] = MappingProxyType(
+    {
+        Part.PODS: ("pods", "left_alone"),
+        Part.FILES: ("config_maps", "secrets"),
+        Part.VOLUMES: ("claim_volumes",),
+        Part.NETWORK: ("network", "host_ip"),
+        Part.HOST: ("pause_image", "node_labels", "node_allocatable", "eviction", "has_disk_pressure"),
+        Part.MEASUREMENTS: ("measure",),
+    }
+)
+"""Every field of an assignment but its host's name, by the part that it belongs to."""
+
+
+def changed_parts(before: HostAssignment | None, after: HostAssignment) -> frozenset[Part]:
+    """The parts that say something else than before. One that is shared by reference costs nothing to compare."""
+    if before is None or before.host != after.host:
+        return ALL_PARTS
+    return frozenset(part for part, names in FIELDS.items() if any(_differs(before, after, name) for name in names))
+
+
+def _differs(before: HostAssignment, after: HostAssignment, name: str) -> bool:
+    old, new = getattr(before, name), getattr(after, name)
+    return old is not new and old != new

@@ -6,11 +6,12 @@ only when the host has something to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import msgspec
 
-from differ.kubelet.assignment import HostAssignment, PodNetwork
+from differ.kubelet.assignment import ALL_PARTS, HostAssignment, Part, PodNetwork
 from objects.api.core import ConfigMap, Node, Secret
 from objects.api.meta import Condition, ObjectMeta
 from objects.api.pods import (
@@ -44,6 +45,7 @@ def build_assignment(
     settings: ClusterSpec,
     *,
     before: HostAssignment | None = None,
+    parts: frozenset[Part] = ALL_PARTS,
     inventory: Inventory | None = None,
     must_wait: Callable[[Pod], bool] = lambda _: False,
 ) -> HostAssignment | None:
@@ -53,43 +55,64 @@ def build_assignment(
     nobody wrote down. A host without a slice of the pod network is told all the same: what has to end there ends, and
     pods of the host's own network need none.
 
-    before: the last assignment; pods that did not change are taken from it, so that its reader knows them again.
+    before: the last assignment; what did not change is taken from it, each pod and each part by reference, so that its
+    reader knows them again. parts: those that may have changed since; all when there is no last assignment.
     must_wait: whether the host must not be told of a pod yet that it was not told of before.
     inventory: what is deployed, to find the Applications whose drift is only shown; None: all drift is put right.
     """
     status = view.get(HostStatus, "", host.name)
     if status is None or not status.was_observed:
         return None
+    if before is None:
+        parts = ALL_PARTS
+    fields: dict[str, Any] = {}
+    if Part.PODS in parts:
+        fields["pods"] = pods = _pods(view, host, before, must_wait)
+        fields["left_alone"] = left_alone(view, pods, inventory) if inventory is not None else frozenset()
+    else:
+        pods = before.pods if before is not None else ()
+    if Part.FILES in parts:
+        fields["config_maps"], fields["secrets"] = _files(view, pods)
+    if Part.VOLUMES in parts:
+        fields["claim_volumes"] = {name: volume for pod in pods for name, volume in _claim_volumes(view, pod)}
+    if Part.NETWORK in parts:
+        network = PodNetwork(subnet=status.pod_subnet, cluster_cidr=settings.network.pod_cidr)
+        fields |= {"network": network, "host_ip": host.spec.address}
     node = view.get(Node, "", host.name)
+    if Part.HOST in parts:
+        fields |= {
+            "pause_image": settings.pause_image,
+            "node_labels": node.metadata.labels if node else {},
+            "node_allocatable": node.status.allocatable if node else {},
+            "eviction": host.spec.eviction,
+            "has_disk_pressure": node is not None and is_true(node.status.conditions, "DiskPressure"),
+        }
+    if Part.MEASUREMENTS in parts:
+        fields["measure"] = order_for(view, host.name, node)
+    if before is None:
+        return HostAssignment(host=host.name, **fields)
+    changed = {name: value for name, value in fields.items() if getattr(before, name) != value}
+    after: HostAssignment = msgspec.structs.replace(before, **changed) if changed else before
+    return after
+
+
+def _pods(view: View, host: Host, before: HostAssignment | None, must_wait: Callable[[Pod], bool]) -> tuple[Pod, ...]:
     known = {pod.uid: pod for pod in before.pods} if before else {}
     forms = (assigned_form(pod) for pod in view.pods_on(host.name) if pod.uid in known or not must_wait(pod))
-    pods = tuple(known[form.uid] if known.get(form.uid) == form else form for form in forms)
-    claim_volumes: dict[tuple[str, str], str] = {}
+    return tuple(known[form.uid] if known.get(form.uid) == form else form for form in forms)
+
+
+def _files(view: View, pods: Iterable[Pod]) -> tuple[dict[tuple[str, str], ConfigMap], dict[tuple[str, str], Secret]]:
+    """The ConfigMaps and Secrets that the pods name, of those that are there."""
     config_maps: dict[tuple[str, str], ConfigMap] = {}
     secrets: dict[tuple[str, str], Secret] = {}
     for pod in pods:
-        claim_volumes.update(_claim_volumes(view, pod))
         for kind, name in config_references(pod):
             if kind == "ConfigMap" and (config_map := view.get(ConfigMap, pod.namespace, name)) is not None:
                 config_maps[pod.namespace, name] = config_map
             elif kind == "Secret" and (secret := view.get(Secret, pod.namespace, name)) is not None:
                 secrets[pod.namespace, name] = secret
-    return HostAssignment(
-        host=host.name,
-        host_ip=host.spec.address,
-        network=PodNetwork(subnet=status.pod_subnet, cluster_cidr=settings.network.pod_cidr),
-        pause_image=settings.pause_image,
-        pods=pods,
-        left_alone=left_alone(view, pods, inventory) if inventory is not None else frozenset(),
-        config_maps=config_maps,
-        secrets=secrets,
-        claim_volumes=claim_volumes,
-        node_labels=node.metadata.labels if node else {},
-        node_allocatable=node.status.allocatable if node else {},
-        measure=order_for(view, host.name, node),
-        eviction=host.spec.eviction,
-        has_disk_pressure=node is not None and is_true(node.status.conditions, "DiskPressure"),
-    )
+    return config_maps, secrets
 
 
 def _claim_volumes(view: View, pod: Pod) -> Iterator[tuple[tuple[str, str], str]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from differ.kubelet.assignment import HostAssignment
+from differ.kubelet.assignment import ALL_PARTS, HostAssignment, Part
 from objects.api.autoscaling import HorizontalPodAutoscaler
 from objects.api.core import ConfigMap, Node, Secret
 from objects.api.meta import KubeObject, ObjectKey
 from objects.api.pods import Pod
 from objects.api.storage import PersistentVolumeClaim
 from objects.own.config import ClusterSpec, Host
-from reconciler.assigning.assignments import build_assignment, config_references
+from reconciler.assigning.assignments import assigned_form, build_assignment, config_references
 from reconciler.controllers.volumes.binding import pods_naming
 from reconciler.core.isolation import Isolation
 from reconciler.figures.orders import scaled_by
@@ -46,14 +46,24 @@ def _pods_to_do_with(view: View, obj: KubeObject) -> Iterable[Pod]:
     return ()
 
 
+_OF_POD = frozenset({Part.PODS, Part.FILES, Part.VOLUMES, Part.MEASUREMENTS})
+_OF_NODE = frozenset({Part.HOST, Part.MEASUREMENTS})
+_OF_OTHERS: dict[type[KubeObject], frozenset[Part]] = {
+    ConfigMap: frozenset({Part.FILES}),
+    Secret: frozenset({Part.FILES}),
+    PersistentVolumeClaim: frozenset({Part.VOLUMES}),
+    HorizontalPodAutoscaler: frozenset({Part.MEASUREMENTS}),
+}
+"""The parts of an assignment that an object of a kind has a say in, for the hosts of `_pods_to_do_with`."""
+
 _PART = "assignment"
 
 
 class AssignmentBook:
-    """`mark` what changed, then `write` what is new: no work for a host of which nothing changed."""
+    """`mark` what changed, then `write` what is new: no work for a host of which nothing changed, nor for a part."""
 
     def __init__(self) -> None:
-        self._stale: set[str] = set()
+        self._stale: dict[str, frozenset[Part]] = {}
         self._last: dict[str, HostAssignment] = {}
         self._withheld: dict[str, tuple[ObjectKey, ...]] = {}
 
@@ -67,11 +77,13 @@ class AssignmentBook:
         return [key for keys in self._withheld.values() for key in keys]
 
     def mark_hosts(self, hosts: Iterable[str]) -> None:
-        self._stale.update(hosts)
+        self._stale.update(dict.fromkeys(hosts, ALL_PARTS))
 
     def mark(self, view: View, old: KubeObject | None, new: KubeObject | None) -> None:
         """An object came, changed or went: the hosts whose pods have to do with it are looked at again."""
         if isinstance(old, HostStatus) and isinstance(new, HostStatus) and _assigned(old) == _assigned(new):
+            return
+        if isinstance(old, Pod) and isinstance(new, Pod) and assigned_form(old) == assigned_form(new):
             return
         for obj in (old, new):
             if obj is not None:
@@ -80,11 +92,22 @@ class AssignmentBook:
     def _mark(self, view: View, obj: KubeObject) -> None:
         if isinstance(obj, Pod):
             if obj.spec.node_name:
-                self._stale.add(obj.spec.node_name)
-        elif isinstance(obj, Host | HostStatus | Node):
-            self._stale.add(obj.name)
-        else:
-            self._stale.update(pod.spec.node_name for pod in _pods_to_do_with(view, obj) if pod.spec.node_name)
+                self._mark_parts(obj.spec.node_name, _OF_POD)
+        elif isinstance(obj, Node):
+            self._mark_parts(obj.name, _OF_NODE)
+        elif isinstance(obj, Host | HostStatus):
+            self._mark_parts(obj.name, ALL_PARTS)
+        elif parts := _OF_OTHERS.get(type(obj)):
+            for pod in _pods_to_do_with(view, obj):
+                if pod.spec.node_name:
+                    self._mark_parts(pod.spec.node_name, parts)
+
+    def _mark_parts(self, host: str, parts: frozenset[Part]) -> None:
+        known = self._stale.get(host)
+        if known is None:
+            self._stale[host] = parts
+        elif known is not parts:
+            self._stale[host] = known | parts
 
     def write(
         self,
@@ -102,11 +125,11 @@ class AssignmentBook:
         A host whose assignment cannot be made keeps the last one; it is tried again with back-off (`isolation`).
         """
         fresh: dict[str, HostAssignment] = {}
-        held: set[str] = set()
-        for name in sorted(self._stale):
+        held: dict[str, frozenset[Part]] = {}
+        for name, parts in sorted(self._stale.items()):
             key = ObjectKey(Host.KIND, "", name)
             if isolation.is_waiting(_PART, key, now):
-                held.add(name)
+                held[name] = parts
                 continue
             host = view.get(Host, "", name)
             before = self._last.get(name)
@@ -119,21 +142,24 @@ class AssignmentBook:
 
             try:
                 assignment = (
-                    build_assignment(view, host, settings, before=before, inventory=inventory, must_wait=keeps)
+                    build_assignment(
+                        view, host, settings, before=before, parts=parts, inventory=inventory, must_wait=keeps
+                    )
                     if host
                     else None
                 )
             except Exception as error:  # noqa: BLE001 - one host's bug must not stop the others; it is said as an event
                 isolation.fail(_PART, key, error, None, now)
-                held.add(name)
+                held[name] = parts
                 continue
             isolation.forget(_PART, key)
-            self._withheld.pop(name, None)
+            if Part.PODS in parts:
+                self._withheld.pop(name, None)
             if withheld:
                 self._withheld[name] = tuple(withheld)
             if assignment is None:
                 self._last.pop(name, None)
-            elif before != assignment:
+            elif before is not assignment:
                 self._last[name] = fresh[name] = assignment
         self._stale = held
         return fresh

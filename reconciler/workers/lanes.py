@@ -125,7 +125,7 @@ class _Pool:
         self._numbers = itertools.count()
         # Threads without work; the one that idles for the shortest time is called first, so that the others can end.
         self._idle: list[threading.Condition] = []
-        self._coming = 0  # threads that were started and have not looked for work yet
+        self._coming = 0  # threads that were started or called and have not looked for work yet
         self.threads = 0
 
     def add(self, queue: _Queue, call: Callable[[], T], future: Future[T]) -> None:
@@ -162,6 +162,7 @@ class _Pool:
             return
         if self._idle:
             self._idle.pop().notify()
+            self._coming += 1
         elif self._has_place():
             threading.Thread(target=self._run, name=f"{self._kind}-{self.threads + 1}", daemon=True).start()
             self.threads += 1
@@ -231,10 +232,12 @@ class _Pool:
                     self._call_thread()
                     return task
                 self._idle.append(call)
-                was_told = call.wait(self._wait_seconds())
-                if not was_told and call in self._idle:
-                    self._idle.remove(call)
-                if not was_told and not self._has_ready():
+                call.wait(self._wait_seconds())
+                if call not in self._idle:  # called, perhaps in the moment that the time was up
+                    self._coming -= 1
+                    continue
+                self._idle.remove(call)
+                if not self._has_ready():
                     self.threads -= 1
                     return None
 

@@ -20,7 +20,7 @@ import msgspec
 
 from differ.kubelet import pod_events as pod_events
 from differ.kubelet.actions import RemoveImage, pod_lane
-from differ.kubelet.assignment import HostAssignment
+from differ.kubelet.assignment import HostAssignment, Part, changed_parts
 from differ.kubelet.memory import WorkerMemory
 from differ.kubelet.pods import HostPlan
 from hosts.runtime.interface import HostRuntime
@@ -115,11 +115,17 @@ class HostWorker:
         self._thread.start()
 
     def assign(self, assignment: HostAssignment) -> None:
-        """What the host should run from now on; replaces any earlier assignment."""
-        if self._assignment is None or self._assignment.measure != assignment.measure:
-            self._measuring.hasten()
+        """What the host should run from now on; replaces any earlier assignment.
+
+        Where only something else is to be measured there is nothing to look for.
+        """
+        changed = changed_parts(self._assignment, assignment)
         self._assignment = assignment
-        self.wake()
+        if Part.MEASUREMENTS in changed:
+            self._measuring.hasten()
+            self._awake.set()
+        if changed != {Part.MEASUREMENTS}:
+            self.wake()
 
     def wake(self) -> None:
         """Something may have happened on the host: look at once."""
