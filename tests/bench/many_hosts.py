@@ -231,7 +231,9 @@ def recorded_sshd(folder: Path) -> Iterator[LocalSshd]:
     finally:
         sshd.stop()
         with suppress(OSError):  # ENXIO: nobody sleeps
-            os.close(os.open(folder / "end", os.O_WRONLY | os.O_NONBLOCK))
+            writer = os.open(folder / "end", os.O_WRONLY | os.O_NONBLOCK)
+            (folder / "end").unlink()  # the script goes on, and would wait there again
+            os.close(writer)
 
 
 def _check_stand_ins(sshd: LocalSshd, programs: Path) -> None:
