@@ -47,9 +47,10 @@ def _pods_to_do_with(view: View, obj: KubeObject) -> Iterable[Pod]:
 
 
 _OF_POD = frozenset({Part.PODS, Part.FILES, Part.VOLUMES, Part.MEASUREMENTS})
+_OF_PHASE = frozenset({Part.MEASUREMENTS})
 _OF_NODE = frozenset({Part.HOST, Part.MEASUREMENTS})
 _OF_OTHERS: dict[type[KubeObject], frozenset[Part]] = {
-    ConfigMap: frozenset({Part.FILES}),
+    ConfigMap: frozenset({Part.FILES, Part.MEASUREMENTS}),  # one may say where a pod's metrics are
     Secret: frozenset({Part.FILES}),
     PersistentVolumeClaim: frozenset({Part.VOLUMES}),
     HorizontalPodAutoscaler: frozenset({Part.MEASUREMENTS}),
@@ -84,6 +85,9 @@ class AssignmentBook:
         if isinstance(old, HostStatus) and isinstance(new, HostStatus) and _assigned(old) == _assigned(new):
             return
         if isinstance(old, Pod) and isinstance(new, Pod) and assigned_form(old) == assigned_form(new):
+            # Only a pod that runs is asked for its metrics; else nothing of what it reports is told to its host.
+            if old.status.phase != new.status.phase and new.spec.node_name:
+                self._mark_parts(new.spec.node_name, _OF_PHASE)
             return
         for obj in (old, new):
             if obj is not None:

@@ -14,6 +14,8 @@ from objects.api.meta import KubeObject, ObjectKey, controller_of
 from objects.api.pods import Pod
 from objects.conditions import is_true
 from objects.names import pod_of_volume
+from objects.own.config import Host
+from reconciler.assigning.assignments import build_assignment
 from tests.simulation.workloads import (
     BarePod,
     DaemonWorkload,
@@ -32,10 +34,20 @@ def check_end(world: World) -> None:
     for workload in world.git.workloads:
         _check_workload(world, workload)
     _check_containers(world)
+    _check_assignments(world)
     world.write_status()
     quiet = world.cluster.round(world.git.desired())
     assert quiet.is_quiet, f"a second pass did {quiet}"
     _check_fresh_process(world)
+
+
+def _check_assignments(world: World) -> None:
+    """What hosts were told part by part is what one would tell them who knows nothing of before."""
+    engine = world.engine
+    for host in engine.store.all_of(Host):
+        inventory = None if engine.heals_all else engine.inventory
+        fresh = build_assignment(engine.store, host, engine.settings, inventory=inventory)
+        assert engine.assignment(host.name) == fresh
 
 
 def _check_workload(world: World, workload: Workload) -> None:

@@ -16,11 +16,21 @@ from differ.kubelet.assignment import (
     PodNetwork,
     changed_parts,
 )
+from objects.api.autoscaling import (
+    CrossVersionObjectReference,
+    HorizontalPodAutoscaler,
+    HorizontalPodAutoscalerSpec,
+    MetricIdentifier,
+    MetricSpec,
+    MetricTarget,
+    PodsMetricSource,
+)
 from objects.api.core import ConfigMap
 from objects.api.meta import ObjectMeta
 from objects.api.pods import ConfigMapEnvSource, Container, EnvFromSource, Pod, PodSpec
+from objects.api.volumes import ConfigMapVolumeSource, Volume
 from reconciler.workers.worker import HostWorker
-from tests.unit.reconciler.cluster import START, FakeCluster, bare_pod
+from tests.unit.reconciler.cluster import START, FakeCluster, bare_pod, deployment
 from tests.unit.reconciler.test_worker import SlowCreate
 
 BEFORE = HostAssignment(host="h", host_ip="", network=PodNetwork(subnet="", cluster_cidr=""), pause_image="")
@@ -79,3 +89,25 @@ def test_where_only_something_else_is_to_be_measured_nobody_looks(changed: dict[
     worker._turn()
     assert [host.looks.acquire(blocking=False) for _ in range(2)] == [looks == 1, False]
     worker.stop()
+
+
+def test_what_decides_over_measuring_is_told_when_it_changes() -> None:
+    """An autoscaler asks pods that run, where a ConfigMap says; neither is a matter of the pods' part."""
+    volume = Volume(name="v", config_map=ConfigMapVolumeSource(name="custom-metrics"))
+    web = deployment(replicas=1)
+    spec = msgspec.structs.replace(web.spec.template.spec, volumes=(volume,))
+    template = msgspec.structs.replace(web.spec.template, spec=spec)
+    web = msgspec.structs.replace(web, spec=msgspec.structs.replace(web.spec, template=template))
+    target = MetricTarget(type="AverageValue", average_value=10)
+    metric = MetricSpec(type="Pods", pods=PodsMetricSource(metric=MetricIdentifier(name="qps"), target=target))
+    scaled = CrossVersionObjectReference(kind="Deployment", name="web")
+    asks = HorizontalPodAutoscalerSpec(scale_target_ref=scaled, max_replicas=3, metrics=(metric,))
+    autoscaler = HorizontalPodAutoscaler(metadata=ObjectMeta(name="web", namespace="default"), spec=asks)
+    cluster = FakeCluster("a")
+    for port in (9100, 9200):
+        text = f'{{"endpoint": "http://localhost:{port}/metrics"}}'
+        where = ConfigMap(metadata=ObjectMeta(name="custom-metrics", namespace="default"), data={"web.json": text})
+        cluster.settle(cluster.desired(web, autoscaler, where))
+        told = cluster.engine.assignment("a")
+        assert told is not None
+        assert [one.endpoint.port for one in told.measure.scrapes] == [port]
