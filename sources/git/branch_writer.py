@@ -205,9 +205,12 @@ class BranchWriter:
                 f"{self._repository.url.text} has changes that are not committed",
                 hint="commit or stash them there, then try again",
             )
+        is_damaged = "missing necessary objects" in reason
         raise PushRefused(
             f"{self._repository.url.text} does not accept a push to {self._ref}: {quote_stderr(reason)}",
-            hint="allow this key to push to it",
+            hint="it lacks objects of its own branch: `git fsck` there names them"
+            if is_damaged
+            else "allow this key to push to it",
         )
 
     def _check_expected(self, tree: Tree, expected: Mapping[str, str]) -> None:

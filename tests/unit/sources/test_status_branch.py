@@ -156,6 +156,16 @@ def test_a_push_that_is_not_allowed(remote: Remote, status: StatusBranch) -> Non
     )
 
 
+def test_a_remote_that_lost_objects_is_said(remote: Remote, status: StatusBranch) -> None:
+    """As after a `git gc --prune=now` there in the moment of a push."""
+    status.write({"a": b"1"}, message="one")
+    remote.in_remote("gc", "--quiet", "--prune=now")
+    for pack in (remote.path / "objects" / "pack").iterdir():
+        pack.unlink()
+    with pytest.raises(PushRefused, match=r"missing necessary objects\) \(.* lacks objects of its own .*git fsck"):
+        status.write({"b": b"2"}, message="two")
+
+
 def test_notes_on_commits(
     remote: Remote, repository: Repository, status: StatusBranch, other: StatusBranch, tmp_path: Path
 ) -> None:
