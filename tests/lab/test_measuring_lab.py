@@ -67,7 +67,8 @@ def test_containers(containers: tuple[LabHost, str, str]) -> None:
         seconds = now.uptime_seconds - before.uptime_seconds
         taken, rounding = used * seconds, seconds
         assert late - early - rounding <= taken <= latest - earliest + rounding
-        # The quota gives 30 ms in each 100 ms; what lies between two readings touches up to two periods more than it lasts.
+        # The quota gives 30 ms in each 100 ms; what lies between two readings touches up to two periods more than it
+        # lasts.
         assert taken <= 30 * (seconds * 10 + 2)
         assert (cpu_millis(full, now, before) or 0) < used
         sample = now.containers[full]
