@@ -23,7 +23,13 @@ MAX_WORDS = 20_000
 """The oldest values are forgotten beyond that: a Secret that is rotated each minute must not fill the memory."""
 
 
+_ESCAPED = re.compile(r'\\(["\\])')
 _LITERAL_BLOCK = re.compile(r": \|-?\n")
+
+
+def _finds_quoted(redactor: Redactor, text: str) -> bool:
+    """Whether a value is in it that was quoted before it came here: an engine quotes as Go does, the file once more."""
+    return "\\" in text and redactor.finds(_ESCAPED.sub(r"\1", text))
 
 
 class Masked(bytes):
@@ -101,7 +107,7 @@ class Words:
         if redactor is None:
             return Masked(content, redactor)
         text = content.decode()
-        if "\\u" in text or _LITERAL_BLOCK.search(text) or redactor.finds(text):
+        if "\\u" in text or _LITERAL_BLOCK.search(text) or redactor.finds(text) or _finds_quoted(redactor, text):
             return Masked(redactor(dump(redactor.sealed(document)).decode()).encode(), redactor)
         return Masked(content, redactor)
 

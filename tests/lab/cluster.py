@@ -152,10 +152,12 @@ class Cluster:
     def pods_said(self, namespace: str = "default") -> dict[str, dict[str, Any]]:
         """Every pod of the status branch, by name: those with a file of their own, and those of controllers."""
         folder, reader = f"objects/{namespace}/", PodReader()
-        paths = self.remote_git("ls-tree", "-r", "--name-only", STATUS_BRANCH, folder).split()
+        # All of one commit: the next one may have other files.
+        commit = self.remote_git("rev-parse", "--verify", "--quiet", STATUS_BRANCH)
+        paths = self.remote_git("ls-tree", "-r", "--name-only", commit, folder).split() if commit else []
         pods: dict[str, dict[str, Any]] = {}
         for path in filter(is_pod_path, paths):
-            document = load(self.remote_git("show", f"{STATUS_BRANCH}:{path}").encode())
+            document = load(self.remote_git("show", f"{commit}:{path}").encode())
             if document["kind"] == POD_FILE:
                 pods |= {pod.name: codec.encode(pod) for pod in reader.read(document)}
             else:

@@ -1,6 +1,8 @@
 """Files of the status branch: each is looked through once, and no value slips through how a text is written."""
 
 import json
+import shlex
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -49,6 +51,26 @@ def test_no_value_is_in_a_sealed_text_and_it_is_read_back(secret, around):
     assert "Secret default/s0 key" in text
     for spelling in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
         assert spelling not in text
+    assert words.unsealed(load(text.encode())) == document
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        pytest.param(lambda text: json.dumps(text, ensure_ascii=False), id="as Go and YAML do"),
+        pytest.param(json.dumps, id="as JSON does"),
+        pytest.param(repr, id="as Python does"),
+        pytest.param(shlex.quote, id="as a shell does"),
+        pytest.param(quote, id="as a URL does"),
+    ],
+)
+@pytest.mark.parametrize("secret", ['ca"nary/ü-4e17', 'it\'s "both"-4e17', "back\\slash-4e17"])
+def test_no_value_is_in_a_text_that_quotes_it_and_is_quoted_itself(secret, quoted):
+    """An engine's error holds it as Go writes it, and the file writes that once more."""
+    words = words_of(secret)
+    document = {"message": f"exec: {quoted(secret)}: no such file"}
+    text = words.sealed_text(document, dump).decode()
+    assert "4e17" not in text
     assert words.unsealed(load(text.encode())) == document
 
 
